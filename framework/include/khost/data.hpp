@@ -1,0 +1,58 @@
+// A data source: token documents split into parts, from which batches of windows are drawn.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "khost/json.hpp"
+#include "khost/random.hpp"
+
+namespace khost {
+
+// train: windows that trials adapt on. calibration: a base's stopping target. held_out: never trained on.
+// The three share no document.
+enum class Part { train, calibration, held_out };
+const char* name_of(Part part);
+
+// The host's cache, as a plugin sees it: files named by the hash of everything that made them.
+class ArtifactStore {
+ public:
+  // The path of artifact `kind`/hash(recipe); built once by build(temporary path) and renamed into place, with a lock
+  // against a second process. Verified against its checksum when it is opened for the first time in a run. `what` says in
+  // progress lines what is being made: "tokenizer of 15007 pieces".
+  virtual std::string get(std::string_view kind, const Json& recipe, std::string_view what,
+                          const std::function<void(const std::string& temporary)>& build) = 0;
+  // The folder of a corpus that `./bootstrap` extracted, holding one file per corpus, a document per line;
+  // throws a usage Error that names the package and the command when it is not there.
+  virtual std::string corpus_file(std::string_view name) = 0;
+
+ protected:
+  ~ArtifactStore() = default;
+};
+
+struct DataContext {
+  ArtifactStore& artifacts;
+  // Resolved configurations of every data source of this plugin in the experiment, this one included, sorted and without
+  // repeats: what shares a model must share a vocabulary.
+  std::vector<Json> siblings;
+  std::string manifest_folder;  // relative paths start here
+  int threads = 1;
+};
+
+class Data {
+ public:
+  virtual ~Data();
+  virtual std::int64_t vocabulary() const = 0;
+  // Names everything that decides the tokens (sources' checksums, tokenizer, split), as a short text or hash.
+  virtual std::string identity() const = 0;
+  virtual std::int64_t tokens(Part part) const = 0;  // how many tokens the part has
+  // `count` windows of `length` consecutive tokens of a part, one after the other in `out` [count, length]; where each starts is
+  // drawn from `random`. Throws a usage Error when the part is shorter than one window.
+  virtual void windows(Part part, std::int64_t count, std::int64_t length, Random& random, std::span<std::int32_t> out) const = 0;
+};
+
+}  // namespace khost

@@ -1,0 +1,180 @@
+// The contract between host and plugin: one exported symbol, khost_plugin_entry.
+//
+//   class Snr : public khost::Probe {
+//    public:
+//     struct Config { ...; static void fields(auto& f) { ... } };
+//     explicit Snr(const Config& config);
+//     static void declare(khost::Signals& s, const Config& config);
+//     ...
+//   };
+//   KHOST_PLUGIN(khost::probe<Snr>("snr", "gradient signal-to-noise ratio per group of dims", 1))
+//
+// The host reads the entry's first bytes from the file before it loads it; they are therefore plain data, without
+// relocations. Nothing is ever unloaded.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <string>
+#include <type_traits>
+
+#include "khost/compute.hpp"
+#include "khost/data.hpp"
+#include "khost/fingerprint.hpp"
+#include "khost/model.hpp"
+#include "khost/optimizer.hpp"
+#include "khost/probe.hpp"
+#include "khost/schema.hpp"
+
+#define KHOST_MAGIC "KHOSTPL"  // 8 bytes with the final 0
+#define KHOST_PLUGIN_API 1u
+#define KHOST_C_TABLE "c-table"  // the fingerprint of a compute plugin: any toolchain
+
+namespace khost {
+
+enum class Kind : std::uint32_t { compute, model, optimizer, data, probe };
+const char* name_of(Kind kind);
+
+// What the host knows of a component without making one.
+struct Description {
+  Schema schema;
+  Signals signals;  // probes: what the given configuration declares
+};
+
+}  // namespace khost
+
+extern "C" {
+
+struct khost_message {
+  char text[2048];
+};
+
+struct khost_descriptor {
+  std::uint32_t struct_size;
+  std::uint32_t kind;      // khost::Kind
+  std::uint32_t policy;    // 1: the probe is a policy
+  std::uint32_t numerics;  // bumped whenever results change; part of a trial's hash
+  const char* name;
+  const char* summary;  // one line
+  // The schema, and for probes the signals of `config` (null: of the defaults). All return 0, or non-zero with a message.
+  int (*describe)(const khost::Json* config, khost::Description* out, khost_message* message);
+  // `config` is resolved; `context` is ModelContext*, DataContext* or null by kind; `out` is a Model*, Optimizer*, Data*, Probe*.
+  int (*create)(const khost::Json* config, void* context, void** out, khost_message* message);
+  void (*destroy)(void* instance);
+  const khost_compute* compute;  // kind compute only; the functions above are null then
+};
+
+struct khost_entry {
+  char magic[8];
+  std::uint32_t struct_size;
+  std::uint32_t api_version;
+  char fingerprint[496];
+  // Above: inline, judged before loading. Below: read after loading.
+  std::uint32_t descriptor_size;
+  std::uint32_t descriptor_count;
+  const khost_descriptor* descriptors;
+};
+
+}  // extern "C"
+
+namespace khost::detail {
+
+inline int report(khost_message* message, const char* text) {
+  std::strncpy(message->text, text, sizeof message->text - 1);
+  message->text[sizeof message->text - 1] = 0;
+  return 1;
+}
+
+// Runs f; an exception becomes a message. No exception crosses the C entry.
+template <class F>
+int guarded(khost_message* message, F&& f) {
+  try {
+    f();
+    return 0;
+  } catch (const std::exception& e) {
+    return report(message, e.what());
+  } catch (...) {
+    return report(message, "an exception that is not a std::exception");
+  }
+}
+
+template <class P>
+int describe(const Json* config, Description* out, khost_message* message) {
+  return guarded(message, [&] {
+    using Config = typename P::Config;
+    out->schema = schema_of<Config>();
+    if constexpr (std::is_base_of_v<Probe, P>) P::declare(out->signals, config ? read_config<Config>(*config) : Config{});
+  });
+}
+
+template <class P, class Base, class Context>
+int create(const Json* config, void* context, void** out, khost_message* message) {
+  return guarded(message, [&] {
+    auto settings = read_config<typename P::Config>(*config);
+    Base* made = nullptr;
+    if constexpr (std::is_void_v<Context>) made = new P(settings);
+    else made = new P(settings, *static_cast<Context*>(context));
+    *out = made;
+  });
+}
+
+template <class Base>
+void destroy(void* instance) {
+  delete static_cast<Base*>(instance);
+}
+
+template <class P, class Base, class Context, Kind kind>
+constexpr khost_descriptor descriptor(const char* name, const char* summary, std::uint32_t numerics) {
+  static_assert(std::is_base_of_v<Base, P>);
+  return {sizeof(khost_descriptor), static_cast<std::uint32_t>(kind), std::is_base_of_v<Policy, P> ? 1u : 0u, numerics, name, summary,
+          &describe<P>, &create<P, Base, Context>, &destroy<Base>, nullptr};
+}
+
+constexpr khost_entry entry(const char* fingerprint, const khost_descriptor* descriptors, std::uint32_t count) {
+  khost_entry e{};
+  for (int i = 0; i < 8; ++i) e.magic[i] = KHOST_MAGIC[i];
+  e.struct_size = sizeof(khost_entry);
+  e.api_version = KHOST_PLUGIN_API;
+  for (std::size_t i = 0; fingerprint[i]; ++i) e.fingerprint[i] = fingerprint[i];
+  e.descriptor_size = sizeof(khost_descriptor);
+  e.descriptor_count = count;
+  e.descriptors = descriptors;
+  return e;
+}
+
+}  // namespace khost::detail
+
+namespace khost {
+
+// One of these per component; the last argument is its numerics version.
+template <class P>
+constexpr khost_descriptor model(const char* name, const char* summary, std::uint32_t numerics) {
+  return detail::descriptor<P, Model, const ModelContext, Kind::model>(name, summary, numerics);
+}
+template <class P>
+constexpr khost_descriptor optimizer(const char* name, const char* summary, std::uint32_t numerics) {
+  return detail::descriptor<P, Optimizer, void, Kind::optimizer>(name, summary, numerics);
+}
+template <class P>
+constexpr khost_descriptor data(const char* name, const char* summary, std::uint32_t numerics) {
+  return detail::descriptor<P, Data, DataContext, Kind::data>(name, summary, numerics);
+}
+template <class P>
+constexpr khost_descriptor probe(const char* name, const char* summary, std::uint32_t numerics) {
+  return detail::descriptor<P, Probe, void, Kind::probe>(name, summary, numerics);
+}
+constexpr khost_descriptor compute(const char* name, const char* summary, std::uint32_t numerics, const khost_compute* table) {
+  return {sizeof(khost_descriptor), static_cast<std::uint32_t>(Kind::compute), 0, numerics, name, summary, nullptr, nullptr, nullptr, table};
+}
+
+}  // namespace khost
+
+#define KHOST_ENTRY(FINGERPRINT, ...)                                                                        \
+  static constexpr khost_descriptor khost_descriptors_[] = {__VA_ARGS__};                                    \
+  extern "C" __attribute__((visibility("default"))) constinit const khost_entry khost_plugin_entry =         \
+      khost::detail::entry(FINGERPRINT, khost_descriptors_, sizeof khost_descriptors_ / sizeof *khost_descriptors_)
+
+#define KHOST_PLUGIN(...) KHOST_ENTRY(KHOST_FINGERPRINT, __VA_ARGS__);
+#define KHOST_COMPUTE_PLUGIN(...) KHOST_ENTRY(KHOST_C_TABLE, __VA_ARGS__);

@@ -1,0 +1,61 @@
+// What probes need and emit, declared before anything runs, so that a run computes no more than is asked for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "khost/tensor.hpp"
+
+namespace khost {
+
+// At which steps, counted from 0: step 0 sees the loss before any update.
+struct When {
+  std::int64_t period = 1;              // every `period` steps from 0; 0: only `steps`
+  std::vector<std::int64_t> steps;
+
+  bool includes(std::int64_t step) const;
+};
+When every(std::int64_t period);
+When at(std::vector<std::int64_t> steps);
+
+// What a probe or policy declares.
+class Signals {
+ public:
+  struct Need { std::string name; When when; };
+  struct Emit { std::string name; std::string unit; std::string doc; };
+
+  // Signals: loss, tokens, targets, weights, basis, alpha, alpha.grad, weight.grad.
+  Signals& need(std::string_view signal, When when = every(1));
+  // A record this probe will make. A part in <> stands for any text without '/': "drift/<group>".
+  Signals& emit(std::string_view record, std::string_view unit, std::string_view doc);
+  // What conclude() will cost, for the plan: forward passes, and forward-and-backward passes, on one batch.
+  Signals& evaluations(std::int64_t count);
+  Signals& gradients(std::int64_t count);
+  // Policies: what they change, "alpha.scale". Two policies of one arm on one thing are refused.
+  Signals& modify(std::string_view what);
+
+  std::vector<Need> needs;
+  std::vector<Emit> emits;
+  std::vector<std::string> modifies;
+  std::int64_t evaluation_count = 0, gradient_count = 0;
+};
+
+// One signal at one step: an array per matrix, in the model's parameter order. `loss` is one scalar, `tokens` and `targets`
+// one [B, T] array each (i32); `basis` two arrays a matrix, "NAME/U" [m, K] and "NAME/V" [n, K].
+class Signal {
+ public:
+  explicit Signal(std::vector<NamedArray> arrays) : arrays_(std::move(arrays)) {}
+  auto begin() const { return arrays_.begin(); }
+  auto end() const { return arrays_.end(); }
+  std::size_t size() const { return arrays_.size(); }
+  const NamedArray& operator[](std::size_t i) const { return arrays_[i]; }
+  const ArrayView& at(std::string_view name) const;  // throws a plugin Error listing the names
+  double scalar() const;                             // of a signal with one element
+
+ private:
+  std::vector<NamedArray> arrays_;
+};
+
+}  // namespace khost

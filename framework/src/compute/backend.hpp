@@ -1,0 +1,41 @@
+// A compute backend at work: the plugin's C table where it takes a call, the host's portable kernels where it declines.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "khost/compute.hpp"
+
+namespace khost {
+
+struct BackendInfo {
+  std::string name, library, version, kernel;  // "openblas", "OpenBLAS", "0.3.21", "SkylakeX"
+  int threads = 1;
+};
+
+// One per thread of work (a trial); cheap. Not shared between threads.
+class Backend {
+ public:
+  // `table` null: portable kernels only. Throws a plugin Error with the backend's own message.
+  Backend(std::string name, const khost_compute* table, const std::string& options, int threads);
+  ~Backend();
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  const BackendInfo& info() const { return info_; }
+
+  // C = alpha op(A) op(B) + beta C
+  void gemm(const khost_gemm& g);
+
+  // B laid out once for this backend; falls back to the plain array when the backend does not pack.
+  class Packed;
+  std::shared_ptr<const Packed> pack(const khost_gemm& g);  // looks at b, ldb, transpose_b, n, k
+  void gemm(const khost_gemm& g, const Packed& b);
+
+ private:
+  const khost_compute* table_;
+  void* context_ = nullptr;
+  BackendInfo info_;
+};
+
+}  // namespace khost

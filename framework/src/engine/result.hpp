@@ -1,0 +1,46 @@
+// What a trial leaves behind.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace khost {
+
+struct Record {
+  std::string probe;       // instance: "snr"; the engine's own: "loss", "parameters"
+  std::string name;        // "drift/0"
+  std::int64_t step = -1;  // -1: one per trial; else from 0
+  double value = 0;        // NaN: missing
+  std::string unit;        // "nats", "1", "parameters"
+};
+
+struct TrialKey {
+  std::string arm, base;
+  std::int64_t draw = 0;
+  std::uint64_t seed = 0;
+};
+
+struct TrialResult {
+  TrialKey key;
+  std::string hash;
+  std::string status;   // "done" | "failed"
+  std::string message;  // why it failed
+  double seconds = 0;   // of the run that made it
+  bool reused = false;  // from the cache
+  std::int64_t adapter_parameters = 0;    // sum over matrices of K (m + n)
+  std::int64_t trainable_parameters = 0;  // what the optimizer updates
+  std::vector<Record> records;
+  std::vector<std::string> artifacts;  // file names in the trial's folder
+};
+
+// What a run computed with; part of every trial's hash but for `jobs` and `cpu`.
+struct Environment {
+  std::string khost;  // version
+  std::string backend, library, library_version, kernel;
+  std::string cpu;
+  int threads = 1;  // per trial
+  int jobs = 1;
+};
+
+}  // namespace khost

@@ -1,0 +1,59 @@
+// A model's forward pass as recorded on the tape, compiled for one batch shape and one set of adapters: forward, backward,
+// and all memory planned once. Nothing is allocated while it runs.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compute/backend.hpp"
+#include "khost/model.hpp"
+#include "khost/tensor.hpp"
+
+namespace khost {
+
+// The adapter of one matrix W [m, n]: dW = U diag(alpha) V'. All arrays belong to the caller and outlive the program.
+struct AdapterSlot {
+  std::int64_t rank = 0;         // K
+  const float* U = nullptr;      // [m, K]
+  const float* V = nullptr;      // [n, K]
+  const float* alpha = nullptr;  // [K]: what the forward pass uses (after dropout scaling)
+  float* alpha_grad = nullptr;   // [K]: written by backward (dL / d of the above)
+};
+
+// One parameter of the model, in Model::parameters() order.
+struct WeightSlot {
+  Parameter parameter;
+  float* value = nullptr;              // not const: base training updates it in place
+  float* grad = nullptr;               // where backward writes dL/dW when the pass asks for weight gradients; null: never
+  const AdapterSlot* adapter = nullptr;  // null: not adapted
+  bool frozen = true;                  // value does not change while the program lives: may be packed
+};
+
+class Program {
+ public:
+  // Records model.forward() and plans memory. Throws a plugin Error for shapes that do not fit, unknown or unused parameters.
+  Program(const Model& model, std::vector<WeightSlot> weights, std::int64_t batch, std::int64_t sequence, Backend& backend);
+  ~Program();
+
+  enum class Gradients { none, alpha, alpha_and_weights };
+
+  // tokens, targets: [B, T]. Mean loss in nats. With gradients, everything backward() needs is kept.
+  double forward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets, Gradients gradients);
+  // After a forward with gradients; writes alpha_grad (and grad). Overwrites, does not accumulate.
+  void backward();
+
+  // For the error message of a NaN loss: the first value of the last forward pass, in its order, that holds a NaN or an infinity,
+  // in words ("output of linear layer.3.mlp.up"), or "" when all are finite. Parameters and alphas are looked at first.
+  std::string first_non_finite() const;
+
+  std::int64_t arena_bytes() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace khost

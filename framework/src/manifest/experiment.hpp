@@ -1,0 +1,94 @@
+// What a manifest describes, after overlays, defaults and validation: everything resolved, nothing implied.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "khost/json.hpp"
+#include "plugin/registry.hpp"
+
+namespace khost {
+
+// A plugin instance: {"plugin": "adam", "as": ..., KEYS}.
+struct Component {
+  std::string plugin;  // "alpha_dropout"
+  std::string name;    // its "as", else the plugin's name: what records and random streams are called by
+  Json config;         // resolved by the plugin's schema (without "plugin", "as", "arms")
+  Place place;
+};
+
+// The keys sequence, batch, reuse, held_out_windows and calibration_windows are the host's; the others are the plugin's.
+struct DataSpec {
+  Component source;
+  std::int64_t sequence = 127;
+  std::int64_t batch = 1;
+  bool fresh = false;                      // "reuse": "fresh" draws a new batch each step; "fixed" (default) keeps one
+  std::int64_t held_out_windows = 16;      // windows of the held-out part on which held-out losses are measured
+  std::int64_t calibration_windows = 16;
+};
+
+struct AdapterSpec {
+  std::string basis = "svd";      // svd | random
+  std::string core = "diagonal";  // diagonal
+  std::int64_t rank = 32;
+};
+
+struct BaseRecipe {
+  std::string name;
+  std::string file;                 // a safetensors file instead of a recipe; then the rest is unused
+  std::vector<std::string> train;   // name patterns with *: "*" all, "@matrices" the adaptable ones
+  DataSpec data;                    // experiment's data with this base's "corpus", "batch", "data": {...}
+  Component optimizer;
+  std::int64_t steps = 0;           // exactly; with `until_loss`: at most
+  std::optional<double> until_loss;  // stop when the loss on the calibration part of the *experiment's* data is at or below
+  std::uint64_t base_seed = 0;
+  std::int64_t base_draws = 1;
+  Place place;
+};
+
+struct Arm {
+  std::string name;
+  DataSpec data;
+  Component optimizer;
+  std::optional<AdapterSpec> adapter;
+  std::int64_t steps = 40;
+  std::vector<Component> probes;  // this arm's, in order; policies too
+  Place place;
+};
+
+struct Claim {
+  std::string id, statement, measure, predicts, scale;  // scale: "linear" | "log"
+  std::vector<std::pair<std::string, std::string>> let;  // name -> record path "K64/snr/drift/1", "@trained/K64/loss/final"
+  double margin = 0;
+  Json published;
+  Json source;  // the claim as written
+  Place place;
+};
+
+struct Experiment {
+  std::string name, title, published, note;
+  std::string manifest_path, folder;  // of the manifest
+  std::vector<std::string> plugin_path;
+  std::vector<std::uint64_t> seeds;   // 0 .. N-1
+  std::optional<Component> compute;   // manifest's backend, if it names one
+  Component model;
+  DataSpec data;
+  std::vector<BaseRecipe> bases;
+  std::vector<Arm> arms;
+  std::vector<Claim> claims;
+  Json resolved;  // the whole manifest with every default filled in
+  std::vector<std::string> warnings;
+};
+
+// `--set a.b=v` and friends, applied to the manifest before anything else; the value is JSON, or else a string.
+struct Setting { std::string path, value; };
+
+// Reads, overlays, validates. Throws a usage Error with file, line, column, what is allowed and the nearest name; a plugin Error when a
+// plugin it names cannot be had.
+struct LoadedExperiment { Experiment experiment; std::shared_ptr<Registry> registry; };
+LoadedExperiment read_experiment(const std::string& manifest_path, const std::vector<Setting>& settings);
+
+}  // namespace khost
