@@ -35,7 +35,7 @@ class Error : public std::exception {
   Error(const Error&);
   Error& operator=(const Error&);
 
-  Error& hint(std::string_view text);    // what to do about it; printed on a line of its own
+  Error& hint(std::string_view text);     // what to do about it; printed on a line of its own
   Error& within(std::string_view frame);  // where it happened, innermost first: "probe snr", "arm K64, base trained, seed 3"
 
   ErrorKind kind() const { return kind_; }

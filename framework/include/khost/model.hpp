@@ -14,10 +14,10 @@ namespace khost {
 enum class Init { normal, zeros, ones };
 
 struct Parameter {
-  std::string name;       // part of the contract: "layer.0.attn.qkv"
-  Shape shape;            // matrices are [out, in]
+  std::string name;  // part of the contract: "layer.0.attn.qkv"
+  Shape shape;       // matrices are [out, in]
   Init init = Init::normal;
-  double sd = 0.02;       // for Init::normal
+  double sd = 0.02;        // for Init::normal
   bool adaptable = false;  // a matrix that the host may adapt; "@matrices" in a manifest means all of these
   int layer = -1;          // the block it belongs to, from 0; -1 for none (embeddings, final norm)
 };

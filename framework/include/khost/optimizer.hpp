@@ -9,12 +9,12 @@
 namespace khost {
 
 struct Update {
-  std::string_view parameter;     // "layer.0.attn.qkv/alpha" for an adapter, the tensor's own name otherwise
-  std::int64_t step = 1;          // from 1, counted since the state was last reset
-  bool decays = false;            // weight decay applies (matrices yes; norms, biases and adapters' alpha no)
-  std::span<float> value;         // to be changed in place
+  std::string_view parameter;  // "layer.0.attn.qkv/alpha" for an adapter, the tensor's own name otherwise
+  std::int64_t step = 1;       // from 1, counted since the state was last reset
+  bool decays = false;         // weight decay applies (matrices yes; norms, biases and adapters' alpha no)
+  std::span<float> value;      // to be changed in place
   std::span<const float> gradient;
-  std::span<float> state;         // slots() consecutive arrays of value.size() each, zero after a reset
+  std::span<float> state;  // slots() consecutive arrays of value.size() each, zero after a reset
 };
 
 class Optimizer {

@@ -12,7 +12,9 @@ void parallel_ranges(std::int64_t n, std::int64_t grain, void (*body)(void*, std
 
 template <class F>
 void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
-  parallel_ranges(n, grain, [](void* c, std::int64_t begin, std::int64_t end) { (*static_cast<std::remove_reference_t<F>*>(c))(begin, end); }, &f);
+  parallel_ranges(
+      n, grain, [](void* c, std::int64_t begin, std::int64_t end) { (*static_cast<std::remove_reference_t<F>*>(c))(begin, end); },
+      &f);
 }
 
 }  // namespace khost

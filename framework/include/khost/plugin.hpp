@@ -114,8 +114,10 @@ int create(const Json* config, void* context, void** out, khost_message* message
   return guarded(message, [&] {
     auto settings = read_config<typename P::Config>(*config);
     Base* made = nullptr;
-    if constexpr (std::is_void_v<Context>) made = new P(settings);
-    else made = new P(settings, *static_cast<Context*>(context));
+    if constexpr (std::is_void_v<Context>)
+      made = new P(settings);
+    else
+      made = new P(settings, *static_cast<Context*>(context));
     *out = made;
   });
 }
@@ -128,8 +130,16 @@ void destroy(void* instance) {
 template <class P, class Base, class Context, Kind kind>
 constexpr khost_descriptor descriptor(const char* name, const char* summary, std::uint32_t numerics) {
   static_assert(std::is_base_of_v<Base, P>);
-  return {sizeof(khost_descriptor), static_cast<std::uint32_t>(kind), std::is_base_of_v<Policy, P> ? 1u : 0u, numerics, name, summary,
-          &describe<P>, &create<P, Base, Context>, &destroy<Base>, nullptr};
+  return {sizeof(khost_descriptor),
+          static_cast<std::uint32_t>(kind),
+          std::is_base_of_v<Policy, P> ? 1u : 0u,
+          numerics,
+          name,
+          summary,
+          &describe<P>,
+          &create<P, Base, Context>,
+          &destroy<Base>,
+          nullptr};
 }
 
 constexpr khost_entry entry(const char* fingerprint, const khost_descriptor* descriptors, std::uint32_t count) {
@@ -166,14 +176,23 @@ constexpr khost_descriptor probe(const char* name, const char* summary, std::uin
   return detail::descriptor<P, Probe, void, Kind::probe>(name, summary, numerics);
 }
 constexpr khost_descriptor compute(const char* name, const char* summary, std::uint32_t numerics, const khost_compute* table) {
-  return {sizeof(khost_descriptor), static_cast<std::uint32_t>(Kind::compute), 0, numerics, name, summary, nullptr, nullptr, nullptr, table};
+  return {sizeof(khost_descriptor),
+          static_cast<std::uint32_t>(Kind::compute),
+          0,
+          numerics,
+          name,
+          summary,
+          nullptr,
+          nullptr,
+          nullptr,
+          table};
 }
 
 }  // namespace khost
 
-#define KHOST_ENTRY(FINGERPRINT, ...)                                                                        \
-  static constexpr khost_descriptor khost_descriptors_[] = {__VA_ARGS__};                                    \
-  extern "C" __attribute__((visibility("default"))) constinit const khost_entry khost_plugin_entry =         \
+#define KHOST_ENTRY(FINGERPRINT, ...)                                                                \
+  static constexpr khost_descriptor khost_descriptors_[] = {__VA_ARGS__};                            \
+  extern "C" __attribute__((visibility("default"))) constinit const khost_entry khost_plugin_entry = \
       khost::detail::entry(FINGERPRINT, khost_descriptors_, sizeof khost_descriptors_ / sizeof *khost_descriptors_)
 
 #define KHOST_PLUGIN(...) KHOST_ENTRY(KHOST_FINGERPRINT, __VA_ARGS__);

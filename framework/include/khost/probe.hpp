@@ -20,14 +20,14 @@ inline constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 
 // An adapted matrix of this trial.
 struct AdaptedMatrix {
-  std::string name;  // "layer.0.attn.qkv"
+  std::string name;                           // "layer.0.attn.qkv"
   std::int64_t rows = 0, cols = 0, rank = 0;  // m, n, K
-  int layer = -1;                              // -1: the embedding
+  int layer = -1;                             // -1: the embedding
 };
 
 struct TrialInfo {
   std::string arm, base;
-  std::int64_t draw = 0;   // of the base
+  std::int64_t draw = 0;  // of the base
   std::uint64_t seed = 0;
   std::int64_t steps = 0;
   std::int64_t batch = 0, sequence = 0;  // B, T
@@ -65,8 +65,9 @@ using Alphas = std::vector<std::vector<float>>;
 class Trial : public Records {
  public:
   virtual const TrialInfo& info() const = 0;
-  virtual const Alphas& alphas() const = 0;          // as trained
-  virtual double evaluate(const Alphas& alphas) = 0;  // loss in nats per token on the trial's own batch (the last one, when fresh)
+  virtual const Alphas& alphas() const = 0;  // as trained
+  virtual double evaluate(
+      const Alphas& alphas) = 0;  // loss in nats per token on the trial's own batch (the last one, when fresh)
   // Visits `count` independent training batches at fixed alphas: visit(i, loss, gradient of alpha), i from 0.
   // The batches are the trial seed's own, the same for every arm.
   using Visit = std::function<void(std::int64_t i, double loss, const Alphas& gradient)>;

@@ -13,12 +13,12 @@ class Random {
  public:
   Random(std::uint64_t seed, std::string_view instance, std::string_view purpose);
 
-  std::uint32_t bits();                     // 32 uniform bits
-  double uniform();                         // in [0, 1), 53 bits
-  double normal();                          // mean 0, variance 1 (Box-Muller in double)
-  std::uint64_t below(std::uint64_t n);     // uniform in [0, n), without modulo bias; n > 0
+  std::uint32_t bits();                  // 32 uniform bits
+  double uniform();                      // in [0, 1), 53 bits
+  double normal();                       // mean 0, variance 1 (Box-Muller in double)
+  std::uint64_t below(std::uint64_t n);  // uniform in [0, n), without modulo bias; n > 0
   void normal(std::span<float> out, double sd);
-  void shuffle(std::span<int> items);       // Fisher-Yates
+  void shuffle(std::span<int> items);  // Fisher-Yates
 
  private:
   void refill();

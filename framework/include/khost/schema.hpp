@@ -27,16 +27,16 @@ struct Field {
   std::string name;
   std::string doc;
   FieldType type = FieldType::any;
-  Json default_value;                   // what a manifest that leaves the key out gets; null with `required`
+  Json default_value;  // what a manifest that leaves the key out gets; null with `required`
   bool required = false;
-  bool nullable = false;                // null is allowed and means "not set"
-  bool operational = false;             // not part of a run's identity (a log level, a cache path)
-  std::optional<double> low, high;      // inclusive bounds of a number, or of each element of a list of numbers
-  std::vector<std::string> choices;     // allowed strings
-  std::string deprecated;               // why, and what to use instead; "" when current
-  std::string shape;                    // for `any` and lists: the expected form in words, "[[first, last], ...]"
-  FieldType element = FieldType::any;   // of a list
-  std::vector<Field> members;           // of an object
+  bool nullable = false;               // null is allowed and means "not set"
+  bool operational = false;            // not part of a run's identity (a log level, a cache path)
+  std::optional<double> low, high;     // inclusive bounds of a number, or of each element of a list of numbers
+  std::vector<std::string> choices;    // allowed strings
+  std::string deprecated;              // why, and what to use instead; "" when current
+  std::string shape;                   // for `any` and lists: the expected form in words, "[[first, last], ...]"
+  FieldType element = FieldType::any;  // of a list
+  std::vector<Field> members;          // of an object
 };
 
 struct Schema {
@@ -56,20 +56,49 @@ Json identity_of(const Schema& schema, const Json& resolved);
 // ---- below: how a Config struct becomes a Schema and how a resolved Json becomes a Config ----
 
 template <class C>
-concept Configuration = requires { requires std::is_class_v<C>; } && std::default_initializable<C>;
+concept Configuration = requires {
+  requires std::is_class_v<C>;
+}
+&&std::default_initializable<C>;
 
 // What f("lr", &Config::lr) returns while a schema is built.
 class FieldBuilder {
  public:
   explicit FieldBuilder(Field& field) : field_(field) {}
-  FieldBuilder& doc(std::string_view text) { field_.doc = text; return *this; }
-  FieldBuilder& required() { field_.required = true; field_.default_value = Json(); return *this; }
-  FieldBuilder& range(double low, double high) { field_.low = low; field_.high = high; return *this; }
-  FieldBuilder& at_least(double low) { field_.low = low; return *this; }
-  FieldBuilder& choices(std::initializer_list<const char*> names) { field_.choices.assign(names.begin(), names.end()); return *this; }
-  FieldBuilder& deprecated(std::string_view instead) { field_.deprecated = instead; return *this; }
-  FieldBuilder& operational() { field_.operational = true; return *this; }
-  FieldBuilder& shape(std::string_view words) { field_.shape = words; return *this; }
+  FieldBuilder& doc(std::string_view text) {
+    field_.doc = text;
+    return *this;
+  }
+  FieldBuilder& required() {
+    field_.required = true;
+    field_.default_value = Json();
+    return *this;
+  }
+  FieldBuilder& range(double low, double high) {
+    field_.low = low;
+    field_.high = high;
+    return *this;
+  }
+  FieldBuilder& at_least(double low) {
+    field_.low = low;
+    return *this;
+  }
+  FieldBuilder& choices(std::initializer_list<const char*> names) {
+    field_.choices.assign(names.begin(), names.end());
+    return *this;
+  }
+  FieldBuilder& deprecated(std::string_view instead) {
+    field_.deprecated = instead;
+    return *this;
+  }
+  FieldBuilder& operational() {
+    field_.operational = true;
+    return *this;
+  }
+  FieldBuilder& shape(std::string_view words) {
+    field_.shape = words;
+    return *this;
+  }
 
  private:
   Field& field_;
@@ -89,40 +118,79 @@ struct FieldReader {
 
 namespace detail {
 
-template <class T> struct is_vector : std::false_type {};
-template <class T> struct is_vector<std::vector<T>> : std::true_type {};
-template <class T> struct is_optional : std::false_type {};
-template <class T> struct is_optional<std::optional<T>> : std::true_type {};
-struct AnyVisitor { FieldReader operator()(const char*, auto) { return {}; } };
 template <class T>
-concept HasFields = requires(AnyVisitor& v) { T::fields(v); };
+struct is_vector : std::false_type {};
+template <class T>
+struct is_vector<std::vector<T>> : std::true_type {};
+template <class T>
+struct is_optional : std::false_type {};
+template <class T>
+struct is_optional<std::optional<T>> : std::true_type {};
+// What a list or an optional is of, else the type itself.
+template <class T>
+struct innermost {
+  using type = T;
+};
+template <class T>
+struct innermost<std::vector<T>> {
+  using type = T;
+};
+template <class T>
+struct innermost<std::optional<T>> {
+  using type = T;
+};
+struct AnyVisitor {
+  FieldReader operator()(const char*, auto) { return {}; }
+};
+template <class T>
+concept HasFields = requires(AnyVisitor& v) {
+  T::fields(v);
+};
 
 template <class T>
 constexpr FieldType type_of() {
-  if constexpr (is_optional<T>::value) return type_of<typename T::value_type>();
-  else if constexpr (std::same_as<T, Json>) return FieldType::any;
-  else if constexpr (std::same_as<T, bool>) return FieldType::boolean;
-  else if constexpr (std::integral<T>) return FieldType::integer;
-  else if constexpr (std::floating_point<T>) return FieldType::number;
-  else if constexpr (std::convertible_to<T, std::string>) return FieldType::string;
-  else if constexpr (is_vector<T>::value) return FieldType::list;
-  else { static_assert(HasFields<T>, "a nested object needs static fields(auto& f)"); return FieldType::object; }
+  if constexpr (is_optional<T>::value)
+    return type_of<typename T::value_type>();
+  else if constexpr (std::same_as<T, Json>)
+    return FieldType::any;
+  else if constexpr (std::same_as<T, bool>)
+    return FieldType::boolean;
+  else if constexpr (std::integral<T>)
+    return FieldType::integer;
+  else if constexpr (std::floating_point<T>)
+    return FieldType::number;
+  else if constexpr (std::convertible_to<T, std::string>)
+    return FieldType::string;
+  else if constexpr (is_vector<T>::value)
+    return FieldType::list;
+  else {
+    static_assert(HasFields<T>, "a nested object needs static fields(auto& f)");
+    return FieldType::object;
+  }
 }
 
 template <class T>
 Json to_json(const T& value) {
-  if constexpr (is_optional<T>::value) return value ? to_json(*value) : Json();
-  else if constexpr (std::same_as<T, Json> || std::same_as<T, bool>) return Json(value);
-  else if constexpr (std::integral<T>) return Json(static_cast<std::int64_t>(value));
-  else if constexpr (std::floating_point<T>) return Json(static_cast<double>(value));
-  else if constexpr (std::convertible_to<T, std::string>) return Json(std::string(value));
+  if constexpr (is_optional<T>::value)
+    return value ? to_json(*value) : Json();
+  else if constexpr (std::same_as<T, Json> || std::same_as<T, bool>)
+    return Json(value);
+  else if constexpr (std::integral<T>)
+    return Json(static_cast<std::int64_t>(value));
+  else if constexpr (std::floating_point<T>)
+    return Json(static_cast<double>(value));
+  else if constexpr (std::convertible_to<T, std::string>)
+    return Json(std::string(value));
   else if constexpr (is_vector<T>::value) {
     Json::List list;
     for (const auto& v : value) list.push_back(to_json(v));
     return Json(std::move(list));
   } else {
     Json object{Json::Object{}};
-    auto write = [&](const char* name, auto member) { object.set(name, to_json(value.*member)); return FieldReader{}; };
+    auto write = [&](const char* name, auto member) {
+      object.set(name, to_json(value.*member));
+      return FieldReader{};
+    };
     T::fields(write);
     return object;
   }
@@ -131,16 +199,22 @@ Json to_json(const T& value) {
 template <class T>
 void from_json(const Json& json, T& value) {
   if constexpr (is_optional<T>::value) {
-    if (json.is_null()) value.reset();
-    else from_json(json, value.emplace());
-  } else if constexpr (std::same_as<T, Json>) value = json;
-  else if constexpr (std::same_as<T, bool>) value = json.as_bool();
+    if (json.is_null())
+      value.reset();
+    else
+      from_json(json, value.emplace());
+  } else if constexpr (std::same_as<T, Json>)
+    value = json;
+  else if constexpr (std::same_as<T, bool>)
+    value = json.as_bool();
   else if constexpr (std::integral<T>) {
     const std::int64_t wide = json.as_integer();
     if (!std::in_range<T>(wide)) throw Error(ErrorKind::usage, json.place, "the integer " + json.text() + " is too large here");
     value = static_cast<T>(wide);
-  } else if constexpr (std::floating_point<T>) value = static_cast<T>(json.as_number());
-  else if constexpr (std::convertible_to<T, std::string>) value = json.as_string();
+  } else if constexpr (std::floating_point<T>)
+    value = static_cast<T>(json.as_number());
+  else if constexpr (std::convertible_to<T, std::string>)
+    value = json.as_string();
   else if constexpr (is_vector<T>::value) {
     value.clear();
     for (const Json& v : json.as_list()) from_json(v, value.emplace_back());
@@ -167,11 +241,9 @@ Schema schema_of() {
       field.type = detail::type_of<T>();
       field.nullable = detail::is_optional<T>::value;
       field.default_value = detail::to_json(defaults.*member);
+      using Inner = typename detail::innermost<T>::type;
       if constexpr (detail::is_vector<T>::value) field.element = detail::type_of<typename T::value_type>();
-      if constexpr (detail::type_of<T>() == FieldType::object) {
-        if constexpr (detail::is_optional<T>::value) field.members = schema_of<typename T::value_type>().fields;
-        else field.members = schema_of<T>().fields;
-      }
+      if constexpr (detail::type_of<Inner>() == FieldType::object) field.members = schema_of<Inner>().fields;
       return FieldBuilder(field);
     };
     C::fields(build);

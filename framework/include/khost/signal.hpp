@@ -12,7 +12,7 @@ namespace khost {
 
 // At which steps, counted from 0: step 0 sees the loss before any update.
 struct When {
-  std::int64_t period = 1;              // every `period` steps from 0; 0: only `steps`
+  std::int64_t period = 1;  // every `period` steps from 0; 0: only `steps`
   std::vector<std::int64_t> steps;
 
   bool includes(std::int64_t step) const;
@@ -23,8 +23,15 @@ When at(std::vector<std::int64_t> steps);
 // What a probe or policy declares.
 class Signals {
  public:
-  struct Need { std::string name; When when; };
-  struct Emit { std::string name; std::string unit; std::string doc; };
+  struct Need {
+    std::string name;
+    When when;
+  };
+  struct Emit {
+    std::string name;
+    std::string unit;
+    std::string doc;
+  };
 
   // Signals: loss, tokens, targets, weights, basis, alpha, alpha.grad, weight.grad.
   Signals& need(std::string_view signal, When when = every(1));

@@ -10,7 +10,8 @@ namespace khost {
 // exp(-sum p ln p), p = sigma / sum sigma (Roy & Vetterli 2007). `missing` when all are zero.
 double effective_rank(std::span<const double> sigma);
 
-// The leading K singular triplets of W [m, n], row-major: U [m, K], V [n, K] row-major with orthonormal columns, sigma descending.
+// The leading K singular triplets of W [m, n], row-major: U [m, K], V [n, K] row-major with orthonormal columns, sigma
+// descending.
 struct Basis {
   std::int64_t m = 0, n = 0, rank = 0;
   std::vector<float> U, V;

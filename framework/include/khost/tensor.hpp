@@ -55,7 +55,9 @@ class Tensor {
   ArrayView view() const { return {DType::f32, data_.get(), shape_}; }
 
  private:
-  struct Free { void operator()(float* p) const noexcept; };
+  struct Free {
+    void operator()(float* p) const noexcept;
+  };
   Shape shape_;
   std::int64_t size_ = 0;
   std::unique_ptr<float[], Free> data_;

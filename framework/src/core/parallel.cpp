@@ -1,0 +1,34 @@
+#include "khost/parallel.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <exception>
+
+namespace khost {
+
+void parallel_ranges(std::int64_t n, std::int64_t grain, void (*body)(void*, std::int64_t, std::int64_t), void* context) {
+  if (n <= 0) return;
+  const std::int64_t most = std::max<std::int64_t>(1, n / std::max<std::int64_t>(1, grain));
+  const int workers = omp_in_parallel() ? 1 : static_cast<int>(std::min<std::int64_t>(most, omp_get_max_threads()));
+  if (workers == 1) return body(context, 0, n);
+  std::exception_ptr failure;
+  int failed = workers;  // the lowest range that threw, so that the error does not depend on timing
+#pragma omp parallel num_threads(workers)
+  {
+    const int i = omp_get_thread_num();
+    const std::int64_t begin = n * i / workers, end = n * (i + 1) / workers;
+    try {
+      body(context, begin, end);
+    } catch (...) {
+#pragma omp critical(khost_parallel_ranges)
+      if (i < failed) {
+        failed = i;
+        failure = std::current_exception();
+      }
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace khost

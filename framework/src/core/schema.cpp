@@ -1,0 +1,161 @@
+#include "khost/schema.hpp"
+
+#include <algorithm>
+
+namespace khost {
+
+const char* name_of(FieldType type) {
+  static constexpr const char* names[] = {"boolean", "integer", "number", "string", "list", "object", "any"};
+  return names[static_cast<int>(type)];
+}
+
+const Field* Schema::find(std::string_view name) const {
+  const auto found = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.name == name; });
+  return found == fields.end() ? nullptr : &*found;
+}
+
+namespace {
+
+std::string plain(double value) {
+  return value == static_cast<double>(static_cast<std::int64_t>(value)) ? std::to_string(static_cast<std::int64_t>(value))
+                                                                        : Json(value).text();
+}
+
+std::string range_text(const Field& field) {
+  if (field.low && field.high) return "between " + plain(*field.low) + " and " + plain(*field.high);
+  return field.low ? "at least " + plain(*field.low) : "at most " + plain(*field.high);
+}
+
+class Resolver {
+ public:
+  Resolver(std::string_view owner, std::vector<std::string>* warnings) : owner_(owner), warnings_(warnings) {}
+
+  Json object(const std::vector<Field>& fields, const Json& given, const std::string& path) {
+    if (!given.is_object())
+      fail(given.place, path.empty() ? owner_ + " takes an object" : label(path) + " takes an object" + found(given));
+    for (const JsonMember& member : given.as_object()) unknown(fields, member, path);
+    Json out{Json::Object{}};
+    out.place = given.place;
+    for (const Field& field : fields) {
+      const std::string name = path.empty() ? field.name : path + "." + field.name;
+      const Json* value = given.find(field.name);
+      if (value) {
+        if (!field.deprecated.empty() && warnings_)
+          warnings_->push_back((value->place.known() ? value->place.text() + ": " : "") + label(name) +
+                               " is deprecated: " + field.deprecated);
+        out.set(field.name, checked(field, field.type, *value, name));
+      } else {
+        if (field.required)
+          fail(given.place, owner_ + " needs " + quoted(name) + (field.doc.empty() ? "" : " (" + field.doc + ")"));
+        Json fallback = field.default_value;
+        fallback.place = given.place;
+        out.set(field.name, std::move(fallback));
+      }
+    }
+    return out;
+  }
+
+ private:
+  void unknown(const std::vector<Field>& fields, const JsonMember& member, const std::string& path) {
+    std::vector<std::string_view> names;
+    for (const Field& f : fields) {
+      if (f.name == member.key) return;
+      names.push_back(f.name);
+    }
+    std::string list;
+    for (const std::string_view name : names) list += (list.empty() ? "" : ", ") + std::string(name);
+    Error error(ErrorKind::usage, member.place,
+                owner_ + (path.empty() ? "" : " under '" + path + "'") + " has no key " + quoted(member.key));
+    if (const std::string near = did_you_mean(member.key, names); !near.empty()) error.hint(near);
+    error.hint(list.empty() ? "it takes no keys" : "its keys: " + list);
+    throw error;
+  }
+
+  Json checked(const Field& field, FieldType type, const Json& value, const std::string& name) {
+    if (value.is_null() && field.nullable) return value;
+    switch (type) {
+      case FieldType::any:
+        return value;
+      case FieldType::boolean:
+        expect(value.is_bool(), "true or false", value, name);
+        return value;
+      case FieldType::integer:
+        expect(value.is_integer(), "an integer", value, name);
+        break;
+      case FieldType::number: {
+        expect(value.is_number(), "a number", value, name);
+        in_range(field, value, name);
+        Json number(value.as_number());  // 1 and 1.0 are the same number: one identity
+        number.place = value.place;
+        return number;
+      }
+      case FieldType::string:
+        expect(value.is_string(), "a string", value, name);
+        if (!field.choices.empty() &&
+            std::find(field.choices.begin(), field.choices.end(), value.as_string()) == field.choices.end())
+          wrong_choice(field, value, name);
+        return value;
+      case FieldType::list: {
+        expect(value.is_list(), field.shape.empty() ? "a list" : "a list " + field.shape, value, name);
+        Json::List list;
+        for (std::size_t i = 0; i < value.as_list().size(); ++i)
+          list.push_back(checked(field, field.element, value.as_list()[i], name + "[" + std::to_string(i) + "]"));
+        Json out(std::move(list));
+        out.place = value.place;
+        return out;
+      }
+      case FieldType::object:
+        return object(field.members, value, name);
+    }
+    in_range(field, value, name);
+    return value;
+  }
+
+  void in_range(const Field& field, const Json& value, const std::string& name) {
+    const double number = value.as_number();
+    if ((field.low && !(number >= *field.low)) || (field.high && !(number <= *field.high)))
+      fail(value.place, label(name) + " is " + value.text() + ", expected a number " + range_text(field));
+  }
+
+  void wrong_choice(const Field& field, const Json& value, const std::string& name) {
+    std::string list;
+    for (const std::string& choice : field.choices) list += (list.empty() ? "" : ", ") + choice;
+    Error error(ErrorKind::usage, value.place, label(name) + " is " + value.text() + ", expected one of: " + list);
+    if (const std::string near = did_you_mean(value.as_string(), field.choices); !near.empty()) error.hint(near);
+    throw error;
+  }
+
+  void expect(bool fits, std::string_view what, const Json& value, const std::string& name) {
+    if (!fits) fail(value.place, label(name) + " takes " + std::string(what) + found(value));
+  }
+
+  static std::string found(const Json& value) {
+    const std::string text = value.text();
+    return ", found the " + std::string(value.type_name()) + " " + (text.size() > 40 ? text.substr(0, 37) + "..." : text);
+  }
+  static std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"; }
+  std::string label(const std::string& name) const { return quoted(name) + " of " + owner_; }
+  [[noreturn]] static void fail(const Place& place, std::string message) {
+    throw Error(ErrorKind::usage, place, std::move(message));
+  }
+
+  std::string owner_;
+  std::vector<std::string>* warnings_;
+};
+
+}  // namespace
+
+Json resolve(const Schema& schema, const Json& given, std::string_view owner, std::vector<std::string>* warnings) {
+  return Resolver(owner, warnings).object(schema.fields, given, "");
+}
+
+Json identity_of(const Schema& schema, const Json& resolved) {
+  Json out{Json::Object{}};
+  for (const JsonMember& member : resolved.as_object()) {
+    const Field* field = schema.find(member.key);
+    if (!field || !field->operational) out.set(member.key, member.value);
+  }
+  return out;
+}
+
+}  // namespace khost

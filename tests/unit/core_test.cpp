@@ -1,0 +1,154 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "khost/parallel.hpp"
+#include "khost/random.hpp"
+#include "khost/schema.hpp"
+#include "khost/tensor.hpp"
+
+using namespace khost;
+
+namespace {
+
+struct Item {
+  int width = 3;
+  static void fields(auto& f) { f("width", &Item::width).at_least(1); }
+};
+
+struct Config {
+  double lr = 5e-3;
+  std::string mode = "fast";
+  std::vector<int> keep{64, 32};
+  std::optional<double> until;
+  std::vector<Item> items;
+  std::string log = "quiet";
+  static void fields(auto& f) {
+    f("lr", &Config::lr).range(0, 1).doc("step size");
+    f("mode", &Config::mode).choices({"fast", "exact"});
+    f("keep", &Config::keep).at_least(1);
+    f("until", &Config::until);
+    f("items", &Config::items);
+    f("log", &Config::log).operational();
+  }
+};
+
+Json object(std::initializer_list<std::pair<const char*, Json>> members) {
+  Json json{Json::Object{}};
+  for (const auto& [key, value] : members) json.set(key, value);
+  return json;
+}
+
+std::string message_of(const auto& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("an error says what, where, in what, and what to do") {
+  Error error(ErrorKind::usage, {"a.manifest", 3, 7}, "lr is 2");
+  error.within("probe 'snr'").within("arm 'K64'").hint("use less");
+  CHECK(std::string(error.what()) == "a.manifest:3:7: lr is 2\n  in probe 'snr', arm 'K64'\n  use less");
+  const std::vector<std::string> names{"alpha", "alphas", "beta"};
+  CHECK(did_you_mean("alhpa", names) == "did you mean 'alpha', 'alphas'?");
+  CHECK(did_you_mean("zebra crossing", names) == "");
+}
+
+TEST_CASE("a schema fills defaults in and refuses what does not fit") {
+  const Schema schema = schema_of<Config>();
+  const Json full = resolve(schema, object({{"lr", 1}, {"items", Json::List{object({})}}}), "optimizer 'x'");
+  CHECK(full.text() == R"({"lr":1.0,"mode":"fast","keep":[64,32],"until":null,"items":[{"width":3}],"log":"quiet"})");
+  const auto config = read_config<Config>(full);
+  CHECK(config.lr == 1.0);
+  CHECK(config.keep == std::vector<int>{64, 32});
+  CHECK(!config.until);
+  CHECK(config.items.at(0).width == 3);
+  CHECK(identity_of(schema, full).find("log") == nullptr);
+
+  const auto refusal = [&](Json given) { return message_of([&] { resolve(schema, given, "optimizer 'x'"); }); };
+  CHECK(refusal(object({{"rl", 1}})) ==
+        "optimizer 'x' has no key 'rl'\n  did you mean 'lr'?\n  its keys: lr, mode, keep, until, items, log");
+  CHECK(refusal(object({{"lr", 2}})) == "'lr' of optimizer 'x' is 2, expected a number between 0 and 1");
+  CHECK(refusal(object({{"lr", std::nan("")}})).find("expected a number") != std::string::npos);
+  CHECK(refusal(object({{"lr", "2"}})) == "'lr' of optimizer 'x' takes a number, found the string \"2\"");
+  CHECK(refusal(object({{"mode", "fat"}})) ==
+        "'mode' of optimizer 'x' is \"fat\", expected one of: fast, exact\n  did you mean 'fast'?");
+  CHECK(refusal(object({{"keep", Json::List{8, 0}}})) == "'keep[1]' of optimizer 'x' is 0, expected a number at least 1");
+  CHECK(refusal(object({{"items", Json::List{object({{"wide", 1}})}}})).find("under 'items[0]' has no key 'wide'") !=
+        std::string::npos);
+}
+
+TEST_CASE("JSON numbers survive writing") {
+  for (const double value : {0.1, -0.0, 1.0, 5e-324, 1.7976931348623157e308, 1e21}) {
+    const std::string text = Json(value).text();
+    CHECK(std::strtod(text.c_str(), nullptr) == value);
+    CHECK(text.find_first_of(".e") != std::string::npos);  // reads back as a number, not an integer
+  }
+  CHECK(Json(std::nan("")).text() == "null");
+  CHECK(object({{"b", 1}, {"a", 2}}).canonical() == R"({"a":2,"b":1})");
+  CHECK(object({{"b", 1}, {"a", 2}}) == object({{"a", 2}, {"b", 1}}));
+}
+
+TEST_CASE("random streams: named, reproducible, independent, of the right moments") {
+  // From an independent Philox 4x32-10 in Python: key {7, 0}, counter {block, 0, FNV-1a of "data" 0xff "windows"}. A change of
+  // these numbers changes every published run.
+  Random pinned(7, "data", "windows");
+  for (const std::uint32_t expected : {0x21fa071du, 0x0b390226u, 0x12f60f96u, 0x168ac451u, 0x5933e252u})
+    CHECK(pinned.bits() == expected);
+
+  Random a(7, "data", "windows"), again(7, "data", "windows"), other(7, "data", "window"), seed(8, "data", "windows");
+  std::set<std::uint32_t> seen;
+  for (int i = 0; i < 1000; ++i) {
+    const std::uint32_t x = a.bits();
+    CHECK(x == again.bits());
+    seen.insert({x, other.bits(), seed.bits()});
+  }
+  CHECK(seen.size() > 2990);
+
+  Random r(1, "test", "moments");
+  const int n = 200000;
+  double mean = 0, square = 0, fourth = 0, uniform = 0;
+  for (int i = 0; i < n; ++i) {
+    const double x = r.normal();
+    mean += x / n, square += x * x / n, fourth += x * x * x * x / n;
+    uniform += r.uniform() / n;
+  }
+  // Five standard errors each.
+  CHECK(std::abs(mean) < 5 / std::sqrt(n));
+  CHECK(std::abs(square - 1) < 5 * std::sqrt(2.0 / n));
+  CHECK(std::abs(fourth - 3) < 5 * std::sqrt(96.0 / n));
+  CHECK(std::abs(uniform - 0.5) < 5 * std::sqrt(1.0 / 12 / n));
+
+  std::vector<int> counts(7);
+  for (int i = 0; i < 70000; ++i) ++counts[r.below(7)];
+  for (const int count : counts) CHECK(std::abs(count - 10000) < 5 * std::sqrt(10000));
+}
+
+TEST_CASE("parallel_for covers each index once and passes an error on") {
+  for (const std::int64_t n : {0, 1, 2, 17, 1000}) {
+    std::vector<int> hits(static_cast<std::size_t>(n));
+    parallel_for(n, 3, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) ++hits[static_cast<std::size_t>(i)];
+    });
+    CHECK(std::accumulate(hits.begin(), hits.end(), std::int64_t{0}) == n);
+    CHECK(std::all_of(hits.begin(), hits.end(), [](int h) { return h == 1; }));
+  }
+  CHECK(message_of([] { parallel_for(100, 1, [](std::int64_t, std::int64_t) { throw Error(ErrorKind::trial, "inside"); }); }) ==
+        "inside");
+}
+
+TEST_CASE("views say their type") {
+  Tensor t({3, 2});
+  CHECK(reinterpret_cast<std::uintptr_t>(t.data()) % 64 == 0);
+  CHECK(t.view().f32().size() == 6);
+  CHECK(message_of([&] { t.view().i32(); }) == "an i32 view was asked of an f32 array");
+  CHECK(text_of(t.shape()) == "[3, 2]");
+}
