@@ -35,7 +35,8 @@ class Signals {
 
   // Signals: loss, tokens, targets, weights, basis, alpha, alpha.grad, weight.grad.
   Signals& need(std::string_view signal, When when = every(1));
-  // A record this probe will make. A part in <> stands for any text without '/': "drift/<group>".
+  // A record this probe will make. A part in <> stands for any text without '/': "drift/<group>". Its full name is
+  // ARM/INSTANCE/drift/0; one that begins with '/' stands beside the instance: "/grad/mean/<group>" is ARM/grad/mean/0.
   Signals& emit(std::string_view record, std::string_view unit, std::string_view doc);
   // What conclude() will cost, for the plan: forward passes, and forward-and-backward passes, on one batch.
   Signals& evaluations(std::int64_t count);

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "plan/keys.hpp"
+
 namespace khost {
 
 struct Record {
@@ -15,32 +17,17 @@ struct Record {
   std::string unit;        // "nats", "1", "parameters"
 };
 
-struct TrialKey {
-  std::string arm, base;
-  std::int64_t draw = 0;
-  std::uint64_t seed = 0;
-};
-
 struct TrialResult {
   TrialKey key;
   std::string hash;
-  std::string status;   // "done" | "failed"
-  std::string message;  // why it failed
-  double seconds = 0;   // of the run that made it
-  bool reused = false;  // from the cache
+  std::string status;                     // "done" | "failed"
+  std::string message;                    // why it failed
+  double seconds = 0;                     // of the run that made it
+  bool reused = false;                    // from the cache
   std::int64_t adapter_parameters = 0;    // sum over matrices of K (m + n)
   std::int64_t trainable_parameters = 0;  // what the optimizer updates
   std::vector<Record> records;
   std::vector<std::string> artifacts;  // file names in the trial's folder
-};
-
-// What a run computed with; part of every trial's hash but for `jobs` and `cpu`.
-struct Environment {
-  std::string khost;  // version
-  std::string backend, library, library_version, kernel;
-  std::string cpu;
-  int threads = 1;  // per trial
-  int jobs = 1;
 };
 
 }  // namespace khost

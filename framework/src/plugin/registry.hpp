@@ -24,12 +24,15 @@ class Registry {
   explicit Registry(std::vector<std::string> folders);
   static std::vector<std::string> default_folders(const std::vector<std::string>& manifest_paths = {});
 
-  // The plugin NAME of that kind, loaded at the first call from the first folder that has NAME.so. Throws a plugin Error: not found (the
-  // folders tried, the nearest names), unfit (why, both sides, the mend), another kind.
+  // The plugin NAME of that kind, loaded at the first call from the first folder that has NAME.so. Throws a plugin Error: not
+  // found (the folders tried, the nearest names), unfit (why, both sides, the mend), another kind.
   const Plugin& get(Kind kind, std::string_view name);
 
   // Everything in all folders: what loads, and for what does not, the reason.
-  struct Listing { std::vector<const Plugin*> plugins; std::vector<std::pair<std::string, std::string>> refused; };
+  struct Listing {
+    std::vector<const Plugin*> plugins;
+    std::vector<std::pair<std::string, std::string>> refused;
+  };
   Listing list();
 
  private:
@@ -38,7 +41,10 @@ class Registry {
 };
 
 // Judges a file before any of its code runs; returns the entry's inline part. Throws a plugin Error.
-struct Judged { std::uint32_t api_version; std::string fingerprint; };
+struct Judged {
+  std::uint32_t api_version;
+  std::string fingerprint;
+};
 Judged judge_plugin_file(const std::string& path);
 
 // A component with the name it has in messages and records, its resolved configuration, and a guard around every call.
@@ -48,8 +54,8 @@ Json resolve_config(const Plugin& plugin, const Json& given, std::vector<std::st
 template <class T>
 std::shared_ptr<T> create(const Plugin& plugin, const Json& resolved, void* context = nullptr);  // Model, Optimizer, Data, Probe
 
-// Runs f; whatever it throws is rethrown as a khost Error with `frame` ("probe 'snr' in observe") added. An exception that is not khost's
-// becomes ErrorKind::plugin.
+// Runs f; whatever it throws is rethrown as a khost Error with `frame` ("probe 'snr' in observe") added. An exception that is not
+// khost's becomes ErrorKind::plugin.
 template <class F>
 decltype(auto) call_plugin(std::string_view frame, F&& f);
 

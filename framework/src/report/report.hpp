@@ -16,13 +16,20 @@ struct Run {
 };
 
 // One published figure tied to a record: share/published/<name>.json.
-struct PublishedFigure { std::string record; double value = 0; std::string where; std::string note; };
-std::vector<PublishedFigure> read_published(const std::string& name);  // {} when name is ""; usage Error when the file is not there
+struct PublishedFigure {
+  std::string record;
+  double value = 0;
+  std::string where;
+  std::string note;
+};
+std::vector<PublishedFigure> read_published(
+    const std::string& name);  // {} when name is ""; usage Error when the file is not there
 
 // The table: per base, figure (arm/probe/name), mean over seeds, 95 % t interval, n, published.
 std::string figure_table(const Run& run, const std::vector<PublishedFigure>& published, int width);
 
-void write_summary(const std::string& path, const Run& run, const std::vector<PublishedFigure>& published);  // design's summary.json
+void write_summary(const std::string& path, const Run& run,
+                   const std::vector<PublishedFigure>& published);  // design's summary.json
 void write_records_csv(const std::string& path, const Run& run);
 
 }  // namespace khost

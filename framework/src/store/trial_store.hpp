@@ -15,7 +15,8 @@ class TrialStore {
   bool has(const std::string& hash) const;
   // nullopt when absent, of another format version, or damaged (said on the log): it is then run again.
   std::optional<TrialResult> load(const std::string& hash) const;
-  // A fresh folder for a running trial's artifacts; keep() writes trial.json there and renames it into place, discard() removes it.
+  // A fresh folder for a running trial's artifacts; keep() writes trial.json there and renames it into place, discard() removes
+  // it.
   std::string begin(const std::string& hash) const;
   void keep(const std::string& folder, const TrialResult& result) const;
   void discard(const std::string& folder) const;

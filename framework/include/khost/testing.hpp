@@ -1,0 +1,88 @@
+// For tests of probes and policies: the host's side, played by the test.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "khost/probe.hpp"
+
+namespace khost::testing {
+
+// A trial with the given matrices; holds what the probe recorded. Not for performance.
+class FakeTrial final : public Trial {
+ public:
+  explicit FakeTrial(std::vector<AdaptedMatrix> matrices) {
+    info_.arm = "arm", info_.base = "base";
+    info_.matrices = std::move(matrices);
+    for (const AdaptedMatrix& m : info_.matrices) trained.emplace_back(static_cast<std::size_t>(m.rank), 0.0f);
+  }
+
+  // Shows a step with these alpha gradients (one vector per matrix) to the probe.
+  void step(Probe& probe, std::int64_t index, const Alphas& gradient) {
+    std::vector<NamedArray> arrays;
+    for (std::size_t i = 0; i < gradient.size(); ++i)
+      arrays.push_back(
+          {info_.matrices[i].name, {DType::f32, gradient[i].data(), {static_cast<std::int64_t>(gradient[i].size())}}});
+    signals.insert_or_assign("alpha.grad", Signal(std::move(arrays)));
+    probe.observe(View(*this, index));
+  }
+
+  const TrialInfo& info() const override { return info_; }
+  const Alphas& alphas() const override { return trained; }
+  double evaluate(const Alphas& alphas) override { return loss(alphas); }
+  void gradients(const Alphas& alphas, std::int64_t count, const Visit& visit) override {
+    for (std::int64_t i = 0; i < count; ++i) visit(i, loss ? loss(alphas) : 0, batch_gradient(i, alphas));
+  }
+  Random random(std::string_view purpose) override { return Random(info_.seed, "probe", purpose); }
+  void write_artifact(std::string_view name, std::span<const NamedArray> arrays) override {
+    for (const NamedArray& a : arrays) artifacts[std::string(name)].push_back(a.name);
+  }
+  void record(std::string_view name, double value) override { records[std::string(name)] = value; }
+  void record(std::string_view name, std::int64_t step, double value) override { series[std::string(name)][step] = value; }
+
+  Alphas trained;                                                     // what alphas() gives
+  std::function<double(const Alphas&)> loss;                          // what evaluate() gives
+  std::function<Alphas(std::int64_t, const Alphas&)> batch_gradient;  // of independent batch i
+  std::map<std::string, Signal, std::less<>> signals;
+  std::map<std::string, double> records;
+  std::map<std::string, std::map<std::int64_t, double>> series;
+  std::map<std::string, std::vector<std::string>> artifacts;  // names of the arrays
+
+ private:
+  class View final : public Step {
+   public:
+    View(FakeTrial& trial, std::int64_t index) : trial_(trial), index_(index) {}
+    std::int64_t index() const override { return index_; }
+    const TrialInfo& trial() const override { return trial_.info_; }
+    const Signal& operator[](std::string_view signal) const override { return trial_.signals.find(signal)->second; }
+    void record(std::string_view name, double value) const override { trial_.record(name, index_, value); }
+
+   private:
+    FakeTrial& trial_;
+    std::int64_t index_;
+  };
+  TrialInfo info_;
+};
+
+// A step about to be taken, for policies.
+class FakeStepPlan final : public StepPlan {
+ public:
+  FakeStepPlan(const TrialInfo& info, std::int64_t index, Random& stream) : info_(info), index_(index), random_(stream) {
+    for (const AdaptedMatrix& m : info.matrices) scale.emplace_back(static_cast<std::size_t>(m.rank), 1.0f);
+  }
+  std::int64_t index() const override { return index_; }
+  const TrialInfo& trial() const override { return info_; }
+  std::span<float> alpha_scale(std::size_t matrix) override { return scale.at(matrix); }
+  Random& random() override { return random_; }
+  Alphas scale;
+
+ private:
+  const TrialInfo& info_;
+  std::int64_t index_;
+  Random& random_;
+};
+
+}  // namespace khost::testing

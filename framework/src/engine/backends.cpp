@@ -1,0 +1,58 @@
+#include "engine/backends.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <fstream>
+
+namespace khost {
+
+std::unique_ptr<Backend> BackendChoice::make(int threads) const {
+  return std::make_unique<Backend>(name, table, options, threads);
+}
+
+BackendChoice choose_backend(Registry& registry, const std::optional<std::string>& name,
+                             const std::optional<Component>& manifest) {
+  if (name || manifest) {
+    const std::string& wanted = name ? *name : manifest->plugin;
+    const Plugin& plugin = registry.get(Kind::compute, wanted);
+    if (plugin.descriptor->compute->score() <= 0)
+      throw Error(ErrorKind::plugin, "the backend '" + wanted + "' cannot run on this CPU")
+          .hint("choose another with --backend; `khost list` shows them");
+    return {wanted, plugin.descriptor->compute,
+            !name || (manifest && manifest->plugin == *name) ? manifest->config.text() : "{}"};
+  }
+  BackendChoice best;
+  int best_score = 0;
+  const Registry::Listing listing = registry.list();
+  for (const Plugin* plugin : listing.plugins) {
+    if (plugin->kind() != Kind::compute) continue;
+    if (const int score = plugin->descriptor->compute->score(); score > best_score) {
+      best_score = score;
+      best = {plugin->name(), plugin->descriptor->compute, "{}"};
+    }
+  }
+  if (best.table) return best;
+  Error error(ErrorKind::plugin, "no compute backend can be used");
+  for (const auto& [path, reason] : listing.refused) error.hint(path + ": " + reason);
+  throw error.hint("`./bootstrap build` builds openblas and reference");
+}
+
+int available_processors() { return std::max(1, omp_get_num_procs()); }
+
+namespace {
+
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.starts_with("model name")) return line.substr(std::min(line.size(), line.find(':') + 2));
+  return "unknown";
+}
+
+}  // namespace
+
+Environment environment_of(const BackendInfo& info, int threads, int jobs) {
+  return {KHOST_VERSION, info.name, info.library, info.version, info.kernel, cpu_name(), threads, jobs};
+}
+
+}  // namespace khost

@@ -1,0 +1,33 @@
+// Which compute backend a run uses, and with how many threads.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "compute/backend.hpp"
+#include "manifest/experiment.hpp"
+#include "plan/keys.hpp"
+
+namespace khost {
+
+// A backend plugin with its options: makes one Backend per job.
+struct BackendChoice {
+  std::string name;
+  const khost_compute* table = nullptr;
+  std::string options = "{}";
+
+  std::unique_ptr<Backend> make(int threads) const;
+};
+
+// By name when given (command line before manifest), else the usable one with the highest score. Throws a plugin Error when the
+// named one cannot run here.
+BackendChoice choose_backend(Registry& registry, const std::optional<std::string>& name,
+                             const std::optional<Component>& manifest);
+
+// Processors this process may run on.
+int available_processors();
+
+Environment environment_of(const BackendInfo& info, int threads, int jobs);
+
+}  // namespace khost

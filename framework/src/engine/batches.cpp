@@ -1,0 +1,40 @@
+#include "engine/batches.hpp"
+
+#include <algorithm>
+
+namespace khost {
+
+namespace {
+
+Batch split(const std::vector<std::int32_t>& windows, std::int64_t batch, std::int64_t sequence) {
+  Batch out;
+  for (std::int64_t b = 0; b < batch; ++b) {
+    const auto first = windows.begin() + b * (sequence + 1);
+    out.tokens.insert(out.tokens.end(), first, first + sequence);
+    out.targets.insert(out.targets.end(), first + 1, first + sequence + 1);
+  }
+  return out;
+}
+
+}  // namespace
+
+Batch draw_batch(const Data& data, Part part, std::int64_t batch, std::int64_t sequence, Random& random) {
+  std::vector<std::int32_t> windows(static_cast<std::size_t>(batch * (sequence + 1)));
+  data.windows(part, batch, sequence + 1, random, windows);
+  return split(windows, batch, sequence);
+}
+
+WindowSet::WindowSet(const Data& data, Part part, std::int64_t count, std::int64_t sequence) {
+  for (std::int64_t b = 1; b <= std::min<std::int64_t>(count, 8); ++b)
+    if (count % b == 0) batch_ = b;
+  Random random(0, "data", name_of(part));
+  for (std::int64_t done = 0; done < count; done += batch_) batches_.push_back(draw_batch(data, part, batch_, sequence, random));
+}
+
+double WindowSet::loss(Program& program) const {
+  double sum = 0;
+  for (const Batch& b : batches_) sum += program.forward(b.tokens, b.targets, Program::Gradients::none);
+  return sum / static_cast<double>(batches_.size());
+}
+
+}  // namespace khost

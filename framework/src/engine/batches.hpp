@@ -1,0 +1,34 @@
+// Batches of windows, and the loss over many of them.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "graph/program.hpp"
+#include "khost/data.hpp"
+#include "khost/random.hpp"
+
+namespace khost {
+
+struct Batch {
+  std::vector<std::int32_t> tokens, targets;  // [B, T]; a target is the token after
+};
+
+// B windows of T + 1 tokens.
+Batch draw_batch(const Data& data, Part part, std::int64_t batch, std::int64_t sequence, Random& random);
+
+// A fixed set of windows of one part, the same for every seed and arm, cut into batches of an evaluation program.
+class WindowSet {
+ public:
+  // `count` windows; the batch size is the largest divisor of `count` that is at most 8.
+  WindowSet(const Data& data, Part part, std::int64_t count, std::int64_t sequence);
+  std::int64_t batch() const { return batch_; }
+  double loss(Program& program) const;  // mean over all windows; the program has this set's batch and sequence
+
+ private:
+  std::int64_t batch_ = 1;
+  std::vector<Batch> batches_;
+};
+
+}  // namespace khost

@@ -1,0 +1,55 @@
+// A trial's probes and policies at work: only what they declared, only when they declared it, and every record checked.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/result.hpp"
+#include "khost/probe.hpp"
+#include "manifest/experiment.hpp"
+#include "plugin/registry.hpp"
+
+namespace khost {
+
+// What a trial lends its probes. The signals' arrays stay where they are for the whole trial; only their contents change.
+struct TrialHooks {
+  const TrialInfo* info = nullptr;
+  std::map<std::string, Signal> signals;  // all that any probe of this trial needs, by name
+  const Alphas* alphas = nullptr;
+  std::function<double(const Alphas&)> evaluate;
+  std::function<void(const Alphas&, std::int64_t, const Trial::Visit&)> gradients;
+  std::function<std::span<float>(std::size_t)> alpha_scale;  // of a matrix; asking for it switches scaling on for the step
+  std::function<void(const std::string& name, std::span<const NamedArray>)> write_artifact;
+};
+
+class Probes {
+ public:
+  Probes(const std::vector<Component>& components, Registry& registry);
+
+  // The union of what is needed: at this step, or at any.
+  bool needs(std::string_view signal, std::int64_t step) const;
+  bool needs(std::string_view signal) const;
+
+  void begin(TrialHooks hooks);
+  void before_step(std::int64_t step);
+  void observe(std::int64_t step);
+  void conclude();
+
+  std::vector<Record>& records() { return records_; }
+
+ private:
+  struct Instance;
+  class StepView;
+  class TrialView;
+  class PlanView;
+
+  void add(const Instance& instance, std::string_view name, std::int64_t step, double value);
+  std::vector<std::shared_ptr<Instance>> instances_;
+  TrialHooks hooks_;
+  std::vector<Record> records_;
+};
+
+}  // namespace khost

@@ -1,0 +1,31 @@
+// One trial: base, data, adapters, steps, signals, probes, records.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "compute/backend.hpp"
+#include "engine/bases.hpp"
+#include "engine/result.hpp"
+
+namespace khost {
+
+struct TrialMonitor {
+  std::function<void(std::int64_t step, double loss)> step;  // after each training step
+  std::function<bool()> interrupted;                         // asked before each
+};
+
+// What all trials of a run share; outlives them.
+struct TrialContext {
+  const Experiment& experiment;
+  const Materials& materials;
+  const Plan& plan;
+  Bases& bases;
+};
+
+// Runs it on the calling thread (and its OpenMP threads); artifacts go to `folder`. Throws: a trial Error with arm, base, seed
+// and step, a plugin Error likewise, or an interrupted Error.
+TrialResult run_trial(const TrialContext& context, const PlannedTrial& trial, Backend& backend, const std::string& folder,
+                      const TrialMonitor& monitor);
+
+}  // namespace khost

@@ -1,0 +1,65 @@
+#include "engine/weights.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "artifact/safetensors.hpp"
+#include "khost/error.hpp"
+#include "khost/random.hpp"
+
+namespace khost {
+
+Weights draw_weights(const std::vector<Parameter>& parameters, std::uint64_t seed) {
+  Weights weights{parameters, {}};
+  for (const Parameter& p : parameters) {
+    Tensor& value = weights.values.emplace_back(p.shape);
+    if (p.init == Init::normal) Random(seed, p.name, "init").normal(value.span(), p.sd);
+    if (p.init == Init::ones) std::ranges::fill(value.span(), 1.0f);
+  }
+  return weights;
+}
+
+Weights load_weights(const std::vector<Parameter>& parameters, const std::string& path) {
+  const SafetensorsFile file(path);
+  Weights weights{parameters, {}};
+  std::set<std::string> known;
+  for (const Parameter& p : parameters) {
+    const auto source = file.get(p.name, p.shape).f32();
+    std::ranges::copy(source, weights.values.emplace_back(p.shape).data());
+    known.insert(p.name);
+  }
+  for (const std::string& name : file.names())
+    if (!known.contains(name)) {
+      Error error(ErrorKind::usage, path + " holds the tensor '" + name + "', which this model does not have");
+      if (const std::string near = did_you_mean(name, known); !near.empty()) error.hint(near);
+      throw error;
+    }
+  return weights;
+}
+
+void save_weights(const Weights& weights, const std::string& path, const std::map<std::string, std::string>& metadata) {
+  std::vector<NamedArray> arrays;
+  for (std::size_t i = 0; i < weights.values.size(); ++i)
+    arrays.push_back({weights.parameters[i].name, weights.values[i].view()});
+  write_safetensors(path, arrays, metadata);
+}
+
+namespace {
+
+bool wildcard(std::string_view pattern, std::string_view name) {
+  if (pattern.empty()) return name.empty();
+  if (pattern.front() == '*') {
+    for (std::size_t skip = 0; skip <= name.size(); ++skip)
+      if (wildcard(pattern.substr(1), name.substr(skip))) return true;
+    return false;
+  }
+  return !name.empty() && name.front() == pattern.front() && wildcard(pattern.substr(1), name.substr(1));
+}
+
+}  // namespace
+
+bool name_matches(std::string_view pattern, const Parameter& parameter) {
+  return pattern == "@matrices" ? parameter.adaptable : wildcard(pattern, parameter.name);
+}
+
+}  // namespace khost

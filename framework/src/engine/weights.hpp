@@ -1,0 +1,30 @@
+// A model's tensors: drawn, loaded, saved, and picked by name.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "khost/model.hpp"
+#include "khost/tensor.hpp"
+
+namespace khost {
+
+struct Weights {
+  std::vector<Parameter> parameters;  // the model's, in its order
+  std::vector<Tensor> values;         // one each
+};
+
+// Each tensor from its own stream (seed, name, "init"), so that one model's tensors do not depend on another's.
+Weights draw_weights(const std::vector<Parameter>& parameters, std::uint64_t seed);
+
+// Throws a usage Error for a missing, extra or mis-shaped tensor.
+Weights load_weights(const std::vector<Parameter>& parameters, const std::string& path);
+void save_weights(const Weights& weights, const std::string& path, const std::map<std::string, std::string>& metadata);
+
+// `pattern` with * for any run of characters; "@matrices" is every adaptable parameter.
+bool name_matches(std::string_view pattern, const Parameter& parameter);
+
+}  // namespace khost

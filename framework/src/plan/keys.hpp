@@ -1,0 +1,26 @@
+// What names a trial, and what a run computes with.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace khost {
+
+struct TrialKey {
+  std::string arm, base;
+  std::int64_t draw = 0;  // of the base
+  std::uint64_t seed = 0;
+
+  std::string text() const;  // "arm K64, base trained, seed 3"
+};
+
+// Part of every trial's hash but for `khost`, `cpu` and `jobs`.
+struct Environment {
+  std::string khost;  // version
+  std::string backend, library, library_version, kernel;
+  std::string cpu;
+  int threads = 1;  // per trial
+  int jobs = 1;
+};
+
+}  // namespace khost

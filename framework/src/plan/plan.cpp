@@ -1,0 +1,163 @@
+#include "plan/plan.hpp"
+
+#include "artifact/hash.hpp"
+
+namespace khost {
+
+std::string TrialKey::text() const {
+  return "arm " + arm + ", base " + base + (draw ? " (draw " + std::to_string(draw) + ")" : "") + ", seed " +
+         std::to_string(seed);
+}
+
+namespace {
+
+Json object(std::initializer_list<std::pair<const char*, Json>> members) {
+  Json json{Json::Object{}};
+  for (const auto& [key, value] : members) json.set(key, value);
+  return json;
+}
+
+class Planner {
+ public:
+  Planner(const Experiment& experiment, const Materials& materials, const Environment& environment,
+          const Environment& artifact_environment)
+      : experiment_(experiment), materials_(materials), environment_(environment), artifact_environment_(artifact_environment) {}
+
+  Plan plan() {
+    Plan plan;
+    for (const BaseRecipe& recipe : experiment_.bases)
+      for (std::int64_t draw = 0; draw < recipe.base_draws; ++draw) plan.bases.push_back(base(recipe, draw));
+    Json::List hashes;
+    for (std::size_t b = 0; b < plan.bases.size(); ++b)
+      for (const Arm& arm : experiment_.arms)
+        for (const std::uint64_t seed : experiment_.seeds) {
+          plan.trials.push_back(trial(plan, b, arm, seed));
+          hashes.push_back(plan.trials.back().hash);
+        }
+    Json run = object({{"experiment", experiment_.resolved}, {"trials", std::move(hashes)}});
+    run.find("experiment")->erase("plugin_path");  // where the files stand is no part of what they compute
+    plan.run_hash = short_hash(run.canonical());
+    return plan;
+  }
+
+ private:
+  Json component(Kind kind, const Component& c) const {
+    const Plugin& plugin = materials_.registry().get(kind, c.plugin);
+    return object({{"plugin", c.plugin},
+                   {"config", identity_of(describe(plugin, &c.config).schema, c.config)},
+                   {"numerics", static_cast<std::int64_t>(plugin.descriptor->numerics)}});
+  }
+
+  static Json environment(const Environment& e) {
+    return object({{"backend", e.backend},
+                   {"library", e.library},
+                   {"version", e.library_version},
+                   {"kernel", e.kernel},
+                   {"threads", e.threads}});
+  }
+
+  Json data(const DataSpec& spec) const {
+    return object({{"source", materials_.data(spec).identity()},
+                   {"sequence", spec.sequence},
+                   {"batch", spec.batch},
+                   {"fresh", spec.fresh}});
+  }
+
+  // Floating-point operations of one forward pass over one batch: 2 m n a token and matrix, 2 K (m + n) for its adapter, and
+  // attention's two products over the causal half.
+  double forward_flop(const DataSpec& spec, const std::vector<AdaptedMatrix>& adapted) const {
+    const double tokens = static_cast<double>(spec.batch * spec.sequence);
+    double each = 0;
+    for (const Parameter& p : materials_.parameters())
+      if (p.adaptable) each += 2.0 * static_cast<double>(element_count(p.shape));
+    for (const AdaptedMatrix& m : adapted) each += 2.0 * static_cast<double>(m.rank * (m.rows + m.cols));
+    return tokens * each;
+  }
+
+  PlannedBase base(const BaseRecipe& recipe, std::int64_t draw) const {
+    PlannedBase planned{.recipe = &recipe, .draw = draw, .identity = {}, .hash = {}, .cost = {}};
+    if (!recipe.file.empty()) {
+      planned.identity = object({{"file", sha256_file(recipe.file)}, {"model", component(Kind::model, experiment_.model)}});
+    } else {
+      Json::List train;
+      for (const std::string& pattern : recipe.train) train.push_back(pattern);
+      planned.identity = object({{"khost", libkhost_numerics},
+                                 {"model", component(Kind::model, experiment_.model)},
+                                 {"steps", recipe.steps},
+                                 {"seed", recipe.base_seed},
+                                 {"draw", draw}});
+      if (recipe.steps > 0) {  // the plain initialisation depends on nothing else
+        planned.identity.set("train", std::move(train));
+        planned.identity.set("data", data(recipe.data));
+        planned.identity.set("optimizer", component(Kind::optimizer, recipe.optimizer));
+        planned.identity.set("environment", environment(artifact_environment_));
+        if (recipe.until_loss)
+          planned.identity.set("until", object({{"loss", *recipe.until_loss},
+                                                {"data", data(experiment_.data)},
+                                                {"windows", experiment_.data.calibration_windows}}));
+      }
+      planned.identity.set("vocabulary", materials_.data(experiment_.data).vocabulary());
+      planned.identity.set("parameters", shapes());
+      planned.cost.steps = recipe.steps;
+      planned.cost.flop = static_cast<double>(recipe.steps) * 3 * forward_flop(recipe.data, {});
+    }
+    planned.hash = sha256(planned.identity.canonical());
+    return planned;
+  }
+
+  // A longer sequence gives the model more positions: another set of tensors, another base.
+  Json shapes() const {
+    Json::List list;
+    for (const Parameter& p : materials_.parameters()) list.push_back(p.name + text_of(p.shape));
+    return list;
+  }
+
+  PlannedTrial trial(const Plan& plan, std::size_t b, const Arm& arm, std::uint64_t seed) const {
+    const PlannedBase& base = plan.bases[b];
+    PlannedTrial planned{
+        .key = {arm.name, base.recipe->name, base.draw, seed}, .arm = &arm, .base = b, .identity = {}, .hash = {}, .cost = {}};
+    Json arm_data = data(arm.data);
+    arm_data.set("held_out_windows", arm.data.held_out_windows);
+    planned.identity = object({{"khost", libkhost_numerics},
+                               {"base", base.hash},
+                               {"model", component(Kind::model, experiment_.model)},
+                               {"data", std::move(arm_data)},
+                               {"optimizer", component(Kind::optimizer, arm.optimizer)},
+                               {"steps", arm.steps},
+                               {"seed", seed},
+                               {"environment", environment(environment_)}});
+    planned.identity.set(
+        "adapter",
+        arm.adapter ? object({{"basis", arm.adapter->basis}, {"core", arm.adapter->core}, {"rank", arm.adapter->rank}}) : Json());
+    planned.cost.steps = arm.steps;
+    planned.cost.evaluations = 1 + 2 * arm.data.held_out_windows / arm.data.batch;
+    Json::List probes;
+    for (const Component& c : arm.probes) {
+      const Signals signals = describe(materials_.registry().get(Kind::probe, c.plugin), &c.config).signals;
+      planned.cost.evaluations += signals.evaluation_count;
+      planned.cost.gradients += signals.gradient_count;
+      Json probe = component(Kind::probe, c);
+      probe.set("name", c.name);  // its random streams are named by it
+      probes.push_back(std::move(probe));
+    }
+    planned.identity.set("probes", std::move(probes));
+    const double forward = forward_flop(arm.data, materials_.matrices(arm.adapter));
+    planned.cost.flop =
+        forward * static_cast<double>(2 * (planned.cost.steps + planned.cost.gradients) + planned.cost.evaluations);
+    planned.hash = sha256(planned.identity.canonical());
+    return planned;
+  }
+
+  const Experiment& experiment_;
+  const Materials& materials_;
+  const Environment &environment_, &artifact_environment_;
+};
+
+}  // namespace
+
+Plan make_plan(const Experiment& experiment, const Materials& materials, const Environment& environment,
+               const Environment& artifact_environment) {
+  return Planner(experiment, materials, environment, artifact_environment).plan();
+}
+
+}  // namespace khost

@@ -1,0 +1,96 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "khost/testing.hpp"
+#include "snr.hpp"
+
+using khost::Alphas;
+using khost::testing::FakeTrial;
+
+namespace {
+
+Snr::Config config(khost::Json::List groups, std::int64_t batches = 0) {
+  Snr::Config c;
+  c.groups = khost::Json(std::move(groups));
+  c.batches = batches;
+  return c;
+}
+
+std::vector<khost::AdaptedMatrix> two_matrices() { return {{"a", 9, 7, 3, 0}, {"b", 8, 8, 3, 0}}; }
+
+double mean_abs_over_sd(std::vector<double> x) {
+  double mean = 0, mean_abs = 0, m2 = 0;
+  for (const double v : x) mean += v / static_cast<double>(x.size()), mean_abs += std::abs(v) / static_cast<double>(x.size());
+  for (const double v : x) m2 += (v - mean) * (v - mean);
+  return mean_abs / std::sqrt(m2 / static_cast<double>(x.size() - 1));
+}
+
+std::string message_of(const auto& f) {
+  try {
+    f();
+  } catch (const khost::Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("drift SNR is per dimension, then over the group, then over matrices") {
+  FakeTrial trial(two_matrices());
+  Snr probe(config({khost::Json::List{0, 1}, khost::Json::List{1, "K"}}));
+  probe.begin(trial.info());
+  const std::vector<Alphas> steps{{{1, -2, 5}, {3, 1, 2}}, {{2, -1, 5}, {5, 2, -2}}, {{4, 0.5f, 5}, {4, 4, 2}}};
+  for (std::size_t t = 0; t < steps.size(); ++t) trial.step(probe, static_cast<std::int64_t>(t), steps[t]);
+  probe.conclude(trial);
+
+  // Dim 2 of the first matrix never changes: s = 0 is missing, and left out of its group's mean.
+  const double first = (mean_abs_over_sd({1, 2, 4}) + mean_abs_over_sd({3, 5, 4})) / 2;
+  const double second = (mean_abs_over_sd({-2, -1, 0.5}) + (mean_abs_over_sd({1, 2, 4}) + mean_abs_over_sd({2, -2, 2})) / 2) / 2;
+  CHECK(trial.records.at("drift/0") == doctest::Approx(first).epsilon(1e-12));
+  CHECK(trial.records.at("drift/1") == doctest::Approx(second).epsilon(1e-12));
+  CHECK(trial.records.at("drift/ratio") == doctest::Approx(second / first).epsilon(1e-12));
+  CHECK(trial.records.at("/grad/mean/0") == doctest::Approx((1 + 2 + 4 + 3 + 5 + 4) / 6.0).epsilon(1e-12));
+  const double m = 19.0 / 6, squares = (1 + 4 + 16 + 9 + 25 + 16) / 6.0;
+  CHECK(trial.records.at("/grad/var/0") == doctest::Approx(squares - m * m).epsilon(1e-9));
+  CHECK(!trial.records.contains("batch/0"));
+}
+
+TEST_CASE("batch SNR has its own batches, at alpha = 0 or as trained; pure noise has a debiased SNR of 0") {
+  for (const std::string at : {"start", "end"}) {
+    FakeTrial trial(two_matrices());
+    for (auto& a : trial.trained) a.assign(a.size(), 2.0f);
+    khost::Random noise(3, "test", "noise");
+    bool zero = true;
+    trial.batch_gradient = [&](std::int64_t, const Alphas& alphas) {
+      for (const auto& a : alphas)
+        for (const float v : a) zero = zero && v == 0;
+      Alphas g = alphas;
+      for (auto& a : g)
+        for (float& v : a) v = static_cast<float>(noise.normal());
+      return g;
+    };
+    Snr::Config c = config({khost::Json::List{0, "K"}}, 4000);
+    c.at = at;
+    Snr probe(c);
+    probe.begin(trial.info());
+    trial.step(probe, 0, {{1, 1, 1}, {1, 1, 1}});
+    trial.step(probe, 1, {{2, 1, 3}, {1, 2, 1}});
+    probe.conclude(trial);
+    CHECK(zero == (at == "start"));
+    // Gaussian noise: mean |g| / sd = sqrt(2 / pi) within five standard errors over 6 x 4000 draws; debiased 0 likewise.
+    CHECK(std::abs(trial.records.at("batch/0") - std::sqrt(2 / M_PI)) < 5 * 0.6 / std::sqrt(24000.0));
+    CHECK(std::abs(trial.records.at("batch_debiased/0")) < 5 * std::sqrt(2.0 / 6) / 4000);
+    CHECK(std::isnan(trial.records.at("batch/ratio")));
+  }
+}
+
+TEST_CASE("groups that make no sense are refused") {
+  CHECK(message_of([] { Snr(config({khost::Json::List{0, 0}})); }) == "group [0,0] is empty");
+  CHECK(message_of([] { Snr(config({khost::Json::List{0, "k"}})); }) == "group [0,\"k\"] ends in neither an integer nor \"K\"");
+  CHECK(message_of([] { Snr(config({khost::Json(3)})); }) == "group 3 is not of the form [first, end]");
+  CHECK(message_of([] { Snr(config({khost::Json::List{0, 1}}, 5)); }).find("use at least 16, or 0") != std::string::npos);
+  Snr probe(config({khost::Json::List{0, 64}}));
+  CHECK(message_of([&] { probe.begin(FakeTrial(two_matrices()).info()); }).find("a group reaches to 64, but a has K = 3") == 0);
+}

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "khost/probe.hpp"
+#include "khost/schema.hpp"
+
+// Writes signals as they are to artifacts/trace-<base>-<arm>-<seed>.safetensors, so that anyone can check khost from outside:
+//   tokens, targets [B, T] i32 (of step 0) · weights/<name> · basis/<name>/U [m, K], basis/<name>/V [n, K]
+//   loss/<i> · alpha/<i>/<name> · alpha.grad/<i>/<name> [K] · weight.grad/<i>/<name> [m, n], i from 0; alpha before step i's
+//   update.
+// Everything is held in memory until the trial ends.
+class Trace : public khost::Probe {
+ public:
+  struct Config {
+    std::vector<std::string> signals{"tokens", "targets", "weights", "basis", "loss", "alpha", "alpha.grad"};
+    std::optional<std::int64_t> steps;
+    static void fields(auto& f) {
+      f("signals", &Config::signals)
+          .choices({"tokens", "targets", "weights", "basis", "loss", "alpha", "alpha.grad", "weight.grad"})
+          .doc("what to write");
+      f("steps", &Config::steps).at_least(1).doc("only the first so many steps; null: all");
+    }
+  };
+
+  explicit Trace(const Config& config) : config_(config) {}
+  static void declare(khost::Signals& s, const Config& config);
+  void observe(const khost::Step& step) override;
+  void conclude(khost::Trial& trial) override;
+
+ private:
+  struct Kept {
+    std::string name;
+    khost::DType dtype;
+    khost::Shape shape;
+    std::vector<unsigned char> bytes;
+  };
+  void keep(std::string name, const khost::ArrayView& array);
+
+  Config config_;
+  std::vector<Kept> kept_;
+};
