@@ -31,12 +31,20 @@ std::string Bases::file(const PlannedBase& base) {
 
 std::shared_ptr<const Weights> Bases::weights(const PlannedBase& base) {
   const std::lock_guard lock(mutex_);
+  if (const auto failed = failures_.find(base.hash); failed != failures_.end()) throw failed->second;
   auto& held = weights_[base.hash];
-  if (!held) held = std::make_shared<const Weights>(load_weights(materials_.parameters(), file(base)));
+  if (held) return held;
+  try {
+    held = std::make_shared<const Weights>(load_weights(materials_.parameters(), file(base)));
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::trial) failures_.emplace(base.hash, e);
+    throw;
+  }
   return held;
 }
 
 std::string Bases::summary(const PlannedBase& base) {
+  if (!cached(base)) return "";
   const auto& metadata = SafetensorsFile(file(base)).metadata();
   const auto found = metadata.find("summary");
   return base.recipe->name + ": " + (found == metadata.end() ? base.recipe->file : found->second);
@@ -154,9 +162,26 @@ constexpr int basis_numerics = 1;
 
 }  // namespace
 
-std::shared_ptr<const CutBasis> Bases::cut(const PlannedBase& base, const std::string& kind, std::int64_t rank,
-                                           std::int64_t most) {
+void Bases::prepare(const PlannedBase& base) {
+  try {
+    for (const Arm& arm : experiment_.arms) {
+      if (arm.adapter)
+        cut(base, *arm.adapter);
+      else
+        weights(base);
+    }
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::trial) throw;
+  }
+}
+
+std::shared_ptr<const CutBasis> Bases::cut(const PlannedBase& base, const AdapterSpec& adapter) {
   const auto source = weights(base);
+  const std::string& kind = adapter.basis;
+  const std::int64_t rank = adapter.rank;
+  std::int64_t most = 1;
+  for (const Arm& arm : experiment_.arms)
+    if (arm.adapter) most = std::max(most, arm.adapter->rank);
   const std::lock_guard lock(mutex_);
   auto& held = cuts_[base.hash + "/" + kind + "/" + std::to_string(rank)];
   if (held) return held;

@@ -31,14 +31,18 @@ class Bases {
   Bases(const Experiment& experiment, const Materials& materials, Cache& cache, Backend& backend, Report report,
         std::function<bool()> interrupted);
 
-  // Trains it if it is not in the cache. Throws a trial Error when it never reaches its target, or its loss turns NaN.
+  // Trains it if it is not in the cache. Throws a trial Error, the same at every call, when it never reaches its target, or its
+  // loss turns NaN.
   std::shared_ptr<const Weights> weights(const PlannedBase& base);
   bool cached(const PlannedBase& base) const;
-  // How it came out, from its artifact's metadata: "spectral-null: 57 steps, calibration loss 7.83".
+  // How it came out, from its artifact's metadata: "spectral-null: 57 steps, calibration loss 7.83"; "" when it is not there.
   std::string summary(const PlannedBase& base);
 
-  // `most` is the largest rank that the run will ask of this base.
-  std::shared_ptr<const CutBasis> cut(const PlannedBase& base, const std::string& basis, std::int64_t rank, std::int64_t most);
+  // U and V of every adaptable matrix. One artifact a base and basis serves all ranks of the experiment.
+  std::shared_ptr<const CutBasis> cut(const PlannedBase& base, const AdapterSpec& adapter);
+
+  // Makes the base and what all arms cut from it. A trial Error is kept, and thrown again by weights() for every trial.
+  void prepare(const PlannedBase& base);
 
  private:
   std::string file(const PlannedBase& base);
@@ -51,6 +55,7 @@ class Bases {
   Report report_;
   std::function<bool()> interrupted_;
   std::mutex mutex_;
+  std::map<std::string, Error> failures_;
   std::map<std::string, std::shared_ptr<const Weights>> weights_;
   std::map<std::string, std::shared_ptr<const CutBasis>> cuts_;
 };

@@ -24,6 +24,12 @@ struct Probes::Instance {
   }
 };
 
+RecordName record_name(std::string_view instance, std::string_view name) {
+  if (!name.starts_with('/')) return {std::string(instance), std::string(name)};
+  const std::size_t end = name.find('/', 1);
+  return {std::string(name.substr(1, end - 1)), std::string(name.substr(end + 1))};
+}
+
 Probes::Probes(const std::vector<Component>& components, Registry& registry) {
   for (const Component& c : components) {
     const Plugin& plugin = registry.get(Kind::probe, c.plugin);
@@ -67,11 +73,8 @@ bool matches(std::string_view declared, std::string_view name) {
 void Probes::add(const Instance& instance, std::string_view name, std::int64_t step, double value) {
   for (const Signals::Emit& emit : instance.declared.emits)
     if (matches(emit.name, name)) {
-      // "/grad/mean/0" stands beside the instance, not under it.
-      const bool beside = name.front() == '/';
-      const std::size_t end = beside ? name.find('/', 1) : 0;
-      const std::string owner = beside ? std::string(name.substr(1, end - 1)) : instance.name;
-      records_.push_back({owner, std::string(beside ? name.substr(end + 1) : name), step, value, emit.unit});
+      RecordName full = record_name(instance.name, name);
+      records_.push_back({std::move(full.probe), std::move(full.name), step, value, emit.unit});
       return;
     }
   Error error(ErrorKind::plugin, "the record '" + std::string(name) + "' was not declared");

@@ -91,10 +91,7 @@ class Running {
  private:
   std::shared_ptr<const CutBasis> cut() const {
     if (!arm_.adapter) return std::make_shared<const CutBasis>();
-    std::int64_t most = 1;
-    for (const Arm& a : context_.experiment.arms)
-      if (a.adapter) most = std::max(most, a.adapter->rank);
-    return context_.bases.cut(context_.plan.bases[planned_.base], arm_.adapter->basis, arm_.adapter->rank, most);
+    return context_.bases.cut(context_.plan.bases[planned_.base], *arm_.adapter);
   }
 
   void build() {

@@ -1,0 +1,57 @@
+#include "session.hpp"
+
+#include <algorithm>
+
+namespace khost {
+
+void SessionOptions::declare(CLI::App& command) {
+  command.add_option("manifest", manifest, "the experiment's manifest")->required();
+  command.add_option("--set", set, "change a key of the manifest: steps=10, adapter.rank=16")
+      ->type_name("KEY=VALUE")
+      ->expected(1);
+  command.add_option("--seeds", seeds, "how many seeds, from 0")->check(CLI::PositiveNumber);
+  command.add_option("--backend", backend, "the compute backend; `khost list` shows them");
+  command.add_option("--threads", threads, "threads of each trial")->check(CLI::Range(1, 1024));
+  command.add_option("--jobs", jobs, "trials at a time")->check(CLI::Range(1, 1024));
+}
+
+namespace {
+
+std::vector<Setting> settings_of(const SessionOptions& options) {
+  std::vector<Setting> settings;
+  for (const std::string& text : options.set) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0)
+      throw Error(ErrorKind::usage, "--set takes KEY=VALUE, found '" + text + "'").hint("for example: --set steps=10");
+    settings.push_back({text.substr(0, equals), text.substr(equals + 1)});
+  }
+  if (options.seeds) settings.push_back({"seeds", std::to_string(*options.seeds)});
+  return settings;
+}
+
+// Bases and other artifacts come from one backend, whatever the run's, so that the same artifacts serve all.
+constexpr const char* artifacts_come_from = "openblas";
+
+}  // namespace
+
+Session::Session(const SessionOptions& options, Cache::Announce announce) : cache(Cache::default_root(), std::move(announce)) {
+  LoadedExperiment loaded = read_experiment(options.manifest, settings_of(options));
+  experiment = std::move(loaded.experiment);
+  registry = std::move(loaded.registry);
+
+  const int processors = available_processors();
+  const std::size_t trials = experiment.arms.size() * experiment.bases.size() * experiment.seeds.size();
+  jobs = options.jobs.value_or(std::max(1, processors / options.threads.value_or(1)));
+  jobs = std::max(1, std::min(jobs, static_cast<int>(std::min<std::size_t>(trials, 1024))));
+  threads = options.threads.value_or(std::max(1, processors / jobs));
+  backend = choose_backend(*registry, options.backend, experiment.compute);
+  environment = environment_of(backend.make(threads)->info(), threads, jobs);
+  artifact_backend = choose_backend(*registry, artifacts_come_from, {});
+  artifact_threads = processors;
+  artifact_environment = environment_of(artifact_backend.make(artifact_threads)->info(), artifact_threads, 1);
+
+  materials = std::make_unique<Materials>(experiment, *registry, cache, artifact_threads);
+  plan = make_plan(experiment, *materials, environment, artifact_environment);
+}
+
+}  // namespace khost

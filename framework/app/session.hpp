@@ -1,0 +1,40 @@
+// What `run` and `plan` share: from a manifest and the command line to a complete plan.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "artifact/cache.hpp"
+#include "engine/backends.hpp"
+#include "manifest/experiment.hpp"
+#include "plan/plan.hpp"
+
+namespace khost {
+
+struct SessionOptions {
+  std::string manifest;
+  std::vector<std::string> set;  // "steps=10"
+  std::optional<int> seeds, threads, jobs;
+  std::optional<std::string> backend;
+
+  void declare(CLI::App& command);
+};
+
+struct Session {
+  Session(const SessionOptions& options, Cache::Announce announce);
+
+  Experiment experiment;
+  std::shared_ptr<Registry> registry;
+  Cache cache;
+  int jobs = 1, threads = 1;  // trials at a time, threads of each
+  BackendChoice backend, artifact_backend;
+  int artifact_threads = 1;
+  Environment environment, artifact_environment;
+  std::unique_ptr<Materials> materials;
+  Plan plan;
+};
+
+}  // namespace khost
