@@ -39,8 +39,10 @@ std::string when_words(const When& when) {
 void print_fields(const std::vector<Field>& fields, const std::string& indent) {
   for (const Field& f : fields) {
     std::string line = fmt::format("{}{}  {}", indent, f.name, type_words(f));
-    if (f.required) line += ", required";
-    else line += ", default " + (f.nullable && f.default_value.is_null() ? "not set" : f.default_value.text());
+    if (f.required)
+      line += ", required";
+    else
+      line += ", default " + (f.nullable && f.default_value.is_null() ? "not set" : f.default_value.text());
     if (const std::string range = range_words(f); !range.empty()) line += ", " + range;
     if (!f.choices.empty()) line += ", one of " + fmt::format("{}", fmt::join(f.choices, " | "));
     if (f.operational) line += ", does not change results";
@@ -67,14 +69,15 @@ void print_signals(const Signals& signals) {
 }
 
 void print_compute(const khost_compute& table) {
-  std::cout << fmt::format("\ncompute table\n  score on this CPU  {}\n  gemm               {}\n  packed weights     {}\n", table.score(),
-                           table.gemm ? "yes" : "declined", table.pack && table.gemm_packed ? "yes" : "no");
+  std::cout << fmt::format("\ncompute table\n  score on this CPU  {}\n  gemm               {}\n  packed weights     {}\n",
+                           table.score(), table.gemm ? "yes" : "declined", table.pack && table.gemm_packed ? "yes" : "no");
 }
 
 void print_text(const Plugin& plugin) {
   const Description description = describe(plugin, nullptr);
-  std::cout << fmt::format("{}: {}\n\n  kind      {}{}\n  path      {}\n  numerics  {}\n", plugin.name(), plugin.descriptor->summary,
-                           name_of(plugin.kind()), plugin.policy() ? " (policy)" : "", plugin.path, plugin.descriptor->numerics);
+  std::cout << fmt::format("{}: {}\n\n  kind      {}{}\n  path      {}\n  numerics  {}\n", plugin.name(),
+                           plugin.descriptor->summary, name_of(plugin.kind()), plugin.policy() ? " (policy)" : "", plugin.path,
+                           plugin.descriptor->numerics);
   if (plugin.kind() == Kind::compute) return print_compute(*plugin.descriptor->compute);
   std::cout << "\nparameters\n";
   if (description.schema.fields.empty()) std::cout << "  none\n";

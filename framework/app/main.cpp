@@ -10,10 +10,14 @@ namespace {
 
 int exit_code(khost::ErrorKind kind) {
   switch (kind) {
-    case khost::ErrorKind::usage: return 2;
-    case khost::ErrorKind::plugin: return 3;
-    case khost::ErrorKind::trial: return 4;
-    case khost::ErrorKind::interrupted: return 5;
+    case khost::ErrorKind::usage:
+      return 2;
+    case khost::ErrorKind::plugin:
+      return 3;
+    case khost::ErrorKind::trial:
+      return 4;
+    case khost::ErrorKind::interrupted:
+      return 5;
   }
   return 1;
 }
@@ -29,7 +33,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;  // --help and --version are no errors
   }
-  if (!std::cout.flush()) throw khost::Error(khost::ErrorKind::usage, "the output could not be written").hint("is the disk full?");
+  if (!std::cout.flush())
+    throw khost::Error(khost::ErrorKind::usage, "the output could not be written").hint("is the disk full?");
   return 0;
 }
 

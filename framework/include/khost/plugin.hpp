@@ -58,7 +58,8 @@ struct khost_descriptor {
   std::uint32_t numerics;  // bumped whenever results change; part of a trial's hash
   const char* name;
   const char* summary;  // one line
-  // The schema, and for probes the signals of `config` (null: of the defaults). All return 0, or 1 + khost::ErrorKind with a message.
+  // The schema, and for probes the signals of `config` (null: of the defaults). All return 0, or 1 + khost::ErrorKind with a
+  // message.
   int (*describe)(const khost::Json* config, khost::Description* out, khost_message* message);
   // `config` is resolved; `context` is ModelContext*, DataContext* or null by kind; `out` is a Model*, Optimizer*, Data*, Probe*.
   int (*create)(const khost::Json* config, void* context, void** out, khost_message* message);

@@ -18,20 +18,28 @@ void Probe::conclude(Trial&) {}
 
 const char* name_of(Part part) {
   switch (part) {
-    case Part::train: return "train";
-    case Part::calibration: return "calibration";
-    case Part::held_out: return "held_out";
+    case Part::train:
+      return "train";
+    case Part::calibration:
+      return "calibration";
+    case Part::held_out:
+      return "held_out";
   }
   return "?";
 }
 
 const char* name_of(Kind kind) {
   switch (kind) {
-    case Kind::compute: return "compute";
-    case Kind::model: return "model";
-    case Kind::optimizer: return "optimizer";
-    case Kind::data: return "data";
-    case Kind::probe: return "probe";
+    case Kind::compute:
+      return "compute";
+    case Kind::model:
+      return "model";
+    case Kind::optimizer:
+      return "optimizer";
+    case Kind::data:
+      return "data";
+    case Kind::probe:
+      return "probe";
   }
   return "?";
 }

@@ -28,18 +28,25 @@ constexpr const char* host_machine_name = "AArch64";
 
 std::string machine_name(unsigned machine) {
   switch (machine) {
-    case EM_X86_64: return "x86-64";
-    case EM_AARCH64: return "AArch64";
-    case EM_386: return "32-bit x86";
-    case EM_ARM: return "32-bit ARM";
-    case EM_RISCV: return "RISC-V";
-    case EM_PPC64: return "PowerPC 64";
-    default: return fmt::format("machine number {}", machine);
+    case EM_X86_64:
+      return "x86-64";
+    case EM_AARCH64:
+      return "AArch64";
+    case EM_386:
+      return "32-bit x86";
+    case EM_ARM:
+      return "32-bit ARM";
+    case EM_RISCV:
+      return "RISC-V";
+    case EM_PPC64:
+      return "PowerPC 64";
+    default:
+      return fmt::format("machine number {}", machine);
   }
 }
 
 [[noreturn]] void refuse(const std::string& path, std::string_view why, std::string_view hint) {
-  throw Error(ErrorKind::plugin, fmt::format("{} {}", path, why)).hint(hint);
+  throw Error(ErrorKind::plugin, fmt::format("plugin {} {}", path, why)).hint(hint);
 }
 
 constexpr std::string_view make_plugin_hint = "a plugin is a shared library made by khost_add_plugin() or `khost new`";
@@ -82,7 +89,8 @@ ElfFile::~ElfFile() { ::munmap(const_cast<std::byte*>(data_), size_); }
 
 std::span<const std::byte> ElfFile::bytes(std::uint64_t offset, std::uint64_t size, std::string_view what) const {
   if (offset > size_ || size > size_ - offset)
-    refuse(path_, fmt::format("is truncated: its {} is at bytes {} to {}, but the file ends at {}", what, offset, offset + size, size_),
+    refuse(path_,
+           fmt::format("is truncated: its {} is at bytes {} to {}, but the file ends at {}", what, offset, offset + size, size_),
            "build or copy it again");
   return {data_ + offset, static_cast<std::size_t>(size)};
 }
@@ -105,9 +113,11 @@ void ElfFile::check_header() const {
     refuse(path_, "is not an ELF file: it does not begin with \\x7f 'ELF'", make_plugin_hint);
   const auto ident = bytes(0, EI_NIDENT, "ELF header");
   const auto ident_at = [&](std::size_t i) { return std::to_integer<unsigned>(ident[i]); };
-  if (ident_at(EI_CLASS) != ELFCLASS64) refuse(path_, "is a 32-bit library; this khost is 64-bit", "build the plugin for 64 bits");
+  if (ident_at(EI_CLASS) != ELFCLASS64)
+    refuse(path_, "is a 32-bit library; this khost is 64-bit", "build the plugin for 64 bits");
   if (ident_at(EI_DATA) != ELFDATA2LSB)
-    refuse(path_, "is a big-endian library; this khost is little-endian", fmt::format("build the plugin for {}", host_machine_name));
+    refuse(path_, "is a big-endian library; this khost is little-endian",
+           fmt::format("build the plugin for {}", host_machine_name));
   const auto header = read<Elf64_Ehdr>(0, "ELF header");
   if (header.e_machine != host_machine)
     refuse(path_, fmt::format("was built for {}; this khost runs on {}", machine_name(header.e_machine), host_machine_name),

@@ -14,7 +14,8 @@ void checked(const Plugin& plugin, std::string_view function, Call&& call) {
   if (status == 0) return;
   const bool known = status >= 1 && status <= 1 + static_cast<int>(ErrorKind::interrupted);
   message.text[sizeof message.text - 1] = 0;
-  throw Error(known ? static_cast<ErrorKind>(status - 1) : ErrorKind::plugin, message.text[0] ? message.text : "failed without a message")
+  throw Error(known ? static_cast<ErrorKind>(status - 1) : ErrorKind::plugin,
+              message.text[0] ? message.text : "failed without a message")
       .within(fmt::format("{} in {}", title_of(plugin), function));
 }
 

@@ -58,15 +58,18 @@ Judged judge_plugin_file(const std::string& path) {
            "end one of its sources with KHOST_PLUGIN(...) and link it by khost_add_plugin(), which exports that symbol");
   // Magic, sizes and API version stand at the same place in every version, even one whose entry is shorter.
   if (bytes->size() < 16 || std::memcmp(bytes->data(), KHOST_MAGIC, 8) != 0)
-    refuse(path, fmt::format("has a symbol {} that is not a khost entry: it does not begin with \"{}\"", entry_symbol, KHOST_MAGIC),
+    refuse(path,
+           fmt::format("has a symbol {} that is not a khost entry: it does not begin with \"{}\"", entry_symbol, KHOST_MAGIC),
            "make the entry with KHOST_PLUGIN(...)");
 
   const auto api = value_at<std::uint32_t>(*bytes, offsetof(khost_entry, api_version));
   if (api < KHOST_PLUGIN_API)
-    refuse(path, fmt::format("is older than this khost: it was built for plugin API {}, this khost needs {}", api, KHOST_PLUGIN_API),
+    refuse(path,
+           fmt::format("is older than this khost: it was built for plugin API {}, this khost needs {}", api, KHOST_PLUGIN_API),
            "rebuild it with this khost's SDK");
   if (api > KHOST_PLUGIN_API)
-    refuse(path, fmt::format("is newer than this khost: it was built for plugin API {}, this khost knows {}", api, KHOST_PLUGIN_API),
+    refuse(path,
+           fmt::format("is newer than this khost: it was built for plugin API {}, this khost knows {}", api, KHOST_PLUGIN_API),
            "update khost, or rebuild the plugin with this khost's SDK");
 
   const auto size = value_at<std::uint32_t>(*bytes, offsetof(khost_entry, struct_size));
@@ -81,7 +84,8 @@ Judged judge_plugin_file(const std::string& path) {
 
   for (const std::string& library : elf.needed())
     if (second_openmp(library))
-      refuse(path, fmt::format("needs {}, a second OpenMP runtime: with two in one process every backend runs at half speed", library),
+      refuse(path,
+             fmt::format("needs {}, a second OpenMP runtime: with two in one process every backend runs at half speed", library),
              "link it with libgomp: g++ -fopenmp, or clang++ -fopenmp=libgomp");
   return judged;
 }

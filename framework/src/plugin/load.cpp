@@ -17,13 +17,15 @@ namespace fs = std::filesystem;
   throw Error(ErrorKind::plugin, fmt::format("plugin {} {}", path, why)).hint(hint);
 }
 
-// The loader's own words, out of Boost's "...load() failed (dlerror system message: WORDS): ...".
-std::string loader_words(std::string_view what) {
+// The loader's own words, out of Boost's "...load() failed (dlerror system message: PATH: WORDS): ...".
+std::string loader_words(std::string_view what, const std::string& path) {
   constexpr std::string_view mark = "dlerror system message: ";
   const auto begin = what.find(mark);
   if (begin == std::string_view::npos) return std::string(what);
   what.remove_prefix(begin + mark.size());
-  return std::string(what.substr(0, what.rfind("): ")));
+  what = what.substr(0, what.rfind("): "));
+  if (what.starts_with(path + ": ")) what.remove_prefix(path.size() + 2);
+  return std::string(what);
 }
 
 std::string load_hint(std::string_view words) {
@@ -57,7 +59,8 @@ void check_descriptor(const std::string& path, const std::string& fingerprint, c
     refuse(path, fmt::format("is a C table, but brings a component of kind {}", name_of(static_cast<Kind>(d.kind))),
            "only compute plugins may use KHOST_COMPUTE_PLUGIN(); the others need KHOST_PLUGIN()");
   if (!d.describe || !d.create || !d.destroy)
-    refuse(path, "has a descriptor without describe, create or destroy", "make it with khost::model(), optimizer(), data() or probe()");
+    refuse(path, "has a descriptor without describe, create or destroy",
+           "make it with khost::model(), optimizer(), data() or probe()");
 }
 
 // Called with the lock of load_plugin_file held.
@@ -70,7 +73,7 @@ std::vector<Plugin> load(const std::string& path) {
     kept.emplace_back(path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
     entry = &kept.back().get<const khost_entry>("khost_plugin_entry");
   } catch (const std::exception& e) {
-    const std::string words = loader_words(e.what());
+    const std::string words = loader_words(e.what(), path);
     refuse(path, "cannot be loaded: " + words, load_hint(words));
   }
   if (entry->descriptor_size != sizeof(khost_descriptor) || entry->descriptor_count == 0 || !entry->descriptors)
@@ -81,7 +84,8 @@ std::vector<Plugin> load(const std::string& path) {
     check_descriptor(path, judged.fingerprint, d);
     for (const Plugin& other : plugins)
       if (other.descriptor->kind == d.kind)
-        refuse(path, fmt::format("brings '{}' of kind {} twice", d.name, name_of(other.kind())), "give each component a file of its own");
+        refuse(path, fmt::format("brings '{}' of kind {} twice", d.name, name_of(other.kind())),
+               "give each component a file of its own");
     plugins.push_back({path, &d});
   }
   return plugins;

@@ -117,7 +117,8 @@ Registry::Listing Registry::list() const {
     }
   }
   std::stable_sort(listing.plugins.begin(), listing.plugins.end(), [](const Plugin* a, const Plugin* b) {
-    return std::tuple(a->kind(), std::string_view(a->descriptor->name)) < std::tuple(b->kind(), std::string_view(b->descriptor->name));
+    return std::tuple(a->kind(), std::string_view(a->descriptor->name)) <
+           std::tuple(b->kind(), std::string_view(b->descriptor->name));
   });
   return listing;
 }

@@ -35,7 +35,8 @@ Signals& Signals::need(std::string_view signal, When when) {
 
 Signals& Signals::emit(std::string_view record, std::string_view unit, std::string_view doc) {
   if (record.empty() || record.front() == '/' || record.back() == '/')
-    throw Error(ErrorKind::plugin, fmt::format("emit(): '{}' is not a record's name", record)).hint("for example \"drift/<group>\"");
+    throw Error(ErrorKind::plugin, fmt::format("emit(): '{}' is not a record's name", record))
+        .hint("for example \"drift/<group>\"");
   for (const Emit& other : emits)
     if (other.name == record) throw Error(ErrorKind::plugin, fmt::format("emit(): the record '{}' is declared twice", record));
   emits.push_back({std::string(record), std::string(unit), std::string(doc)});
@@ -73,8 +74,9 @@ const ArrayView& Signal::at(std::string_view name) const {
 
 double Signal::scalar() const {
   if (arrays_.size() != 1 || arrays_[0].array.size() != 1)
-    throw Error(ErrorKind::plugin, arrays_.size() == 1 ? fmt::format("this signal is an array {}, not one number", text_of(arrays_[0].array.shape))
-                                                       : fmt::format("this signal has {} arrays, not one number", arrays_.size()));
+    throw Error(ErrorKind::plugin,
+                arrays_.size() == 1 ? fmt::format("this signal is an array {}, not one number", text_of(arrays_[0].array.shape))
+                                    : fmt::format("this signal has {} arrays, not one number", arrays_.size()));
   const ArrayView& array = arrays_[0].array;
   return array.dtype == DType::i32 ? static_cast<double>(array.i32()[0]) : static_cast<double>(array.f32()[0]);
 }
