@@ -40,9 +40,11 @@ TEST_CASE("signals: declarations add up, and contradictions are refused") {
   CHECK(s.gradient_count == 8);
   CHECK(s.modifies == std::vector<std::string>{"alpha.scale"});
   CHECK(message_of([&] { s.emit("drift/<group>", "1", ""); }).find("'drift/<group>' is declared twice") != std::string::npos);
-  CHECK(message_of([&] { s.emit("/drift", "1", ""); }).find("'/drift' is not a record's name") != std::string::npos);
+  for (const std::string name : {"", "/", "//drift", "drift/"})
+    CHECK(message_of([&] { s.emit(name, "1", ""); }).find("'" + name + "' is not a record's name") != std::string::npos);
+  s.emit("/grad/mean/<group>", "1", "beside the instance");
   CHECK(message_of([&] { s.need(""); }).find("the signal has no name") != std::string::npos);
-  CHECK(s.emits.size() == 1);
+  CHECK(s.emits.size() == 2);
 }
 
 TEST_CASE("a signal finds its arrays by name and reads a scalar") {

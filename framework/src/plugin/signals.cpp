@@ -34,7 +34,8 @@ Signals& Signals::need(std::string_view signal, When when) {
 }
 
 Signals& Signals::emit(std::string_view record, std::string_view unit, std::string_view doc) {
-  if (record.empty() || record.front() == '/' || record.back() == '/')
+  const std::string_view bare = record.substr(record.starts_with('/') ? 1 : 0);  // "/grad/mean": beside the instance
+  if (bare.empty() || bare.front() == '/' || bare.back() == '/')
     throw Error(ErrorKind::plugin, fmt::format("emit(): '{}' is not a record's name", record))
         .hint("for example \"drift/<group>\"");
   for (const Emit& other : emits)
