@@ -1,31 +1,52 @@
-# khost_add_plugin(NAME KIND SOURCES ... [TESTS ...] [LIBRARIES ...]): a plugin as build/plugins/NAME.so and its tests in ctest.
+# khost_add_plugin(NAME KIND SOURCES ... [TESTS ...] [LIBRARIES ...])
+#
+# Builds build/plugins/NAME.so and, from TESTS (doctest cases), the ctest plugin.NAME. KIND: compute, model, optimizer, data
+# or probe. The library exports khost_plugin_entry and nothing else, and every symbol it uses must be found when it is linked.
+# A compute plugin is a C table and does not link libkhost; its LIBRARIES stay in its own scope.
+
+include(${CMAKE_CURRENT_LIST_DIR}/KhostFingerprint.cmake)
 
 set(KHOST_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  list(APPEND KHOST_WARNINGS -Wno-restrict)  # g++ 12 sees overlaps in std::string's operator+ that are not there
+endif()
 set(KHOST_PLUGIN_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
 set(KHOST_PLUGIN_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 
 function(khost_add_plugin NAME KIND)
-  cmake_parse_arguments(P "" "" "SOURCES;TESTS;LIBRARIES" ${ARGN})
-  add_library(khost_plugin_${NAME} MODULE ${P_SOURCES})
-  set_target_properties(khost_plugin_${NAME} PROPERTIES OUTPUT_NAME ${NAME} PREFIX "" LIBRARY_OUTPUT_DIRECTORY
-    ${KHOST_PLUGIN_OUTPUT_DIRECTORY} CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-  target_compile_options(khost_plugin_${NAME} PRIVATE ${KHOST_WARNINGS})
-  target_link_options(khost_plugin_${NAME} PRIVATE -Wl,-z,defs -Wl,--version-script=${KHOST_PLUGIN_CMAKE_DIR}/plugin.map)
-  if(KIND STREQUAL compute)  # a C table: needs the SDK's headers only
-    target_include_directories(khost_plugin_${NAME} PRIVATE $<TARGET_PROPERTY:khost,INTERFACE_INCLUDE_DIRECTORIES>)
-  else()
-    target_link_libraries(khost_plugin_${NAME} PRIVATE khost)
+  set(kinds compute model optimizer data probe)
+  if(NOT KIND IN_LIST kinds)
+    message(FATAL_ERROR "khost_add_plugin(${NAME} ${KIND} ...): the kind is one of ${kinds}")
   endif()
-  target_link_libraries(khost_plugin_${NAME} PRIVATE ${P_LIBRARIES})
+  cmake_parse_arguments(P "" "" "SOURCES;TESTS;LIBRARIES" ${ARGN})
+  if(NOT P_SOURCES OR P_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "khost_add_plugin(${NAME} ${KIND} SOURCES ... [TESTS ...] [LIBRARIES ...]): "
+                        "got SOURCES '${P_SOURCES}' and besides '${P_UNPARSED_ARGUMENTS}'")
+  endif()
+
+  set(target khost_plugin_${NAME})
+  add_library(${target} MODULE ${P_SOURCES})
+  set_target_properties(${target} PROPERTIES OUTPUT_NAME ${NAME} PREFIX "" SUFFIX .so LIBRARY_OUTPUT_DIRECTORY
+    ${KHOST_PLUGIN_OUTPUT_DIRECTORY} C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+    LINK_DEPENDS ${KHOST_PLUGIN_CMAKE_DIR}/plugin.map)
+  target_compile_options(${target} PRIVATE ${KHOST_WARNINGS})
+  target_link_options(${target} PRIVATE -Wl,--version-script=${KHOST_PLUGIN_CMAKE_DIR}/plugin.map)
+  if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize" OR NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    target_link_options(${target} PRIVATE -Wl,-z,defs)  # clang's sanitizers leave their runtime undefined in libraries
+  endif()
+  if(KIND STREQUAL compute)
+    target_include_directories(${target} PRIVATE $<TARGET_PROPERTY:khost,INTERFACE_INCLUDE_DIRECTORIES>)
+  else()
+    target_link_libraries(${target} PRIVATE khost)
+  endif()
+  target_link_libraries(${target} PRIVATE ${P_LIBRARIES})
+  set_property(GLOBAL APPEND PROPERTY KHOST_PLUGIN_TARGETS ${target})
+
   if(BUILD_TESTING AND P_TESTS)
     add_executable(test_${NAME} ${P_TESTS} ${P_SOURCES})
     target_compile_options(test_${NAME} PRIVATE ${KHOST_WARNINGS})
+    target_include_directories(test_${NAME} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(test_${NAME} PRIVATE khost khost_doctest ${P_LIBRARIES})
     add_test(NAME plugin.${NAME} COMMAND test_${NAME})
   endif()
-endfunction()
-
-# Writes khost/fingerprint.hpp: what must agree between a plugin's build and the host's.
-function(khost_generate_fingerprint)
-  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/khost/fingerprint.hpp CONTENT "#pragma once\n#define KHOST_FINGERPRINT \"abi 1\"\n")
 endfunction()

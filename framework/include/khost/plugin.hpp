@@ -58,7 +58,8 @@ struct khost_descriptor {
   std::uint32_t numerics;  // bumped whenever results change; part of a trial's hash
   const char* name;
   const char* summary;  // one line
-  // The schema, and for probes the signals of `config` (null: of the defaults). All return 0, or non-zero with a message.
+  // The schema, and for probes the signals of `config` (null: of the defaults). All return 0, or 1 + khost::ErrorKind with a
+  // message.
   int (*describe)(const khost::Json* config, khost::Description* out, khost_message* message);
   // `config` is resolved; `context` is ModelContext*, DataContext* or null by kind; `out` is a Model*, Optimizer*, Data*, Probe*.
   int (*create)(const khost::Json* config, void* context, void** out, khost_message* message);
@@ -81,22 +82,26 @@ struct khost_entry {
 
 namespace khost::detail {
 
-inline int report(khost_message* message, const char* text) {
+inline int report(khost_message* message, int status, const char* text) {
   std::strncpy(message->text, text, sizeof message->text - 1);
   message->text[sizeof message->text - 1] = 0;
-  return 1;
+  return status;
 }
 
-// Runs f; an exception becomes a message. No exception crosses the C entry.
+constexpr int status_of(ErrorKind kind) { return 1 + static_cast<int>(kind); }
+
+// Runs f; an exception becomes a status and a message. No exception crosses the C entry.
 template <class F>
 int guarded(khost_message* message, F&& f) {
   try {
     f();
     return 0;
+  } catch (const Error& e) {
+    return report(message, status_of(e.kind()), e.what());
   } catch (const std::exception& e) {
-    return report(message, e.what());
+    return report(message, status_of(ErrorKind::plugin), e.what());
   } catch (...) {
-    return report(message, "an exception that is not a std::exception");
+    return report(message, status_of(ErrorKind::plugin), "an exception that is not a std::exception");
   }
 }
 

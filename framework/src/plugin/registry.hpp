@@ -1,43 +1,25 @@
-// Finds, judges and loads plugins. Nothing is ever unloaded.
+// Finds, judges and loads plugins. Nothing is ever unloaded: closing OpenBLAS at exit, for one, crashes its workers.
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "khost/plugin.hpp"
+#include "plugin/call.hpp"
 
 namespace khost {
 
+// One component of a loaded file; lives as long as the process.
 struct Plugin {
   std::string path;  // of the shared library
   const khost_descriptor* descriptor = nullptr;
   std::string name() const { return descriptor->name; }
   Kind kind() const { return static_cast<Kind>(descriptor->kind); }
-};
-
-class Registry {
- public:
-  // Folders in the order they are searched: the manifest's plugin_path, $KHOST_PLUGIN_PATH, the folder beside the host
-  // (<bin>/../plugins), the installed one.
-  explicit Registry(std::vector<std::string> folders);
-  static std::vector<std::string> default_folders(const std::vector<std::string>& manifest_paths = {});
-
-  // The plugin NAME of that kind, loaded at the first call from the first folder that has NAME.so. Throws a plugin Error: not
-  // found (the folders tried, the nearest names), unfit (why, both sides, the mend), another kind.
-  const Plugin& get(Kind kind, std::string_view name);
-
-  // Everything in all folders: what loads, and for what does not, the reason.
-  struct Listing {
-    std::vector<const Plugin*> plugins;
-    std::vector<std::pair<std::string, std::string>> refused;
-  };
-  Listing list();
-
- private:
-  struct Impl;
-  std::shared_ptr<Impl> impl_;
+  bool policy() const { return descriptor->policy != 0; }
 };
 
 // Judges a file before any of its code runs; returns the entry's inline part. Throws a plugin Error.
@@ -47,18 +29,69 @@ struct Judged {
 };
 Judged judge_plugin_file(const std::string& path);
 
-// A component with the name it has in messages and records, its resolved configuration, and a guard around every call.
+// Judges, loads and checks one file: NAME.so, whose components are all called NAME and differ in kind. A file is loaded once
+// per process. Throws a plugin Error.
+std::span<const Plugin> load_plugin_file(const std::string& path);
+
+// Safe to use from several threads.
+class Registry {
+ public:
+  // Folders in the order they are searched: the manifest's plugin_path, $KHOST_PLUGIN_PATH (':' between), the folder beside the
+  // host (<bin>/../plugins), the installed one.
+  explicit Registry(std::vector<std::string> folders);
+  static std::vector<std::string> default_folders(const std::vector<std::string>& manifest_paths = {});
+  const std::vector<std::string>& folders() const { return folders_; }
+
+  // The plugin NAME of that kind, from the first folder that has NAME.so. Throws a plugin Error: not found (the folders tried,
+  // the nearest names), unfit (why, both sides, the mend), another kind.
+  const Plugin& get(Kind kind, std::string_view name) const;
+
+  // All components of the first NAME.so; the errors of get but for the last.
+  std::span<const Plugin> find(std::string_view name) const;
+
+  // Everything in all folders, by kind and name: what loads, and for what does not, path and reason. Of two files with one name
+  // only the first is used, and listed.
+  struct Listing {
+    std::vector<const Plugin*> plugins;
+    std::vector<std::pair<std::string, std::string>> refused;
+  };
+  Listing list() const;
+
+ private:
+  std::vector<std::string> files() const;  // the .so files that can be found by name
+  std::vector<std::string> folders_;
+};
+
+// What messages call it: "probe 'snr'".
+std::string title_of(const Plugin& plugin);
+
+// The schema and, for a probe, the signals of the resolved configuration (null: of the defaults). Empty for compute plugins.
 Description describe(const Plugin& plugin, const Json* resolved);
+
+// `given` checked against the plugin's schema, with defaults filled in. A compute plugin has no schema here: its table gets the
+// object as it is given.
 Json resolve_config(const Plugin& plugin, const Json& given, std::vector<std::string>* warnings = nullptr);
 
-template <class T>
-std::shared_ptr<T> create(const Plugin& plugin, const Json& resolved, void* context = nullptr);  // Model, Optimizer, Data, Probe
+// What the plugin's create makes, never null. `context` is a ModelContext*, a DataContext* or null, by kind. Throws what the
+// plugin reports, as an Error of the kind it had there.
+void* create_instance(const Plugin& plugin, Kind kind, const Json& resolved, void* context);
 
-// Runs f; whatever it throws is rethrown as a khost Error with `frame` ("probe 'snr' in observe") added. An exception that is not
-// khost's becomes ErrorKind::plugin.
-template <class F>
-decltype(auto) call_plugin(std::string_view frame, F&& f);
+template <class T>
+inline constexpr Kind kind_of = Kind::compute;
+template <>
+inline constexpr Kind kind_of<Model> = Kind::model;
+template <>
+inline constexpr Kind kind_of<Optimizer> = Kind::optimizer;
+template <>
+inline constexpr Kind kind_of<Data> = Kind::data;
+template <>
+inline constexpr Kind kind_of<Probe> = Kind::probe;
+
+// T: Model, Optimizer, Data or Probe. Destroyed by the plugin that made it.
+template <class T>
+std::shared_ptr<T> create(const Plugin& plugin, const Json& resolved, void* context = nullptr) {
+  static_assert(kind_of<T> != Kind::compute, "T is the interface itself: Model, Optimizer, Data or Probe");
+  return {static_cast<T*>(create_instance(plugin, kind_of<T>, resolved, context)), plugin.descriptor->destroy};
+}
 
 }  // namespace khost
-
-#include "plugin/registry_impl.hpp"

@@ -1,0 +1,72 @@
+// khost list: every plugin that can be found, and why the others cannot be used.
+#include <fmt/format.h>
+
+#include <iostream>
+#include <memory>
+
+#include "commands.hpp"
+#include "plugin/registry.hpp"
+
+namespace khost {
+namespace {
+
+void print_json(const Registry& registry, const Registry::Listing& listing) {
+  Json::List plugins, refused, folders;
+  for (const Plugin* p : listing.plugins) {
+    Json& added = plugins.emplace_back(Json::Object{});
+    added.set("kind", name_of(p->kind()));
+    added.set("name", p->name());
+    added.set("summary", p->descriptor->summary);
+    added.set("policy", p->policy());
+    added.set("numerics", static_cast<std::int64_t>(p->descriptor->numerics));
+    added.set("path", p->path);
+  }
+  for (const auto& [path, reason] : listing.refused) {
+    Json& added = refused.emplace_back(Json::Object{});
+    added.set("path", path);
+    added.set("reason", reason);
+  }
+  for (const std::string& folder : registry.folders()) folders.emplace_back(folder);
+  Json all{Json::Object{}};
+  all.set("plugins", Json(std::move(plugins)));
+  all.set("refused", Json(std::move(refused)));
+  all.set("folders", Json(std::move(folders)));
+  std::cout << all.pretty() << '\n';
+}
+
+void print_text(const Registry& registry, const Registry::Listing& listing) {
+  std::size_t width = 0;
+  for (const Plugin* p : listing.plugins) width = std::max(width, p->name().size());
+  const Plugin* before = nullptr;
+  for (const Plugin* p : listing.plugins) {
+    if (!before || before->kind() != p->kind()) std::cout << fmt::format("{}{}\n", before ? "\n" : "", name_of(p->kind()));
+    std::cout << fmt::format("  {:<{}}  {}{}\n", p->name(), width, p->descriptor->summary, p->policy() ? " (policy)" : "");
+    before = p;
+  }
+  if (listing.plugins.empty()) std::cout << "no plugins\n";
+  if (!listing.refused.empty()) {
+    std::cout << "\nrefused\n";
+    for (const auto& [path, reason] : listing.refused) {
+      std::cout << "  ";
+      for (const char c : reason) std::cout << c << (c == '\n' ? "  " : "");
+      std::cout << '\n';
+    }
+  }
+  std::cout << "\nfolders\n";
+  for (const std::string& folder : registry.folders()) std::cout << "  " << folder << '\n';
+}
+
+}  // namespace
+
+void add_list(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("list", "All plugins that can be found");
+  auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "As JSON, for scripts");
+  command->callback([json] {
+    const Registry registry(Registry::default_folders());
+    const Registry::Listing listing = registry.list();
+    *json ? print_json(registry, listing) : print_text(registry, listing);
+  });
+}
+
+}  // namespace khost

@@ -1,0 +1,45 @@
+// Just enough of ELF64 to look at a shared library without running any of it: its dynamic symbols, the bytes behind one of
+// them, and the libraries it needs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace khost {
+
+// A memory-mapped shared library for this machine. Every access is checked against the file's size: a broken file gives an
+// Error, never a crash.
+class ElfFile {
+ public:
+  // Throws a plugin Error when the file cannot be read, is not ELF, is truncated, or was made for another machine.
+  explicit ElfFile(const std::string& path);
+  ~ElfFile();
+  ElfFile(const ElfFile&) = delete;
+  ElfFile& operator=(const ElfFile&) = delete;
+
+  // The bytes that a defined dynamic symbol has in the file, at most `size` of them: fewer when the symbol is smaller, none
+  // when it lies in memory that the file does not fill. nullopt: no such symbol is defined.
+  std::optional<std::span<const std::byte>> symbol_bytes(std::string_view name, std::size_t size) const;
+
+  std::vector<std::string> needed() const;  // DT_NEEDED: "libgomp.so.1"
+
+ private:
+  struct Sections;
+  std::span<const std::byte> bytes(std::uint64_t offset, std::uint64_t size, std::string_view what) const;
+  template <class T>
+  T read(std::uint64_t offset, std::string_view what) const;
+  std::string_view string_at(std::span<const std::byte> table, std::uint64_t offset) const;
+  void check_header() const;
+  Sections sections() const;
+
+  std::string path_;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace khost

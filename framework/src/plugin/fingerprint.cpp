@@ -1,0 +1,50 @@
+#include "plugin/fingerprint.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <optional>
+
+namespace khost {
+namespace {
+
+struct Part {
+  std::string_view key, words, mend;
+};
+
+// In words, and what brings the two together. {} is the host's value.
+constexpr std::array parts{
+    Part{"abi", "SDK ABI version", "rebuild the plugin with the SDK of this khost"},
+    Part{"sdk", "SDK headers' hash", "rebuild the plugin with the SDK of this khost; in this tree, ./bootstrap build does it"},
+    Part{"compiler", "compiler", "rebuild the plugin with {}, the compiler that built khost (CMAKE_CXX_COMPILER)"},
+    Part{"std", "C++ standard", "rebuild the plugin with the same C++ standard (CMAKE_CXX_STANDARD)"},
+    Part{"cxx11abi", "libstdc++ ABI flag", "rebuild the plugin with -D_GLIBCXX_USE_CXX11_ABI={}"},
+    Part{"debug", "_GLIBCXX_DEBUG", "rebuild the plugin with the same setting of _GLIBCXX_DEBUG"},
+    Part{"rtti", "RTTI", "rebuild the plugin with -frtti, as khost is"},
+    Part{"asan", "AddressSanitizer setting", "build khost and the plugin both with -fsanitize=address, or neither"},
+    Part{"tsan", "ThreadSanitizer setting", "build khost and the plugin both with -fsanitize=thread, or neither"},
+};
+
+std::optional<std::string_view> value_of(std::string_view fingerprint, std::string_view key) {
+  while (!fingerprint.empty()) {
+    const std::string_view part = fingerprint.substr(0, fingerprint.find(';'));
+    if (part.size() > key.size() && part.starts_with(key) && part[key.size()] == '=') return part.substr(key.size() + 1);
+    fingerprint.remove_prefix(std::min(fingerprint.size(), part.size() + 1));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+FingerprintDifference first_difference(std::string_view plugin, std::string_view host) {
+  if (plugin == host) return {};
+  for (const Part& part : parts) {
+    const auto theirs = value_of(plugin, part.key), ours = value_of(host, part.key);
+    if (theirs == ours) continue;
+    return {fmt::format("its {} is {}, khost's is {}", part.words, theirs.value_or("not given"), ours.value_or("not given")),
+            fmt::format(fmt::runtime(part.mend), ours.value_or("?"))};
+  }
+  return {"its fingerprint has another form", "rebuild the plugin with the SDK of this khost"};
+}
+
+}  // namespace khost

@@ -1,0 +1,93 @@
+// Judges a plugin from its file alone: dlopen would already run its initialisers.
+#include <fmt/format.h>
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+
+#include "plugin/elf.hpp"
+#include "plugin/fingerprint.hpp"
+#include "plugin/registry.hpp"
+
+namespace khost {
+namespace {
+
+constexpr const char* entry_symbol = "khost_plugin_entry";
+constexpr std::size_t inline_size = offsetof(khost_entry, descriptor_size);
+static_assert(offsetof(khost_entry, magic) == 0 && offsetof(khost_entry, struct_size) == 8 &&
+                  offsetof(khost_entry, api_version) == 12 && offsetof(khost_entry, fingerprint) == 16 && inline_size == 512,
+              "the inline part of the entry is read from files of any version: its layout never changes");
+static_assert(sizeof KHOST_FINGERPRINT <= sizeof(khost_entry::fingerprint), "the fingerprint must fit the entry");
+
+[[noreturn]] void refuse(const std::string& path, std::string_view why, std::string_view hint) {
+  throw Error(ErrorKind::plugin, fmt::format("plugin {} {}", path, why)).hint(hint);
+}
+
+bool second_openmp(std::string_view library) {
+  for (const std::string_view stem : {std::string_view("libomp"), std::string_view("libiomp5")})
+    if (library.starts_with(stem)) {
+      const std::string_view rest = library.substr(stem.size());  // ".so.5", "-14.so.5", "5.so"; not "i.so" of Open MPI's libompi
+      return rest.empty() || rest[0] == '.' || rest[0] == '-' || (rest[0] >= '0' && rest[0] <= '9');
+    }
+  return false;
+}
+
+template <class T>
+T value_at(std::span<const std::byte> bytes, std::size_t offset) {
+  T value;
+  std::memcpy(&value, bytes.data() + offset, sizeof value);
+  return value;
+}
+
+void judge_fingerprint(const std::string& path, const std::string& theirs) {
+  if (theirs == KHOST_FINGERPRINT || theirs == KHOST_C_TABLE) return;
+  const FingerprintDifference difference = first_difference(theirs, KHOST_FINGERPRINT);
+  refuse(path,
+         fmt::format("does not fit this khost: {}\n  plugin: {}\n  khost:  {}", difference.text,
+                     theirs.empty() ? "(no fingerprint)" : theirs, KHOST_FINGERPRINT),
+         difference.mend);
+}
+
+}  // namespace
+
+Judged judge_plugin_file(const std::string& path) {
+  const ElfFile elf(path);
+  const auto bytes = elf.symbol_bytes(entry_symbol, inline_size);
+  if (!bytes)
+    refuse(path, fmt::format("has no entry: it does not export the symbol {}", entry_symbol),
+           "end one of its sources with KHOST_PLUGIN(...) and link it by khost_add_plugin(), which exports that symbol");
+  // Magic, sizes and API version stand at the same place in every version, even one whose entry is shorter.
+  if (bytes->size() < 16 || std::memcmp(bytes->data(), KHOST_MAGIC, 8) != 0)
+    refuse(path,
+           fmt::format("has a symbol {} that is not a khost entry: it does not begin with \"{}\"", entry_symbol, KHOST_MAGIC),
+           "make the entry with KHOST_PLUGIN(...)");
+
+  const auto api = value_at<std::uint32_t>(*bytes, offsetof(khost_entry, api_version));
+  if (api < KHOST_PLUGIN_API)
+    refuse(path,
+           fmt::format("is older than this khost: it was built for plugin API {}, this khost needs {}", api, KHOST_PLUGIN_API),
+           "rebuild it with this khost's SDK");
+  if (api > KHOST_PLUGIN_API)
+    refuse(path,
+           fmt::format("is newer than this khost: it was built for plugin API {}, this khost knows {}", api, KHOST_PLUGIN_API),
+           "update khost, or rebuild the plugin with this khost's SDK");
+
+  const auto size = value_at<std::uint32_t>(*bytes, offsetof(khost_entry, struct_size));
+  if (size != sizeof(khost_entry) || bytes->size() < inline_size)
+    refuse(path, fmt::format("has an entry of the wrong size: {} bytes, this khost's is {}", size, sizeof(khost_entry)),
+           "make the entry with KHOST_PLUGIN(...) and rebuild it with this khost's SDK");
+
+  const auto text = bytes->subspan(offsetof(khost_entry, fingerprint), sizeof(khost_entry::fingerprint));
+  const char* begin = reinterpret_cast<const char*>(text.data());
+  Judged judged{api, std::string(begin, ::strnlen(begin, text.size()))};
+  judge_fingerprint(path, judged.fingerprint);
+
+  for (const std::string& library : elf.needed())
+    if (second_openmp(library))
+      refuse(path,
+             fmt::format("needs {}, a second OpenMP runtime: with two in one process every backend runs at half speed", library),
+             "link it with libgomp: g++ -fopenmp, or clang++ -fopenmp=libgomp");
+  return judged;
+}
+
+}  // namespace khost

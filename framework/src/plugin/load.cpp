@@ -1,0 +1,108 @@
+// Loads one plugin file that has been judged, and checks what its entry points to.
+#include <fmt/format.h>
+
+#include <boost/dll/shared_library.hpp>
+#include <filesystem>
+#include <map>
+#include <mutex>
+
+#include "plugin/registry.hpp"
+
+namespace khost {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void refuse(const std::string& path, std::string_view why, std::string_view hint) {
+  throw Error(ErrorKind::plugin, fmt::format("plugin {} {}", path, why)).hint(hint);
+}
+
+// The loader's own words, out of Boost's "...load() failed (dlerror system message: PATH: WORDS): ...".
+std::string loader_words(std::string_view what, const std::string& path) {
+  constexpr std::string_view mark = "dlerror system message: ";
+  const auto begin = what.find(mark);
+  if (begin == std::string_view::npos) return std::string(what);
+  what.remove_prefix(begin + mark.size());
+  what = what.substr(0, what.rfind("): "));
+  if (what.starts_with(path + ": ")) what.remove_prefix(path.size() + 2);
+  return std::string(what);
+}
+
+std::string load_hint(std::string_view words) {
+  if (words.find("undefined symbol") != std::string_view::npos)
+    return "link it by khost_add_plugin() with the LIBRARIES it uses: -z defs then finds a missing one when it is built";
+  if (words.find("cannot open shared object file") != std::string_view::npos)
+    return "a library that it needs is missing: install it, or give the plugin a RUNPATH to it (ldd shows which)";
+  return "rebuild the plugin with this khost's SDK";
+}
+
+void check_compute(const std::string& path, const khost_descriptor& d) {
+  if (!d.compute) refuse(path, "is a compute plugin without a table", "give khost::compute() the address of a khost_compute");
+  if (d.compute->struct_size != sizeof(khost_compute) || d.compute->api_version != KHOST_COMPUTE_API)
+    refuse(path,
+           fmt::format("has a compute table of {} bytes and API {}; this khost's has {} bytes and API {}", d.compute->struct_size,
+                       d.compute->api_version, sizeof(khost_compute), KHOST_COMPUTE_API),
+           "rebuild it with this khost's khost/compute.hpp");
+  if (!d.compute->score || !d.compute->create || !d.compute->destroy || !d.compute->info)
+    refuse(path, "has a compute table without score, create, destroy or info", "set all four");
+}
+
+void check_descriptor(const std::string& path, const std::string& fingerprint, const khost_descriptor& d) {
+  const std::string stem = fs::path(path).stem().string();
+  if (d.struct_size != sizeof(khost_descriptor) || !d.name || !d.summary || d.kind > static_cast<std::uint32_t>(Kind::probe))
+    refuse(path, "has a damaged descriptor", "make it with khost::model(), optimizer(), data(), probe() or compute()");
+  if (d.name != stem)
+    refuse(path, fmt::format("calls its {} '{}', but its file '{}'", name_of(static_cast<Kind>(d.kind)), d.name, stem),
+           "a plugin is found by its file's name: give both the same name");
+  if (static_cast<Kind>(d.kind) == Kind::compute) return check_compute(path, d);
+  if (fingerprint == KHOST_C_TABLE)
+    refuse(path, fmt::format("is a C table, but brings a component of kind {}", name_of(static_cast<Kind>(d.kind))),
+           "only compute plugins may use KHOST_COMPUTE_PLUGIN(); the others need KHOST_PLUGIN()");
+  if (!d.describe || !d.create || !d.destroy)
+    refuse(path, "has a descriptor without describe, create or destroy",
+           "make it with khost::model(), optimizer(), data() or probe()");
+}
+
+// Called with the lock of load_plugin_file held.
+std::vector<Plugin> load(const std::string& path) {
+  const Judged judged = judge_plugin_file(path);
+  const khost_entry* entry = nullptr;
+  try {
+    namespace dll = boost::dll;
+    static auto& kept = *new std::vector<dll::shared_library>;  // leaked: nothing is unloaded, not even at exit
+    kept.emplace_back(path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
+    entry = &kept.back().get<const khost_entry>("khost_plugin_entry");
+  } catch (const std::exception& e) {
+    const std::string words = loader_words(e.what(), path);
+    refuse(path, "cannot be loaded: " + words, load_hint(words));
+  }
+  if (entry->descriptor_size != sizeof(khost_descriptor) || entry->descriptor_count == 0 || !entry->descriptors)
+    refuse(path, "has an entry without descriptors of this khost's size", "make the entry with KHOST_PLUGIN(...)");
+
+  std::vector<Plugin> plugins;
+  for (const khost_descriptor& d : std::span(entry->descriptors, entry->descriptor_count)) {
+    check_descriptor(path, judged.fingerprint, d);
+    for (const Plugin& other : plugins)
+      if (other.descriptor->kind == d.kind)
+        refuse(path, fmt::format("brings '{}' of kind {} twice", d.name, name_of(other.kind())),
+               "give each component a file of its own");
+    plugins.push_back({path, &d});
+  }
+  return plugins;
+}
+
+}  // namespace
+
+std::span<const Plugin> load_plugin_file(const std::string& path) {
+  static std::mutex mutex;
+  static auto& loaded = *new std::map<std::string, std::vector<Plugin>>;  // leaked, so that no destructor runs at exit
+  std::error_code ignored;
+  const fs::path canonical = fs::canonical(path, ignored);
+  const std::string key = canonical.empty() ? path : canonical.string();
+  const std::lock_guard lock(mutex);
+  auto found = loaded.find(key);
+  if (found == loaded.end()) found = loaded.emplace(key, load(fs::absolute(path).lexically_normal().string())).first;
+  return found->second;
+}
+
+}  // namespace khost

@@ -1,0 +1,126 @@
+// Where plugins are looked for.
+#include "plugin/registry.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/dll/runtime_symbol_info.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+#include <tuple>
+
+namespace khost {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+std::string with_article(Kind kind) {
+  const std::string name = name_of(kind);
+  return (name[0] == 'o' ? "an " : "a ") + name;
+}
+
+}  // namespace
+
+Registry::Registry(std::vector<std::string> folders) : folders_(std::move(folders)) {}
+
+std::vector<std::string> Registry::default_folders(const std::vector<std::string>& manifest_paths) {
+  std::vector<std::string> folders;
+  const auto add = [&](const fs::path& folder) {
+    if (folder.empty()) return;
+    std::error_code ignored;
+    fs::path full = fs::absolute(folder, ignored).lexically_normal();
+    if (!full.has_filename()) full = full.parent_path();  // "plugins/" and "plugins" are one
+    if (std::find(folders.begin(), folders.end(), full.string()) == folders.end()) folders.push_back(full.string());
+  };
+  for (const std::string& path : manifest_paths) add(path);
+  if (const char* variable = std::getenv("KHOST_PLUGIN_PATH")) {
+    std::string_view rest = variable;
+    while (!rest.empty()) {
+      const std::string_view folder = rest.substr(0, rest.find(':'));
+      add(folder);
+      rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
+    }
+  }
+  std::error_code unknown;
+  const fs::path program = boost::dll::program_location(unknown);
+  if (!unknown) add(program.parent_path() / ".." / "plugins");
+  add(KHOST_INSTALLED_PLUGINS);
+  return folders;
+}
+
+std::vector<std::string> Registry::files() const {
+  std::vector<std::string> result;
+  std::set<std::string> seen;
+  for (const std::string& folder : folders_) {
+    std::vector<fs::path> here;
+    std::error_code ignored;
+    for (auto it = fs::directory_iterator(folder, ignored); !ignored && it != fs::directory_iterator(); it.increment(ignored))
+      if (it->path().extension() == ".so" && is_file(it->path())) here.push_back(it->path());
+    std::sort(here.begin(), here.end());
+    for (const fs::path& path : here)
+      if (seen.insert(path.filename().string()).second) result.push_back(path.string());
+  }
+  return result;
+}
+
+std::span<const Plugin> Registry::find(std::string_view name) const {
+  const std::string file = std::string(name) + ".so";
+  const bool plain = !name.empty() && name.find('/') == std::string_view::npos;
+  if (plain)
+    for (const std::string& folder : folders_)
+      if (const fs::path path = fs::path(folder) / file; is_file(path)) return load_plugin_file(path.string());
+
+  std::vector<std::string> names;
+  for (const std::string& path : files()) names.push_back(fs::path(path).stem().string());
+  const std::string near = did_you_mean(name, names);
+  Error error(ErrorKind::plugin, fmt::format("there is no plugin '{}'{}", name, near.empty() ? "" : "; " + near));
+  if (plain) {
+    error.hint(fmt::format("looked for {} in", file));
+    for (const std::string& folder : folders_) {
+      std::error_code ignored;
+      error.hint(fmt::format("  {}{}", folder, fs::is_directory(folder, ignored) ? "" : " (no such folder)"));
+    }
+  }
+  error.hint("`khost list` shows all plugins; more folders: \"plugin_path\" in the manifest, or KHOST_PLUGIN_PATH");
+  throw error;
+}
+
+const Plugin& Registry::get(Kind kind, std::string_view name) const {
+  const std::span<const Plugin> found = find(name);
+  for (const Plugin& plugin : found)
+    if (plugin.kind() == kind) return plugin;
+  std::vector<std::string> names;
+  const Listing all = list();
+  for (const Plugin* plugin : all.plugins)
+    if (plugin->kind() == kind) names.push_back(plugin->name());
+  std::string choices;
+  for (const std::string& each : names) choices += (choices.empty() ? "" : ", ") + each;
+  throw Error(ErrorKind::plugin, fmt::format("plugin '{}' is {}, not {} ({})", name, with_article(found.front().kind()),
+                                             with_article(kind), found.front().path))
+      .hint(choices.empty() ? fmt::format("there is no plugin of kind {}; `khost list` shows all", name_of(kind))
+                            : fmt::format("plugins of kind {}: {}", name_of(kind), choices));
+}
+
+Registry::Listing Registry::list() const {
+  Listing listing;
+  for (const std::string& path : files()) {
+    try {
+      for (const Plugin& plugin : load_plugin_file(path)) listing.plugins.push_back(&plugin);
+    } catch (const Error& e) {
+      listing.refused.emplace_back(path, e.what());
+    }
+  }
+  std::stable_sort(listing.plugins.begin(), listing.plugins.end(), [](const Plugin* a, const Plugin* b) {
+    return std::tuple(a->kind(), std::string_view(a->descriptor->name)) <
+           std::tuple(b->kind(), std::string_view(b->descriptor->name));
+  });
+  return listing;
+}
+
+}  // namespace khost

@@ -1,0 +1,85 @@
+#include "khost/signal.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "khost/error.hpp"
+
+namespace khost {
+
+bool When::includes(std::int64_t step) const {
+  if (step < 0) return false;
+  if (period > 0 && step % period == 0) return true;
+  return std::find(steps.begin(), steps.end(), step) != steps.end();
+}
+
+When every(std::int64_t period) {
+  if (period < 1) throw Error(ErrorKind::plugin, fmt::format("every({}): the period is at least 1", period));
+  return {period, {}};
+}
+
+When at(std::vector<std::int64_t> steps) {
+  std::sort(steps.begin(), steps.end());
+  steps.erase(std::unique(steps.begin(), steps.end()), steps.end());
+  if (!steps.empty() && steps.front() < 0)
+    throw Error(ErrorKind::plugin, fmt::format("at(): there is no step {}; the first is 0", steps.front()));
+  return {0, std::move(steps)};
+}
+
+Signals& Signals::need(std::string_view signal, When when) {
+  if (signal.empty()) throw Error(ErrorKind::plugin, "need(): the signal has no name");
+  needs.push_back({std::string(signal), std::move(when)});
+  return *this;
+}
+
+Signals& Signals::emit(std::string_view record, std::string_view unit, std::string_view doc) {
+  const std::string_view bare = record.substr(record.starts_with('/') ? 1 : 0);  // "/grad/mean": beside the instance
+  if (bare.empty() || bare.front() == '/' || bare.back() == '/')
+    throw Error(ErrorKind::plugin, fmt::format("emit(): '{}' is not a record's name", record))
+        .hint("for example \"drift/<group>\"");
+  for (const Emit& other : emits)
+    if (other.name == record) throw Error(ErrorKind::plugin, fmt::format("emit(): the record '{}' is declared twice", record));
+  emits.push_back({std::string(record), std::string(unit), std::string(doc)});
+  return *this;
+}
+
+Signals& Signals::evaluations(std::int64_t count) {
+  evaluation_count += count;
+  return *this;
+}
+
+Signals& Signals::gradients(std::int64_t count) {
+  gradient_count += count;
+  return *this;
+}
+
+Signals& Signals::modify(std::string_view what) {
+  if (std::find(modifies.begin(), modifies.end(), what) == modifies.end()) modifies.emplace_back(what);
+  return *this;
+}
+
+const ArrayView& Signal::at(std::string_view name) const {
+  for (const NamedArray& each : arrays_)
+    if (each.name == name) return each.array;
+  std::string names;
+  std::vector<std::string> all;
+  for (const NamedArray& each : arrays_) {
+    names += (names.empty() ? "" : ", ") + each.name;
+    all.push_back(each.name);
+  }
+  const std::string near = did_you_mean(name, all);
+  throw Error(ErrorKind::plugin, fmt::format("this signal has no array '{}'{}", name, near.empty() ? "" : "; " + near))
+      .hint(names.empty() ? "it has no arrays" : "it has " + names);
+}
+
+double Signal::scalar() const {
+  if (arrays_.size() != 1 || arrays_[0].array.size() != 1)
+    throw Error(ErrorKind::plugin,
+                arrays_.size() == 1 ? fmt::format("this signal is an array {}, not one number", text_of(arrays_[0].array.shape))
+                                    : fmt::format("this signal has {} arrays, not one number", arrays_.size()));
+  const ArrayView& array = arrays_[0].array;
+  return array.dtype == DType::i32 ? static_cast<double>(array.i32()[0]) : static_cast<double>(array.f32()[0]);
+}
+
+}  // namespace khost

@@ -1,0 +1,4 @@
+#include "entry.hpp"
+
+static bad::Bomb bomb;
+KHOST_BAD_PLUGIN((khost::probe<bad::Idle>("new_api", "", 1)), e.api_version = KHOST_PLUGIN_API + 1)
