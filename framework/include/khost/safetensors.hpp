@@ -1,0 +1,41 @@
+// The safetensors format: 8 bytes little-endian header length, a JSON header, raw little-endian data.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "khost/tensor.hpp"
+
+namespace khost {
+
+// Writes to a temporary name beside `path` and renames. Tensors in the given order; metadata goes under "__metadata__". Throws a
+// usage Error when the file cannot be written (a full disk) or a name occurs twice.
+void write_safetensors(const std::string& path, std::span<const NamedArray> arrays,
+                       const std::map<std::string, std::string>& metadata = {});
+
+// A memory-mapped file; the views live as long as it does. Opening checks everything: length of the header, offsets inside the
+// file and without overlap or gap, shape x dtype = bytes. Throws a usage Error that says what is wrong with which tensor. F32 and
+// I32 only are viewable; other dtypes are refused by name when they are asked for.
+class SafetensorsFile {
+ public:
+  explicit SafetensorsFile(const std::string& path);
+  ~SafetensorsFile();
+  SafetensorsFile(const SafetensorsFile&) = delete;
+  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
+
+  const std::string& path() const;
+  std::vector<std::string> names() const;  // in file order
+  bool has(const std::string& name) const;
+  ArrayView get(const std::string& name) const;                         // throws a usage Error listing near names
+  ArrayView get(const std::string& name, const Shape& expected) const;  // throws when the shape differs, with both
+  const std::map<std::string, std::string>& metadata() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace khost
