@@ -74,7 +74,7 @@ const Json& member(const std::string& path, const std::string& tensor, const Jso
 Entry read_entry(const std::string& path, const std::string& name, const Json& json) {
   Entry entry;
   entry.name = name;
-  if (!json.is_object()) refuse(path, name, "its entry is a " + std::string(json.type_name()) + ", not an object");
+  if (!json.is_object()) refuse(path, name, "its entry is not an object (" + std::string(json.type_name()) + ")");
 
   const Json& dtype = member(path, name, json, "dtype");
   if (!dtype.is_string()) refuse(path, name, "\"dtype\" is not a string");
@@ -224,11 +224,11 @@ struct SafetensorsFile::Impl {
     std::memcpy(&length, start, sizeof length);
     if (length > bytes - kLengthBytes) {
       refuse(path, "its header of " + std::to_string(length) + " bytes does not fit into a file of " + std::to_string(bytes) +
-                       ": it is truncated, or not a safetensors file");
+                       " bytes: it is truncated, or not a safetensors file");
     }
     if (length > kLargestHeader) refuse(path, "its header has " + std::to_string(length) + " bytes; the format allows 100000000");
     const Json header = read_header(path, {start + kLengthBytes, length});
-    if (!header.is_object()) refuse(path, "its header is a " + std::string(header.type_name()) + ", not an object");
+    if (!header.is_object()) refuse(path, "its header is not an object (" + std::string(header.type_name()) + ")");
     for (const JsonMember& m : header.as_object()) {
       if (m.key == "__metadata__")
         read_metadata(m.value);
