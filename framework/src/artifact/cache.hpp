@@ -1,8 +1,9 @@
 // khost's cache folder: $KHOST_CACHE, else $XDG_CACHE_HOME/khost, else ~/.cache/khost.
 //
-//   corpora/<name>.txt, .sha256    a document per line, written by ./bootstrap
-//   <kind>/<hash>                  a file, with <hash>.json beside it: recipe, checksum, khost version
-//   trials/<hash>/                 a finished trial (see store/)
+//   corpora/<name>.txt, <name>.txt.sha256   a document per line, written by ./bootstrap
+//   <kind>/<hash>                           an artifact, with <hash>.json beside it: recipe, checksum, size, khost version;
+//                                           <hash>.lock is held by who builds it, as <hash>.tmp
+//   trials/<hash>/                          a finished trial (see store/)
 #pragma once
 
 #include <functional>
@@ -14,25 +15,33 @@
 
 namespace khost {
 
+// May be used from several threads, and by several processes on one folder.
 class Cache : public ArtifactStore {
  public:
-  using Announce = std::function<void(std::string_view what)>;  // "building tokenizer of 15007 pieces"
+  // "building tokenizer of 15007 pieces"; called from whichever thread builds.
+  using Announce = std::function<void(std::string_view what)>;
   explicit Cache(std::string root, Announce announce = {});
-  static std::string default_root();
+  static std::string default_root();  // throws a usage Error when the environment names none
 
   const std::string& root() const { return root_; }
   bool has(std::string_view kind, const Json& recipe) const;
   std::string path(std::string_view kind, const Json& recipe) const;  // where it is or would be
-  // As ArtifactStore::get. A corrupt artifact (checksum differs) is said, removed and built again.
+  // As ArtifactStore::get. A corrupt artifact (checksum differs) is said, removed and built again. Throws a usage Error when the
+  // cache cannot be written; what build() throws goes through, and leaves nothing behind.
   std::string get(std::string_view kind, const Json& recipe, std::string_view what,
                   const std::function<void(const std::string& temporary)>& build) override;
   std::string corpus_file(std::string_view name) override;
 
  private:
+  bool is_verified(const std::string& path);
+  void set_verified(const std::string& path);
+  void say(const std::string& text) const;
+  std::string corpora_here() const;
+
   std::string root_;
   Announce announce_;
   std::mutex mutex_;
-  std::set<std::string> verified_;
+  std::set<std::string> verified_;  // paths whose checksum has been looked at by this object
 };
 
 }  // namespace khost

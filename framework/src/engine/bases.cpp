@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "artifact/safetensors.hpp"
+#include "khost/safetensors.hpp"
 #include "engine/batches.hpp"
 #include "engine/trainer.hpp"
 #include "khost/parallel.hpp"

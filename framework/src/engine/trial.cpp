@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cmath>
 
-#include "artifact/safetensors.hpp"
+#include "khost/safetensors.hpp"
 #include "engine/batches.hpp"
 #include "engine/probes.hpp"
 #include "engine/trainer.hpp"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "artifact/safetensors.hpp"
+#include "khost/safetensors.hpp"
 #include "khost/error.hpp"
 #include "khost/random.hpp"
 

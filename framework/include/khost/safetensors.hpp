@@ -11,7 +11,8 @@
 
 namespace khost {
 
-// Writes to a temporary name beside `path` and renames. Tensors in the given order; metadata goes under "__metadata__".
+// Writes to a temporary name beside `path` and renames. Tensors in the given order; metadata goes under "__metadata__". Throws a
+// usage Error when the file cannot be written (a full disk) or a name occurs twice.
 void write_safetensors(const std::string& path, std::span<const NamedArray> arrays,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -1,0 +1,68 @@
+#include "artifact/file.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "khost/error.hpp"
+
+namespace khost {
+
+void throw_file_error(std::string_view what, const std::string& path) {
+  const int cause = errno;
+  Error error(ErrorKind::usage, "cannot " + std::string(what) + " '" + path + "': " + std::strerror(cause));
+  if (cause == ENOSPC || cause == EDQUOT) error.hint("free some space, or set KHOST_CACHE to a folder on a larger disk");
+  if (cause == EACCES || cause == EROFS || cause == EPERM) error.hint("set KHOST_CACHE to a folder that you may write to");
+  throw error;
+}
+
+NewFile::NewFile(std::string path) : path_(std::move(path)) {
+  static std::atomic<unsigned> counter = 0;  // threads of one process write side by side
+  temporary_ = path_ + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+  file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (file_ < 0) throw_file_error("write", path_);
+}
+
+NewFile::~NewFile() {
+  if (file_ >= 0) ::close(file_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void NewFile::write(const void* data, std::size_t size) {
+  const char* at = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t done = ::write(file_, at, size);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) throw_file_error("write", path_);
+    at += done;
+    size -= static_cast<std::size_t>(done);
+  }
+}
+
+void NewFile::keep() {
+  if (::fsync(file_) != 0) throw_file_error("write", path_);
+  if (::close(std::exchange(file_, -1)) != 0) throw_file_error("write", path_);
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) throw_file_error("write", path_);
+  temporary_.clear();
+}
+
+void flush_to_disk(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) throw_file_error("open", path);
+  const int result = ::fsync(file);
+  const int cause = errno;
+  ::close(file);
+  // Some file systems have no fsync for a folder; its names are then as safe as they can be.
+  if (result != 0 && cause != EINVAL) {
+    errno = cause;
+    throw_file_error("write", path);
+  }
+}
+
+}  // namespace khost
