@@ -1,35 +1,53 @@
-// What a run answers with: a table on the terminal, summary.json, records.csv.
+// What a run answers with: a table on the terminal, summary.json, records.csv, report.md.
+//
+// Statistics are over a base's and arm's trials (draws and seeds). A failed trial counts as missing in every figure.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "engine/result.hpp"
-#include "manifest/experiment.hpp"
 
 namespace khost {
+
+// What a record is, as its probe declares it (Signals::Emit): shown in report.md.
+struct Definition {
+  std::string probe;  // as in Record: "snr"
+  std::string name;   // "drift/<group>"; a part in <> stands for any text without '/'
+  std::string unit, doc;
+};
 
 struct Run {
   std::string experiment, title, hash, folder;
   Environment environment;
-  std::vector<TrialResult> trials;  // in plan order
+  std::vector<TrialResult> trials;      // in plan order
+  std::vector<Definition> definitions;  // of the probes' records; the engine's own need none
 };
 
 // One published figure tied to a record: share/published/<name>.json.
 struct PublishedFigure {
-  std::string record;
+  std::string record;  // without base: "K32/snr/drift/0"
   double value = 0;
-  std::string where;
-  std::string note;
+  std::string printed;  // as its source prints it: "4.800"
+  std::string where;    // "paper 85, phase A"
+  std::string note;     // what a reader must know beside it; "" mostly
 };
-std::vector<PublishedFigure> read_published(
-    const std::string& name);  // {} when name is ""; usage Error when the file is not there
+// {} when name is "". Throws a usage Error when the file is not there (with the folders searched and the names there are) or is
+// wrong.
+std::vector<PublishedFigure> read_published(const std::string& name);
 
-// The table: per base, figure (arm/probe/name), mean over seeds, 95 % t interval, n, published.
+// The table: per base and arm, figure, mean over trials, 95 % t interval, n, published; then notes and failed trials. No line is
+// wider than `width` (at least 60). Figures of single layers ("name/layer3") are left out unless published.
 std::string figure_table(const Run& run, const std::vector<PublishedFigure>& published, int width);
 
-void write_summary(const std::string& path, const Run& run,
-                   const std::vector<PublishedFigure>& published);  // design's summary.json
+// design.md's summary.json. `values` has one entry per trial of the arm, in the order of (draw, seed); missing values are null.
+void write_summary(const std::string& path, const Run& run, const std::vector<PublishedFigure>& published);
+
+// RFC 4180; header base,arm,draw,seed,probe,name,step,value,unit. Every record of every finished trial, by base, arm, draw and
+// seed; a missing value is empty. Two identical runs give the same bytes.
 void write_records_csv(const std::string& path, const Run& run);
+
+// The table in Markdown, with every figure, the environment and the definitions.
+void write_report_md(const std::string& path, const Run& run, const std::vector<PublishedFigure>& published);
 
 }  // namespace khost

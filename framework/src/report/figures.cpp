@@ -1,0 +1,113 @@
+#include "report/figures.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <tuple>
+
+namespace khost {
+namespace {
+
+template <class Item>
+Item& named(std::vector<Item>& items, std::string Item::*member, const std::string& name) {
+  for (Item& item : items)
+    if (item.*member == name) return item;
+  items.emplace_back().*member = name;
+  return items.back();
+}
+
+int rank_of(const Figure& figure) { return figure.probe == "loss" ? 0 : figure.probe == "parameters" ? 1 : 2; }
+
+void gather(ArmFigures& arm) {
+  std::stable_sort(arm.trials.begin(), arm.trials.end(), [](const TrialResult* a, const TrialResult* b) {
+    return std::tie(a->key.draw, a->key.seed) < std::tie(b->key.draw, b->key.seed);
+  });
+  std::map<std::pair<std::string, std::string>, std::size_t> index;
+  std::vector<std::string> probes;
+  for (std::size_t i = 0; i < arm.trials.size(); ++i) {
+    if (arm.trials[i]->status != "done") continue;
+    for (const Record& r : arm.trials[i]->records) {
+      if (r.step >= 0) continue;
+      const auto [at, is_new] = index.try_emplace({r.probe, r.name}, arm.figures.size());
+      if (is_new) {
+        const std::vector<double> none(arm.trials.size(), std::numeric_limits<double>::quiet_NaN());
+        arm.figures.push_back({r.probe, r.name, r.unit, none, {}, nullptr});
+        if (std::find(probes.begin(), probes.end(), r.probe) == probes.end()) probes.push_back(r.probe);
+      }
+      arm.figures[at->second].values[i] = r.value;
+    }
+  }
+  const auto place = [&](const Figure& f) {
+    return std::pair(rank_of(f), std::find(probes.begin(), probes.end(), f.probe) - probes.begin());
+  };
+  std::stable_sort(arm.figures.begin(), arm.figures.end(), [&](const Figure& a, const Figure& b) { return place(a) < place(b); });
+}
+
+std::string counted(int n, const std::string& what) { return std::to_string(n) + " " + what + (n == 1 ? "" : "s"); }
+
+}  // namespace
+
+std::vector<BaseFigures> figures_of(const Run& run, const std::vector<PublishedFigure>& published) {
+  std::vector<BaseFigures> bases;
+  for (const TrialResult& trial : run.trials)
+    named(named(bases, &BaseFigures::base, trial.key.base).arms, &ArmFigures::arm, trial.key.arm).trials.push_back(&trial);
+
+  std::map<std::string, const PublishedFigure*> by_record;
+  for (const PublishedFigure& p : published) by_record.emplace(p.record, &p);
+  for (BaseFigures& base : bases)
+    for (ArmFigures& arm : base.arms) {
+      gather(arm);
+      for (Figure& figure : arm.figures) {
+        figure.interval = summarize(figure.values);
+        if (const auto found = by_record.find(arm.arm + "/" + figure.label()); found != by_record.end())
+          figure.published = found->second;
+      }
+    }
+  return bases;
+}
+
+std::vector<const PublishedFigure*> unmatched(const std::vector<BaseFigures>& bases,
+                                              const std::vector<PublishedFigure>& published) {
+  std::vector<const PublishedFigure*> result;
+  for (const PublishedFigure& p : published) result.push_back(&p);
+  for (const BaseFigures& base : bases)
+    for (const ArmFigures& arm : base.arms)
+      for (const Figure& figure : arm.figures) std::erase(result, figure.published);
+  return result;
+}
+
+TrialCounts count_trials(const Run& run) {
+  TrialCounts counts;
+  for (const TrialResult& trial : run.trials)
+    ++(trial.status != "done" ? counts.failed : trial.reused ? counts.reused : counts.run);
+  return counts;
+}
+
+std::string text_of(const TrialCounts& counts) {
+  std::string text = counted(counts.run + counts.reused + counts.failed, "trial") + ": " + std::to_string(counts.run) + " run";
+  if (counts.reused) text += ", " + std::to_string(counts.reused) + " from the cache";
+  if (counts.failed) text += ", " + std::to_string(counts.failed) + " failed";
+  return text;
+}
+
+std::string text_of(const Environment& e) {
+  std::string text = e.backend;
+  if (!e.library.empty()) {
+    text += " (" + e.library;
+    if (!e.library_version.empty()) text += " " + e.library_version;
+    if (!e.kernel.empty()) text += ", " + e.kernel;
+    text += ")";
+  }
+  text += ", " + counted(e.jobs, "job") + " of " + counted(e.threads, "thread");
+  if (!e.cpu.empty()) text += ", " + e.cpu;
+  return text;
+}
+
+std::string Footnotes::mark(const PublishedFigure& figure) {
+  if (figure.note.empty()) return "";
+  auto found = std::find(notes_.begin(), notes_.end(), figure.note);
+  if (found == notes_.end()) found = notes_.insert(found, figure.note);
+  return "[" + std::to_string(found - notes_.begin() + 1) + "]";
+}
+
+}  // namespace khost

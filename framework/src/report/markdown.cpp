@@ -1,0 +1,118 @@
+#include <algorithm>
+
+#include "artifact/atomic_file.hpp"
+#include "report/figures.hpp"
+#include "report/text.hpp"
+
+namespace khost {
+namespace {
+
+// Text as Markdown shows it, also within a table.
+std::string plain(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\n') {
+      out += "<br>";
+      continue;
+    }
+    if (std::string_view("\\`*_|<>[]#").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+void heading(std::string& out, const std::string& columns_of_left, const std::string& columns_of_right = "") {
+  const auto count = [](const std::string& s) { return std::count(s.begin(), s.end(), '|'); };
+  out += columns_of_left + columns_of_right + "|\n";
+  for (auto i = count(columns_of_left); i > 0; --i) out += "|---";
+  for (auto i = count(columns_of_right); i > 0; --i) out += "|---:";
+  out += "|\n";
+}
+
+void row(std::string& out, const Figure& f, Footnotes& notes) {
+  const NumberStyle style = style_of(f.unit, f.interval.mean);
+  std::string interval;
+  if (f.interval.n > 1)
+    interval =
+        f.interval.sd == 0 ? "no spread" : number_text(f.interval.low, style) + " .. " + number_text(f.interval.high, style);
+  std::string published;
+  if (f.published) {
+    const std::string mark = notes.mark(*f.published);
+    published = f.published->printed + (mark.empty() ? "" : " " + plain(mark));
+  }
+  out += "| " + plain(f.label()) + " | " + plain(f.unit) + " | " + number_text(f.interval.mean, style) + " | " + interval +
+         " | " + std::to_string(f.interval.n) + " of " + std::to_string(f.values.size()) + " | " + published + " |\n";
+}
+
+void pair(std::string& out, const std::string& name, const std::string& value) {
+  if (!value.empty()) out += "| " + name + " | " + plain(value) + " |\n";
+}
+
+void environment(std::string& out, const Run& run) {
+  const Environment& e = run.environment;
+  out += "\n## Environment\n\n";
+  heading(out, "| what | value ");
+  pair(out, "run", run.hash);
+  pair(out, "khost", e.khost);
+  pair(out, "backend", e.backend);
+  pair(out, "library", e.library + (e.library_version.empty() ? "" : " " + e.library_version));
+  pair(out, "kernel", e.kernel);
+  pair(out, "threads per trial", std::to_string(e.threads));
+  pair(out, "jobs", std::to_string(e.jobs));
+  pair(out, "CPU", e.cpu);
+}
+
+void definitions(std::string& out, const Run& run) {
+  out += "\n## Definitions\n\n";
+  heading(out, "| figure | unit | what it is ");
+  const std::vector<Definition> own = {
+      {"loss", "base", "nats", "loss per token on the trial's own batch before any update"},
+      {"loss", "final", "nats", "loss per token on the trial's own batch after the last update, without dropout"},
+      {"loss", "train", "nats", "each step's training loss, with dropout where there is one"},
+      {"loss", "train_last", "nats", "the last of them: before the last update"},
+      {"loss", "held_out_base", "nats", "loss per token on held-out text before any update"},
+      {"loss", "held_out_final", "nats", "loss per token on held-out text after the last update"},
+      {"parameters", "adapter", "parameters", "sum over the adapted matrices (m x n) of K (m + n)"},
+      {"parameters", "trainable", "parameters", "what the optimizer updates"}};
+  for (const auto* list : {&own, &run.definitions})
+    for (const Definition& d : *list)
+      out += "| " + plain(d.probe + "/" + d.name) + " | " + plain(d.unit) + " | " + plain(d.doc) + " |\n";
+}
+
+}  // namespace
+
+void write_report_md(const std::string& path, const Run& run, const std::vector<PublishedFigure>& published) {
+  const std::vector<BaseFigures> bases = figures_of(run, published);
+  std::string out = "# " + plain(run.experiment + (run.title.empty() ? "" : ": " + run.title)) + "\n\n" +
+                    text_of(count_trials(run)) +
+                    ". Mean and 95 % t interval over trials; the interval speaks of this base alone where it has one draw.\n";
+  Footnotes notes;
+  for (const BaseFigures& base : bases) {
+    out += "\n## Base " + plain(base.base) + "\n";
+    for (const ArmFigures& arm : base.arms) {
+      out += "\n### " + plain(arm.arm) + "\n\n";
+      if (arm.figures.empty()) {
+        out += "No trial of this arm finished.\n";
+        continue;
+      }
+      heading(out, "| figure | unit ", "| mean | 95 % interval | n | published ");
+      for (const Figure& figure : arm.figures) row(out, figure, notes);
+    }
+  }
+
+  if (!notes.notes().empty()) out += "\n## Notes on published figures\n\n";
+  for (std::size_t i = 0; i < notes.notes().size(); ++i) out += std::to_string(i + 1) + ". " + plain(notes.notes()[i]) + "\n";
+  const std::vector<const PublishedFigure*> absent = unmatched(bases, published);
+  if (!absent.empty()) {
+    out += "\n## Published, but not measured in this run\n\n";
+    for (const PublishedFigure* p : absent) out += "- " + plain(p->record) + " = " + p->printed + " (" + plain(p->where) + ")\n";
+  }
+  if (count_trials(run).failed) out += "\n## Failed trials\n\n";
+  for (const TrialResult& trial : run.trials)
+    if (trial.status != "done") out += "- " + plain(trial.key.text()) + ": " + plain(trial.message) + "\n";
+  environment(out, run);
+  definitions(out, run);
+  write_file_atomically(path, out);
+}
+
+}  // namespace khost

@@ -1,0 +1,72 @@
+#include "artifact/atomic_file.hpp"
+#include "khost/json.hpp"
+#include "report/figures.hpp"
+
+namespace khost {
+namespace {
+
+Json environment_json(const Environment& e) {
+  Json json{Json::Object()};
+  json.set("backend", e.backend);
+  json.set("library", e.library);
+  json.set("version", e.library_version);
+  json.set("kernel", e.kernel);
+  json.set("threads", e.threads);
+  json.set("jobs", e.jobs);
+  json.set("cpu", e.cpu);
+  return json;
+}
+
+Json trial_json(const TrialResult& t) {
+  Json json{Json::Object()};
+  json.set("arm", t.key.arm);
+  json.set("base", t.key.base);
+  json.set("draw", t.key.draw);
+  json.set("seed", Json(t.key.seed));
+  json.set("status", t.status);
+  json.set("seconds", t.seconds);
+  json.set("adapter_parameters", t.adapter_parameters);
+  json.set("trainable_parameters", t.trainable_parameters);
+  if (t.status != "done") json.set("message", t.message);
+  return json;
+}
+
+// Values that are not finite are written as null.
+Json figure_json(const Figure& f) {
+  Json json{Json::Object()};
+  json.set("n", f.interval.n);
+  json.set("mean", f.interval.mean);
+  json.set("low", f.interval.low);
+  json.set("high", f.interval.high);
+  json.set("values", Json::List(f.values.begin(), f.values.end()));
+  json.set("unit", f.unit);
+  json.set("null", Json());
+  json.set("published", f.published ? Json(f.published->value) : Json());
+  return json;
+}
+
+}  // namespace
+
+void write_summary(const std::string& path, const Run& run, const std::vector<PublishedFigure>& published) {
+  Json::List trials;
+  Json::Object records;
+  for (const TrialResult& trial : run.trials) trials.push_back(trial_json(trial));
+  for (const BaseFigures& base : figures_of(run, published))
+    for (const ArmFigures& arm : base.arms)
+      for (const Figure& figure : arm.figures) {
+        JsonMember& member = records.emplace_back();
+        member.key = base.base + "/" + arm.arm + "/" + figure.label();
+        member.value = figure_json(figure);
+      }
+  Json summary{Json::Object()};
+  summary.set("experiment", run.experiment);
+  summary.set("run", run.hash);
+  summary.set("khost", run.environment.khost);
+  summary.set("environment", environment_json(run.environment));
+  summary.set("trials", std::move(trials));
+  summary.set("records", std::move(records));
+  summary.set("claims", Json::List());
+  write_file_atomically(path, summary.pretty() + "\n");
+}
+
+}  // namespace khost

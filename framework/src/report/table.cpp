@@ -1,0 +1,170 @@
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "report/figures.hpp"
+#include "report/text.hpp"
+
+namespace khost {
+namespace {
+
+constexpr std::size_t cell_count = 5;  // mean, interval, n, published, its note's mark
+using Cells = std::array<std::string, cell_count>;
+constexpr std::array<const char*, cell_count> heads = {"mean", "95 % interval", "n", "published", ""};
+
+struct Row {
+  std::string label;
+  Cells cells;
+};
+
+struct Section {
+  std::string base, arm;
+  std::vector<Row> rows;
+};
+
+bool is_of_one_layer(const std::string& name) {
+  const auto slash = name.rfind('/');
+  const std::string last = slash == std::string::npos ? "" : name.substr(slash + 1);
+  return last.size() > 5 && last.starts_with("layer") &&
+         std::all_of(last.begin() + 5, last.end(), [](unsigned char c) { return std::isdigit(c); });
+}
+
+Cells cells_of(const Figure& f, Footnotes& notes) {
+  const NumberStyle style = style_of(f.unit, f.interval.mean);
+  Cells cells;
+  cells[0] = number_text(f.interval.mean, style);
+  if (f.interval.n > 1)
+    cells[1] =
+        f.interval.sd == 0 ? "no spread" : number_text(f.interval.low, style) + " .. " + number_text(f.interval.high, style);
+  cells[2] = std::to_string(f.interval.n);
+  if (static_cast<std::size_t>(f.interval.n) < f.values.size()) cells[2] += "/" + std::to_string(f.values.size());
+  if (f.published) {
+    cells[3] = f.published->printed;
+    cells[4] = notes.mark(*f.published);
+  }
+  return cells;
+}
+
+std::string arm_title(const ArmFigures& arm) {
+  const auto failed =
+      std::count_if(arm.trials.begin(), arm.trials.end(), [](const TrialResult* t) { return t->status != "done"; });
+  if (!failed) return arm.arm;
+  return arm.arm + " (" + std::to_string(failed) + " of " + std::to_string(arm.trials.size()) + " trials failed)";
+}
+
+class Table {
+ public:
+  explicit Table(std::size_t width) : width_(width) {}
+
+  void add(Section section) { sections_.push_back(std::move(section)); }
+
+  void print(std::string& out) {
+    measure();
+    std::string base;
+    bool is_first = true;
+    for (const Section& section : sections_) {
+      if (is_first || section.base != base) {
+        Cells titles;
+        std::copy(heads.begin(), heads.end(), titles.begin());
+        out += "\n";
+        print_row(out, "base " + section.base, titles);
+        base = section.base;
+      }
+      is_first = false;
+      out += clipped("  " + section.arm, width_) + "\n";
+      for (const Row& row : section.rows) print_row(out, "    " + row.label, row.cells);
+    }
+  }
+
+ private:
+  void measure() {
+    for (std::size_t i = 0; i < cell_count; ++i) widths_[i] = columns(heads[i]);
+    for (const Section& section : sections_) {
+      label_ = std::max(label_, columns(section.base) + 5);
+      for (const Row& row : section.rows) {
+        label_ = std::max(label_, columns(row.label) + 4);
+        for (std::size_t i = 0; i < cell_count; ++i) widths_[i] = std::max(widths_[i], columns(row.cells[i]));
+      }
+    }
+    std::size_t used = 0;
+    for (std::size_t i = 0; i < cell_count; ++i) used += widths_[i] + gap(i);
+    label_ = std::min(label_, width_ > used ? width_ - used : 0);
+  }
+
+  static std::size_t gap(std::size_t cell) { return cell + 1 == cell_count ? 1 : 2; }
+
+  // A label that leaves no room for its cells stands on a line of its own.
+  void print_row(std::string& out, const std::string& label, const Cells& cells) const {
+    if (columns(label) > label_) out += clipped(label, width_) + "\n";
+    std::string line = left(columns(label) > label_ ? "" : label, label_);
+    for (std::size_t i = 0; i < cell_count; ++i)
+      line += std::string(gap(i), ' ') + (i + 1 == cell_count ? left(cells[i], widths_[i]) : right(cells[i], widths_[i]));
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += clipped(line, width_) + "\n";
+  }
+
+  std::size_t width_, label_ = 0;
+  std::array<std::size_t, cell_count> widths_{};
+  std::vector<Section> sections_;
+};
+
+void add_lines(std::string& out, const std::string& text, std::size_t width, const std::string& first,
+               const std::string& indent) {
+  for (const std::string& line : wrapped(text, width, first, indent)) out += line + "\n";
+}
+
+std::string joined(const std::vector<std::string>& items, const char* between) {
+  std::string text;
+  for (const std::string& item : items) text += (text.empty() ? "" : between) + item;
+  return text;
+}
+
+}  // namespace
+
+std::string figure_table(const Run& run, const std::vector<PublishedFigure>& published, int wanted_width) {
+  const auto width = static_cast<std::size_t>(std::max(wanted_width, 60));
+  const std::vector<BaseFigures> bases = figures_of(run, published);
+  std::string out;
+  add_lines(out, run.experiment + (run.title.empty() ? "" : ": " + run.title), width, "", "  ");
+  add_lines(out, "run " + run.hash + ", khost " + run.environment.khost + ", " + text_of(run.environment), width, "", "  ");
+  add_lines(out, text_of(count_trials(run)), width, "", "  ");
+
+  Table table(width);
+  Footnotes notes;
+  std::vector<std::string> sources;
+  int hidden = 0;
+  for (const BaseFigures& base : bases)
+    for (const ArmFigures& arm : base.arms) {
+      Section section{base.base, arm_title(arm), {}};
+      for (const Figure& figure : arm.figures) {
+        if (!figure.published && is_of_one_layer(figure.name)) {
+          ++hidden;
+          continue;
+        }
+        section.rows.push_back({figure.label(), cells_of(figure, notes)});
+        if (figure.published && !figure.published->where.empty() &&
+            std::find(sources.begin(), sources.end(), figure.published->where) == sources.end())
+          sources.push_back(figure.published->where);
+      }
+      table.add(std::move(section));
+    }
+  table.print(out);
+
+  if (hidden || !sources.empty() || !notes.notes().empty()) out += "\n";
+  if (hidden) add_lines(out, "Figures of single layers are in report.md and summary.json.", width, "", "  ");
+  if (!sources.empty()) add_lines(out, "Published in " + joined(sources, "; ") + ".", width, "", "  ");
+  for (std::size_t i = 0; i < notes.notes().size(); ++i)
+    add_lines(out, notes.notes()[i], width, "[" + std::to_string(i + 1) + "] ", "    ");
+  std::vector<std::string> absent;
+  for (const PublishedFigure* p : unmatched(bases, published)) absent.push_back(p->record);
+  if (!absent.empty()) add_lines(out, "Published, but not measured in this run: " + joined(absent, ", "), width, "", "  ");
+
+  if (const int failed = count_trials(run).failed) {
+    out += failed == 1 ? "\n1 trial failed:\n" : "\n" + std::to_string(failed) + " trials failed:\n";
+    for (const TrialResult& trial : run.trials)
+      if (trial.status != "done") add_lines(out, trial.key.text() + ": " + trial.message, width, "  ", "    ");
+  }
+  return out;
+}
+
+}  // namespace khost

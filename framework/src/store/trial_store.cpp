@@ -1,0 +1,125 @@
+#include "store/trial_store.hpp"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+
+#include "artifact/atomic_file.hpp"
+#include "artifact/file.hpp"
+#include "khost/json.hpp"
+#include "store/trial_json.hpp"
+
+namespace fs = std::filesystem;
+
+namespace khost {
+namespace {
+
+constexpr std::string_view temporary_mark = ".tmp-";
+
+// The process that made HASH.tmp-PID-COUNTER; 0 for any other name.
+pid_t maker_of(std::string_view name) {
+  const auto mark = name.rfind(temporary_mark);
+  if (mark == std::string_view::npos) return 0;
+  const std::string_view rest = name.substr(mark + temporary_mark.size());
+  pid_t pid = 0;
+  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), pid);
+  return error == std::errc() && end != rest.data() + rest.size() && *end == '-' && pid > 0 ? pid : 0;
+}
+
+// What a killed run left: folders whose maker no longer lives. Another khost may clean at the same time, so errors do not matter.
+void remove_leftovers(const fs::path& trials) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(trials, error)) {
+    const pid_t pid = maker_of(entry.path().filename().string());
+    if (pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) fs::remove_all(entry.path(), error);
+  }
+}
+
+std::string fresh_folder(const std::string& wanted) {
+  static std::atomic<unsigned> counter{0};
+  const std::string start = wanted + std::string(temporary_mark) + std::to_string(::getpid()) + "-";
+  for (;;) {
+    std::string folder = start + std::to_string(counter++);
+    if (::mkdir(folder.c_str(), 0777) == 0) return folder;
+    // A name that is taken was left by an earlier process of our number.
+    if (errno != EEXIST) throw Error(ErrorKind::usage, "cannot make the folder " + folder + ": " + std::strerror(errno));
+  }
+}
+
+}  // namespace
+
+TrialStore::TrialStore(std::string cache_root) : root_(fs::path(std::move(cache_root)) / "trials") {
+  std::error_code error;
+  fs::create_directories(root_, error);
+  if (error)
+    throw Error(ErrorKind::usage, "cannot make the folder " + root_ + ": " + error.message())
+        .hint("set KHOST_CACHE to a folder that can be written");
+  remove_leftovers(root_);
+}
+
+std::string TrialStore::folder(const std::string& hash) const { return fs::path(root_) / hash; }
+
+bool TrialStore::has(const std::string& hash) const {
+  std::error_code error;
+  return fs::is_regular_file(fs::path(folder(hash)) / "trial.json", error);
+}
+
+std::optional<TrialResult> TrialStore::load(const std::string& hash) const {
+  if (!has(hash)) return std::nullopt;
+  const std::string path = fs::path(folder(hash)) / "trial.json";
+  try {
+    const Json file = parse_json_file(path);
+    if (const std::int64_t format = file.at("khost_trial").as_integer(); format != trial_format) {
+      spdlog::info("{} has format {}, this khost reads format {}: the trial is run again", path, format, trial_format);
+      return std::nullopt;
+    }
+    TrialResult result = read_trial(file, folder(hash));
+    if (result.hash != hash) throw Error(ErrorKind::usage, "it is of the trial " + result.hash + ", expected " + hash);
+    if (result.status != "done") throw Error(ErrorKind::usage, "its status is '" + result.status + "', expected 'done'");
+    result.reused = true;
+    return result;
+  } catch (const Error& e) {
+    const std::string where = e.place().known() ? e.place().text() : path;
+    spdlog::warn("{}: damaged, {}; the trial is run again", where, e.message());
+    return std::nullopt;
+  }
+}
+
+std::string TrialStore::begin(const std::string& hash) const { return fresh_folder(folder(hash)); }
+
+void TrialStore::keep(const std::string& temporary, const TrialResult& result) const {
+  if (result.status != "done") throw Error(ErrorKind::trial, "a trial with status '" + result.status + "' is not kept");
+  write_file_atomically(fs::path(temporary) / "trial.json", trial_text(result, temporary));
+
+  const std::string wanted = folder(result.hash);
+  for (int attempt = 0;; ++attempt) {
+    if (::rename(temporary.c_str(), wanted.c_str()) == 0) break;
+    const int reason = errno;
+    if ((reason != ENOTEMPTY && reason != EEXIST && reason != ENOTDIR) || attempt == 8)
+      throw Error(ErrorKind::usage, "cannot rename " + temporary + " to " + wanted + ": " + std::strerror(reason));
+    if (load(result.hash)) {  // another process was first: the same trial, so the same result
+      discard(temporary);
+      return;
+    }
+    // What stands there is damaged. It is moved away in one step, so that nobody sees half of it.
+    const std::string aside = fresh_folder(wanted);
+    if (::rename(wanted.c_str(), aside.c_str()) != 0) ::rename(wanted.c_str(), (aside + "/damaged").c_str());
+    discard(aside);
+  }
+  flush_to_disk(root_);
+}
+
+void TrialStore::discard(const std::string& temporary) const {
+  std::error_code error;
+  fs::remove_all(temporary, error);
+  if (error) spdlog::warn("cannot remove {}: {}", temporary, error.message());
+}
+
+}  // namespace khost

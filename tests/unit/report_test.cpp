@@ -1,0 +1,286 @@
+#include "report/report.hpp"
+
+#include <doctest/doctest.h>
+#include <stdlib.h>
+
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <sstream>
+
+#include "khost/json.hpp"
+#include "report/text.hpp"
+#include "unit/temporary_folder.hpp"
+
+using namespace khost;
+using khost::test::content_of;
+using khost::test::TemporaryFolder;
+using khost::test::write_text;
+
+namespace {
+
+constexpr double absent = std::numeric_limits<double>::quiet_NaN();
+
+TrialResult trial(const std::string& base, const std::string& arm, std::uint64_t seed, std::vector<Record> records) {
+  TrialResult t;
+  t.key = {arm, base, 0, seed};
+  t.status = "done";
+  t.seconds = 2;
+  t.adapter_parameters = 1536992;
+  t.trainable_parameters = 1056;
+  t.records = std::move(records);
+  t.records.push_back({"loss", "base", -1, 7.84 + 0.01 * static_cast<double>(seed), "nats"});
+  t.records.push_back({"loss", "final", -1, 6.75 + 0.125 * static_cast<double>(seed), "nats"});
+  t.records.push_back({"loss", "step", 0, 7.84, "nats"});
+  t.records.push_back({"parameters", "adapter", -1, 1536992, "parameters"});
+  return t;
+}
+
+Run small_run() {
+  Run run;
+  run.experiment = "small";
+  run.title = "A run made up for a test";
+  run.hash = "0123456789abcdef";
+  run.environment = {"0.1.0", "openblas", "OpenBLAS", "0.3.21", "SkylakeX", "A CPU", 2, 1};
+  // Seeds out of order: what is shown must not depend on it.
+  run.trials.push_back(trial("null", "K32", 1, {{"snr", "drift/0", -1, 5.9, "1"}, {"grad", "var/0", -1, 1.2e-5, "1"}}));
+  run.trials.push_back(trial("null", "K32", 0, {{"snr", "drift/0", -1, 5.7, "1"}, {"grad", "var/0", -1, absent, "1"}}));
+  run.trials.push_back(trial("null", "K32", 2, {{"snr", "drift/0", -1, 5.8, "1"}, {"grad", "var/0", -1, 1.4e-5, "1"}}));
+  run.trials.push_back(trial("null", "K64", 0, {{"er", "in_basis", -1, 39.5, "1"}, {"er", "in_basis/layer0", -1, 38, "1"}}));
+  run.trials.push_back(trial("null", "K64", 1, {{"er", "in_basis", -1, 1e9, "1"}}));
+  run.trials[0].reused = true;
+  run.trials[4].status = "failed";
+  run.trials[4].message = "the loss is NaN\n  in arm K64, step 3\n  a smaller lr may help";
+  return run;
+}
+
+std::vector<PublishedFigure> small_published() {
+  return {{"K32/loss/final", 6.8191, "6.8191", "paper 85, phase C", ""},
+          {"K32/snr/drift/0", 5.879, "5.879", "paper 85, phase A", "Its text defines this loosely."},
+          {"K32/grad/var/0", 8e-6, "0.000008", "paper 85, phase A", "One digit."},
+          {"K64/er/in_basis", 39, "39", "paper 83", "Its text defines this loosely."},
+          {"K64/er/other", 1, "1", "paper 83", ""}};
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+struct ShareFolder {
+  explicit ShareFolder(const std::string& path) { ::setenv("KHOST_SHARE", path.c_str(), 1); }
+  ~ShareFolder() { ::unsetenv("KHOST_SHARE"); }
+};
+
+}  // namespace
+
+TEST_CASE("the table of a small run") {
+  const std::string expected = R"(small: A run made up for a test
+run 0123456789abcdef, khost 0.1.0, openblas (OpenBLAS 0.3.21, SkylakeX), 1 job of 2 threads, A CPU
+5 trials: 3 run, 1 from the cache, 1 failed
+
+base null                    mean           95 % interval    n  published
+  K32
+    loss/base              7.8500        7.8252 .. 7.8748    3
+    loss/final             6.8750        6.5645 .. 7.1855    3     6.8191
+    parameters/adapter  1,536,992               no spread    3
+    snr/drift/0             5.800          5.552 .. 6.048    3      5.879 [1]
+    grad/var/0          1.300e-05  2.938e-07 .. 2.571e-05  2/3   0.000008 [2]
+  K64 (1 of 2 trials failed)
+    loss/base              7.8400                          1/2
+    loss/final             6.7500                          1/2
+    parameters/adapter  1,536,992                          1/2
+    er/in_basis            39.500                          1/2         39 [1]
+
+Figures of single layers are in report.md and summary.json.
+Published in paper 85, phase C; paper 85, phase A; paper 83.
+[1] Its text defines this loosely.
+[2] One digit.
+Published, but not measured in this run: K64/er/other
+
+1 trial failed:
+  arm K64, base null, seed 1: the loss is NaN
+    in arm K64, step 3
+    a smaller lr may help
+)";
+  CHECK(figure_table(small_run(), small_published(), 100) == expected);
+}
+
+TEST_CASE("no line of the table is wider than asked") {
+  Run run = small_run();
+  run.title = std::string(150, 'x') + " and many more words that go on and on for longer than any terminal is wide";
+  run.trials[0].records.push_back(
+      {"a_probe_with_a_long_name", "and/a/record/whose/name/does/not/end/before/the/line/does", -1, 1e-7, "1"});
+  run.trials[4].message = std::string(300, 'y');
+  std::vector<PublishedFigure> published = small_published();
+  published[1].note = std::string(40, 'z') + " " + std::string(200, 'z');
+  for (const int width : {60, 72, 100, 200}) {
+    const std::string table = figure_table(run, published, width);
+    for (const std::string& line : lines_of(table)) {
+      CHECK_MESSAGE(columns(line) <= static_cast<std::size_t>(width), line);
+      CHECK_MESSAGE((line.empty() || line.back() != ' '), line);
+    }
+    CHECK(table.find("1.000e-07") != std::string::npos);
+    CHECK(table.find(" 39 [") != std::string::npos);
+  }
+  CHECK(figure_table(run, published, 5) == figure_table(run, published, 60));
+}
+
+TEST_CASE("a run without published figures, and one without trials") {
+  CHECK(figure_table(small_run(), {}, 100).find("Published") == std::string::npos);
+  Run empty;
+  empty.experiment = "none";
+  CHECK(figure_table(empty, {}, 100).find("0 trials: 0 run") != std::string::npos);
+}
+
+TEST_CASE("summary.json is what scripts are promised") {
+  const TemporaryFolder folder;
+  Run run = small_run();
+  write_summary(folder / "summary.json", run, small_published());
+  const Json summary = parse_json_file(folder / "summary.json");
+
+  std::vector<std::string> keys;
+  for (const JsonMember& m : summary.as_object()) keys.push_back(m.key);
+  CHECK(keys == std::vector<std::string>{"experiment", "run", "khost", "environment", "trials", "records", "claims"});
+  CHECK(summary.at("experiment") == Json("small"));
+  CHECK(summary.at("run") == Json("0123456789abcdef"));
+  CHECK(summary.at("khost") == Json("0.1.0"));
+  CHECK(summary.at("environment") == parse_json(R"({"backend": "openblas", "library": "OpenBLAS", "version": "0.3.21",
+    "kernel": "SkylakeX", "threads": 2, "jobs": 1, "cpu": "A CPU"})",
+                                                "expected"));
+  CHECK(summary.at("claims") == Json(Json::List()));
+
+  const Json::List& trials = summary.at("trials").as_list();
+  REQUIRE(trials.size() == 5);
+  CHECK(trials[0] == parse_json(R"({"arm": "K32", "base": "null", "draw": 0, "seed": 1, "status": "done", "seconds": 2.0,
+    "adapter_parameters": 1536992, "trainable_parameters": 1056})",
+                                "expected"));
+  CHECK(trials[4].at("status") == Json("failed"));
+  CHECK(trials[4].at("message").as_string().starts_with("the loss is NaN"));
+
+  const Json& records = summary.at("records");
+  CHECK_FALSE(records.find("null/K32/loss/step"));
+  const Json& drift = records.at("null/K32/snr/drift/0");
+  CHECK(drift.at("n") == Json(3));
+  CHECK(drift.at("values") == parse_json("[5.7, 5.9, 5.8]", "expected"));  // seeds 0, 1, 2
+  CHECK(drift.at("mean").as_number() == doctest::Approx(5.8).epsilon(1e-14));
+  CHECK(drift.at("low").as_number() == doctest::Approx(5.8 - 4.302652729911275 * 0.1 / std::sqrt(3.)).epsilon(1e-10));
+  CHECK(drift.at("high").as_number() == doctest::Approx(5.8 + 4.302652729911275 * 0.1 / std::sqrt(3.)).epsilon(1e-10));
+  CHECK(drift.at("unit") == Json("1"));
+  CHECK(drift.at("null").is_null());
+  CHECK(drift.at("published") == Json(5.879));
+
+  CHECK(records.at("null/K32/grad/var/0").at("values") == parse_json("[null, 1.2e-05, 1.4e-05]", "expected"));
+  const Json& rank = records.at("null/K64/er/in_basis");  // the failed trial's value is not used
+  CHECK(rank.at("values") == parse_json("[39.5, null]", "expected"));
+  CHECK(rank.at("n") == Json(1));
+  CHECK(rank.at("low").is_null());
+  CHECK(records.at("null/K64/loss/base").at("published").is_null());
+}
+
+TEST_CASE("records.csv") {
+  const TemporaryFolder folder;
+  Run run;
+  run.trials.push_back(trial("a \"base\"", "K32,drop", 1, {{"snr", "drift/0", -1, 0.1, "1"}, {"snr", "line", 7, absent, ""}}));
+  run.trials.push_back(trial("a \"base\"", "K32,drop", 0, {}));
+  run.trials.push_back(trial("a \"base\"", "K32,drop", 2, {}));
+  run.trials[2].status = "failed";
+  write_records_csv(folder / "records.csv", run);
+  const std::string key = "\"a \"\"base\"\"\",\"K32,drop\",0,";
+  const auto engine = [&](const std::string& seed, const std::string& base, const std::string& final) {
+    return key + seed + ",loss,base,," + base + ",nats\r\n" + key + seed + ",loss,final,," + final + ",nats\r\n" + key + seed +
+           ",loss,step,0,7.84,nats\r\n" + key + seed + ",parameters,adapter,,1536992,parameters\r\n";
+  };
+  CHECK(content_of(folder / "records.csv") == "base,arm,draw,seed,probe,name,step,value,unit\r\n" + engine("0", "7.84", "6.75") +
+                                                  key + "1,snr,drift/0,,0.1,1\r\n" + key + "1,snr,line,7,,\r\n" +
+                                                  engine("1", "7.85", "6.875"));
+}
+
+TEST_CASE("identical runs give identical records.csv, whatever they took") {
+  const TemporaryFolder folder;
+  Run first = small_run(), second = small_run();
+  for (TrialResult& t : second.trials) {
+    t.seconds *= 3;
+    t.reused = !t.reused;
+  }
+  std::swap(second.trials[0], second.trials[2]);
+  write_records_csv(folder / "first.csv", first);
+  write_records_csv(folder / "second.csv", second);
+  CHECK(content_of(folder / "first.csv") == content_of(folder / "second.csv"));
+}
+
+TEST_CASE("report.md") {
+  const TemporaryFolder folder;
+  Run run = small_run();
+  run.definitions.push_back({"snr", "drift/<group>", "1", "mean|g| / sd(g) over the steps"});
+  run.definitions.push_back({"grad", "mean/<group>", "nats", "mean of |g|"});
+  write_report_md(folder / "report.md", run, small_published());
+  const std::string text = content_of(folder / "report.md");
+  for (const char* expected :
+       {"# small: A run made up for a test\n", "## Base null\n", "### K32\n",
+        "| snr/drift/0 | 1 | 5.800 | 5.552 .. 6.048 | 3 of 3 | 5.879 \\[1\\] |\n",
+        "| er/in\\_basis/layer0 | 1 | 38.000 |  | 1 of 2 |  |\n", "1. Its text defines this loosely.\n",
+        "- K64/er/other = 1 (paper 83)\n", "- arm K64, base null, seed 1: the loss is NaN<br>", "| library | OpenBLAS 0.3.21 |\n",
+        "| grad/mean/\\<group\\> | nats |", "| snr/drift/\\<group\\> | 1 | mean\\|g\\| / sd(g) over the steps |\n"})
+    CHECK_MESSAGE(text.find(expected) != std::string::npos, expected);
+}
+
+TEST_CASE("a file that cannot be written is named") {
+  const TemporaryFolder folder;
+  CHECK_THROWS_WITH_AS(write_records_csv(folder / "none/records.csv", small_run()), doctest::Contains("none/records.csv"), Error);
+}
+
+TEST_CASE("paper 85's published figures") {
+  CHECK(read_published("").empty());
+  const std::vector<PublishedFigure> figures = read_published("paper85");  // as the build tree has it
+  std::map<std::string, PublishedFigure> by_record;
+  for (const PublishedFigure& f : figures) {
+    by_record[f.record] = f;
+    CHECK_FALSE(f.where.empty());
+    std::string printed = f.printed;
+    std::erase(printed, ',');
+    CHECK(std::stod(printed) == f.value);
+  }
+  CHECK(by_record.size() == figures.size());
+  CHECK(by_record.at("K32/snr/drift/0").value == 5.879);
+  CHECK(by_record.at("K32/snr/drift/1").printed == "4.800");
+  CHECK(by_record.at("K64/snr/drift/ratio").note.find("1.07") != std::string::npos);
+  CHECK(by_record.at("K64/grad/var/1").value == 0.000022);
+  CHECK(by_record.at("K64/loss/final").value == 6.0994);
+  CHECK(by_record.at("K64/loss/final").note.find("6.1215") != std::string::npos);
+  CHECK(by_record.at("K32-drop0.3/loss/final").value == 7.7488);
+  CHECK(by_record.at("K64/ablation/keep2").value == 7.7797);
+  CHECK(by_record.at("K64/ablation/share32").value == 0.48);
+  CHECK(by_record.at("K64/ablation/share32").note.find("0.516") != std::string::npos);
+  CHECK(by_record.at("K32/effective_rank/in_basis").value == 19.87);
+  CHECK(by_record.at("K64/parameters/adapter").value == 3073984);
+}
+
+TEST_CASE("wrong published figures are said with their place") {
+  const TemporaryFolder folder;
+  const ShareFolder share(folder.path());
+  std::filesystem::create_directory(folder / "published");
+  const auto reads = [&](const std::string& figures) {
+    write_text(folder / "published/mine.json",
+               R"({"khost_published": 1, "sources": {"a": "paper A"}, "notes": {}, "figures": [)" + figures + "]}");
+    return read_published("mine");
+  };
+  CHECK(reads(R"({"record": "K32/loss/final", "value": 1500, "where": "a"})").at(0).printed == "1,500");
+  CHECK(reads(R"({"record": "K32/loss/final", "value": 0.125, "where": "a"})").at(0).where == "paper A");
+  CHECK_THROWS_WITH_AS(reads(R"({"record": "K32/loss/final", "value": 1, "note": "x"})"), doctest::Contains("mine.json:1:"),
+                       Error);
+  CHECK_THROWS_WITH_AS(reads(R"({"record": "K32/loss/final", "value": 1, "note": "x"})"),
+                       doctest::Contains("'x' is not in \"notes\""), Error);
+  CHECK_THROWS_WITH_AS(reads(R"({"record": "loss", "value": 1})"),
+                       doctest::Contains("expected a record as ARM/PROBE/NAME, found 'loss'"), Error);
+  CHECK_THROWS_WITH_AS(reads(R"({"record": "K32/loss/final", "value": 1, "nots": "x"})"),
+                       doctest::Contains("did you mean 'note'"), Error);
+  CHECK_THROWS_WITH_AS(reads(R"({"record": "a/b/c", "value": 1}, {"record": "a/b/c", "value": 2})"),
+                       doctest::Contains("the record 'a/b/c' has a published figure already"), Error);
+  CHECK_THROWS_WITH_AS(read_published("mien"), doctest::Contains("no published figures 'mien'"), Error);
+  CHECK_THROWS_WITH_AS(read_published("mien"), doctest::Contains("there are: mine"), Error);
+  CHECK_THROWS_WITH_AS(read_published("../mine"), doctest::Contains("no published figures"), Error);
+}
