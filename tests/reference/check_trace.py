@@ -16,8 +16,8 @@ alpha/i/NAME, alpha.grad/i/NAME, weight.grad/i/NAME, where alpha is from before 
     leading      singular values of U'WV against the leading ones of W, relative to the largest (basis svd; signs and
                  rotations among equal values are free)
 
-The trained trace must use one fixed batch, the tied head, a diagonal core and no policy that changes alpha. What the trace has no signal for
-is skipped and said. Exit: 0 all within limits, 1 a limit exceeded, 2 not a usable trace.
+The traced run must use one fixed batch, the tied head, a diagonal core and no policy that changes alpha. What the trace has no
+signal for is skipped, and the table says so. Exit: 0 all within limits, 1 a limit exceeded, 2 not a usable trace.
 """
 import argparse
 import json
