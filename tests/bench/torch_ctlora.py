@@ -1,0 +1,172 @@
+#!/usr/bin/python3
+"""The training step of khost in idiomatic PyTorch, to time against: forward, backward and Adam on alpha, in float32 on the CPU.
+
+    torch_ctlora.py --rank 64 --batch 8 --threads 2
+    torch_ctlora.py --check          compares losses and gradients with tests/reference/gpt.py on a tiny model
+
+One configuration a process, so that the peak memory is that configuration's. Prints one JSON line: median and least time of a step
+in milliseconds, steps timed, peak resident memory in MiB, and the losses of the first and last step, which show that it trains.
+
+Weights and bases are random: no time depends on their values. Adapters stay factored, xW' + ((xV) * alpha) U', as anyone who knows
+the method would write it; the frozen weights get no gradient.
+"""
+import argparse
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class Adapted(nn.Module):
+    """A frozen matrix W [m, n] with dW = U diag(alpha) V', as a linear map and as a lookup of rows."""
+
+    def __init__(self, m, n, rank, sd=0.02):
+        super().__init__()
+        self.register_buffer("weight", sd * torch.randn(m, n))
+        self.register_buffer("U", torch.linalg.qr(torch.randn(m, rank))[0].contiguous())
+        self.register_buffer("Vt", torch.linalg.qr(torch.randn(n, rank))[0].T.contiguous())
+        self.alpha = nn.Parameter(torch.zeros(rank))
+
+    def forward(self, x):
+        return F.linear(x, self.weight) + F.linear(F.linear(x, self.Vt) * self.alpha, self.U)
+
+    def rows(self, tokens):
+        return F.embedding(tokens, self.weight) + (F.embedding(tokens, self.U) * self.alpha) @ self.Vt
+
+
+def frozen_norm(width):
+    return nn.LayerNorm(width).requires_grad_(False)
+
+
+class Block(nn.Module):
+    def __init__(self, width, heads, rank, residual_sd):
+        super().__init__()
+        self.heads = heads
+        self.ln1, self.ln2 = frozen_norm(width), frozen_norm(width)
+        self.qkv, self.proj = Adapted(3 * width, width, rank), Adapted(width, width, rank, residual_sd)
+        self.up, self.down = Adapted(4 * width, width, rank), Adapted(width, 4 * width, rank, residual_sd)
+
+    def attend(self, x, mask):
+        B, T, C = x.shape
+        q, k, v = self.qkv(x).view(B, T, 3, self.heads, C // self.heads).permute(2, 0, 3, 1, 4)
+        if hasattr(F, "scaled_dot_product_attention"):  # PyTorch 2
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        else:
+            y = torch.softmax(q @ k.transpose(-2, -1) * (C // self.heads) ** -0.5 + mask, dim=-1) @ v
+        return self.proj(y.transpose(1, 2).reshape(B, T, C))
+
+    def forward(self, x, mask):
+        x = x + self.attend(self.ln1(x), mask)
+        return x + self.down(F.gelu(self.up(self.ln2(x))))
+
+
+class Gpt(nn.Module):
+    def __init__(self, vocabulary, width, layers, heads, sequence, rank):
+        super().__init__()
+        self.embedding = Adapted(vocabulary, width, rank)  # also the head
+        self.register_buffer("positions", 0.02 * torch.randn(sequence, width))
+        self.register_buffer("mask", torch.full((sequence, sequence), float("-inf")).triu(1))
+        self.blocks = nn.ModuleList(Block(width, heads, rank, 0.02 * (2 * layers) ** -0.5) for _ in range(layers))
+        self.ln_f = frozen_norm(width)
+
+    def forward(self, tokens, targets):
+        x = self.embedding.rows(tokens) + self.positions
+        for block in self.blocks:
+            x = block(x, self.mask)
+        return F.cross_entropy(self.embedding(self.ln_f(x)).flatten(0, 1), targets.flatten())
+
+    def named_matrices(self):
+        """Adapted matrices by khost's names."""
+        yield "tok_emb", self.embedding
+        for i, b in enumerate(self.blocks):
+            for name, matrix in (("attn.qkv", b.qkv), ("attn.proj", b.proj), ("mlp.up", b.up), ("mlp.down", b.down)):
+                yield f"layer.{i}.{name}", matrix
+
+
+def measure(o):
+    model = Gpt(o.vocabulary, o.d_model, o.layers, o.heads, o.sequence, o.rank)
+    alphas = [p for p in model.parameters() if p.requires_grad]
+    matrices = [m for _, m in model.named_matrices()]
+    optimizer = torch.optim.Adam(alphas, lr=5e-3)
+    tokens, targets = torch.randint(o.vocabulary, (2, o.batch, o.sequence))
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = model(tokens, targets)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    first = step()
+    for _ in range(2):
+        step()
+    times, began = [], time.perf_counter()
+    while not times or time.perf_counter() - began < o.seconds:
+        start = time.perf_counter()
+        last = step()
+        times.append(1e3 * (time.perf_counter() - start))
+    return {"what": "torch_ctlora", "torch": torch.__version__, "threads": torch.get_num_threads(), "d_model": o.d_model,
+            "layers": o.layers, "vocabulary": o.vocabulary, "K": o.rank, "batch": o.batch, "sequence": o.sequence,
+            "adapter_parameters": sum(m.U.numel() + m.Vt.numel() for m in matrices),
+            "trainable_parameters": sum(a.numel() for a in alphas), "median_ms": round(statistics.median(times), 3),
+            "min_ms": round(min(times), 3), "steps": len(times),
+            "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1), "loss_first": first, "loss_last": last}
+
+
+def check():
+    """The same loss and alpha gradients as the reference, in float64, at random alphas and norms."""
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "reference"))
+    import gpt
+
+    torch.set_default_dtype(torch.float64)
+    layers, heads = 2, 3
+    model = Gpt(vocabulary=31, width=12, layers=layers, heads=heads, sequence=7, rank=5)
+    for buffer in (p for name, p in [*model.named_buffers(), *model.named_parameters()] if not name.endswith(("mask", "U", "Vt"))):
+        buffer.data += 0.3 * torch.randn_like(buffer)
+    tokens, targets = torch.randint(31, (2, 2, 7))
+    matrices = dict(model.named_matrices())
+    weights = {name: m.weight for name, m in matrices.items()} | {"pos_emb": model.positions}
+    norms = {f"layer.{i}.{ln}": getattr(b, ln) for i, b in enumerate(model.blocks) for ln in ("ln1", "ln2")} | {"ln_f": model.ln_f}
+    for name, norm in norms.items():
+        weights |= {name + ".weight": norm.weight, name + ".bias": norm.bias}
+    loss = model(tokens, targets)
+    loss.backward()
+    expected, gradients, _ = gpt.loss_and_gradients(weights, {n: (m.U, m.Vt.T) for n, m in matrices.items()},
+                                                    {n: m.alpha for n, m in matrices.items()}, tokens, targets, heads)
+    errors = {n: float((m.alpha.grad - gradients[n]).norm() / gradients[n].norm()) for n, m in matrices.items()}
+    worst = max(errors, key=errors.get)
+    good = abs(loss.item() - expected) < 1e-12 and errors[worst] < 1e-11
+    print(f"{'agrees' if good else 'DIFFERS'}: loss by {abs(loss.item() - expected):.1e}, gradients by {errors[worst]:.1e} ({worst})")
+    return 0 if good else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rank", "-K", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--sequence", type=int, default=127)
+    parser.add_argument("--vocabulary", type=int, default=15007)
+    parser.add_argument("--d-model", type=int, default=256)
+    parser.add_argument("--layers", type=int, default=8)
+    parser.add_argument("--heads", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=5, help="how long to measure")
+    parser.add_argument("--check", action="store_true", help="is it the right model? Nothing is timed")
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    if options.check:
+        return check()
+    torch.set_num_threads(options.threads)
+    print(json.dumps(measure(options)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
