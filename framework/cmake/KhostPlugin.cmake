@@ -4,6 +4,11 @@ set(KHOST_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conv
 set(KHOST_PLUGIN_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
 set(KHOST_PLUGIN_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 
+# What a run needs: host and plugins, no tests.
+if(NOT TARGET khost_runtime)
+  add_custom_target(khost_runtime)
+endif()
+
 function(khost_add_plugin NAME KIND)
   cmake_parse_arguments(P "" "" "SOURCES;TESTS;LIBRARIES" ${ARGN})
   add_library(khost_plugin_${NAME} MODULE ${P_SOURCES})
@@ -17,6 +22,7 @@ function(khost_add_plugin NAME KIND)
     target_link_libraries(khost_plugin_${NAME} PRIVATE khost)
   endif()
   target_link_libraries(khost_plugin_${NAME} PRIVATE ${P_LIBRARIES})
+  add_dependencies(khost_runtime khost_plugin_${NAME})
   if(BUILD_TESTING AND P_TESTS)
     add_executable(test_${NAME} ${P_TESTS} ${P_SOURCES})
     target_compile_options(test_${NAME} PRIVATE ${KHOST_WARNINGS})
