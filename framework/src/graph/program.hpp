@@ -26,10 +26,10 @@ struct AdapterSlot {
 // One parameter of the model, in Model::parameters() order.
 struct WeightSlot {
   Parameter parameter;
-  float* value = nullptr;              // not const: base training updates it in place
-  float* grad = nullptr;               // where backward writes dL/dW when the pass asks for weight gradients; null: never
+  float* value = nullptr;                // not const: base training updates it in place
+  float* grad = nullptr;                 // where backward writes dL/dW when the pass asks for weight gradients; null: never
   const AdapterSlot* adapter = nullptr;  // null: not adapted
-  bool frozen = true;                  // value does not change while the program lives: may be packed
+  bool frozen = true;                    // value does not change while the program lives: may be packed
 };
 
 class Program {
