@@ -151,12 +151,14 @@ std::string Program::first_non_finite() const {
     }
   }
   if (!p.step.tokens) return "";
-  // Much of the last pass has been overwritten by now; the same pass once more, looked at as it goes, finds the first.
+  // Much of the last pass has been overwritten by now; the same pass once more, looked at as it goes, finds the first. It
+  // computes no gradients, so those that are there stay.
+  p.ready = false;
+  p.step.mode = Gradients::none;
   p.step.look = true;
   p.step.found.clear();
   p.forward();
   p.step.look = false;
-  if (!p.step.found.empty()) p.ready = false;
   return p.step.found;
 }
 
