@@ -13,7 +13,8 @@ struct BackendInfo {
   int threads = 1;
 };
 
-// One per thread of work (a trial); cheap. Not shared between threads.
+// One per thread of work (a trial); cheap. Made on the thread that uses it, whose number of workers it sets; not shared between
+// threads.
 class Backend {
  public:
   // `table` null: portable kernels only. Throws a plugin Error with the backend's own message.

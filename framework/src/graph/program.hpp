@@ -47,6 +47,7 @@ class Program {
 
   // For the error message of a NaN loss: the first value of the last forward pass, in its order, that holds a NaN or an infinity,
   // in words ("output of linear layer.3.mlp.up"), or "" when all are finite. Parameters and alphas are looked at first.
+  // Runs that pass again to see every value as it is made: a backward() after it needs a new forward().
   std::string first_non_finite() const;
 
   std::int64_t arena_bytes() const;

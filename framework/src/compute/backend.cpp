@@ -1,0 +1,95 @@
+#include "compute/backend.hpp"
+
+#include <omp.h>
+
+#include "compute/portable_gemm.hpp"
+#include "khost/error.hpp"
+
+namespace khost {
+
+class Backend::Packed {
+ public:
+  Packed(const khost_compute* table, void* packed, const khost_gemm& g) : table_(table), packed_(packed), plain_(g) {}
+  ~Packed() {
+    if (packed_ && table_->release) table_->release(packed_);
+  }
+  Packed(const Packed&) = delete;
+  Packed& operator=(const Packed&) = delete;
+
+  const void* packed() const { return packed_; }
+  khost_gemm with_plain_b(khost_gemm g) const {
+    g.b = plain_.b;
+    g.ldb = plain_.ldb;
+    g.transpose_b = plain_.transpose_b;
+    return g;
+  }
+
+ private:
+  const khost_compute* table_;
+  void* packed_;
+  khost_gemm plain_;
+};
+
+namespace {
+
+std::string text_of_field(const char (&field)[64]) {
+  return {field, std::char_traits<char>::find(field, 63, '\0') ? std::char_traits<char>::length(field) : 63};
+}
+
+}  // namespace
+
+Backend::Backend(std::string name, const khost_compute* table, const std::string& options, int threads) : table_(table) {
+  if (threads < 1) throw Error(ErrorKind::usage, "backend '" + name + "' was asked for " + std::to_string(threads) + " threads");
+  omp_set_num_threads(threads);  // of the calling thread: the host's own kernels split their work by it
+  info_.name = std::move(name);
+  info_.threads = threads;
+  if (!table) {
+    info_.library = "khost";
+    info_.version = KHOST_VERSION;
+    info_.kernel = "portable";
+    return;
+  }
+  if (table->struct_size < sizeof(khost_compute) || table->api_version != KHOST_COMPUTE_API)
+    throw Error(ErrorKind::plugin, "compute plugin '" + info_.name + "' has version " + std::to_string(table->api_version) +
+                                       " of the compute table, " + std::to_string(table->struct_size) +
+                                       " bytes; this host needs version " + std::to_string(KHOST_COMPUTE_API) + ", " +
+                                       std::to_string(sizeof(khost_compute)) + " bytes")
+        .hint("rebuild the plugin against this khost");
+  char message[1024] = "";
+  if (table->create && table->create(options.c_str(), threads, &context_, message, sizeof message) != 0) {
+    message[sizeof message - 1] = 0;
+    throw Error(ErrorKind::plugin,
+                "compute plugin '" + info_.name + "' cannot be used: " + (message[0] ? message : "it gives no reason"));
+  }
+  khost_compute_info about{};
+  about.threads = threads;
+  if (table->info) table->info(context_, &about);
+  info_.library = text_of_field(about.library);
+  info_.version = text_of_field(about.version);
+  info_.kernel = text_of_field(about.kernel);
+  info_.threads = about.threads;
+}
+
+Backend::~Backend() {
+  if (table_ && table_->destroy) table_->destroy(context_);
+}
+
+void Backend::gemm(const khost_gemm& g) {
+  if (g.m <= 0 || g.n <= 0) return;
+  if (!table_ || !table_->gemm || table_->gemm(context_, &g) != 0) kernels::portable_gemm(g);
+}
+
+std::shared_ptr<const Backend::Packed> Backend::pack(const khost_gemm& g) {
+  void* packed = nullptr;
+  if (table_ && table_->pack && table_->gemm_packed && table_->pack(context_, &g, &packed) != 0) packed = nullptr;
+  return std::make_shared<const Packed>(table_, packed, g);
+}
+
+void Backend::gemm(const khost_gemm& g, const Packed& b) {
+  if (g.m <= 0 || g.n <= 0) return;
+  const khost_gemm whole = b.with_plain_b(g);
+  if (b.packed() && table_->gemm_packed(context_, &whole, b.packed()) == 0) return;
+  gemm(whole);
+}
+
+}  // namespace khost

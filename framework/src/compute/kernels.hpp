@@ -1,0 +1,50 @@
+// The kernels that are not matrix products, vectorised for every instruction set Highway knows and chosen at run time. All arrays
+// are f32, row-major; ld* is the distance between rows in elements. Each splits its rows or columns over the thread's workers in
+// a way that does not change any result: a sum always runs in one order.
+#pragma once
+
+#include <cstdint>
+
+namespace khost::kernels {
+
+// y = a + b; y may be a or b.
+void add(std::int64_t n, const float* a, const float* b, float* y);
+// y[r, c] = x[r, c] s[c]
+void scale_columns(std::int64_t rows, std::int64_t cols, const float* x, std::int64_t ldx, const float* s, float* y,
+                   std::int64_t ldy);
+// out[c] = (accumulate ? out[c] : 0) + sum over rows, first to last, of a[r, c] b[r, c]; in double.
+void column_products(std::int64_t rows, std::int64_t cols, const float* a, std::int64_t lda, const float* b, std::int64_t ldb,
+                     double* out, bool accumulate);
+
+// y = (x - mean) / sqrt(var + eps) * weight + bias, with the biased variance; mean and rstd [rows] are kept for backward.
+void layer_norm(std::int64_t rows, std::int64_t cols, const float* x, const float* weight, const float* bias, float eps, float* y,
+                float* mean, float* rstd);
+// dx (+)= gradient with respect to x
+void layer_norm_backward(std::int64_t rows, std::int64_t cols, const float* x, const float* mean, const float* rstd,
+                         const float* weight, const float* dy, float* dx, bool accumulate);
+// dweight, dbias [cols] (+)=; either may be null
+void layer_norm_weight_gradients(std::int64_t rows, std::int64_t cols, const float* x, const float* mean, const float* rstd,
+                                 const float* dy, float* dweight, float* dbias, bool accumulate);
+
+// The standard normal distribution function, to a few units in the last place, in both tails.
+void normal_cdf(std::int64_t n, const float* x, float* y);
+// y = x Phi(x)
+void gelu(std::int64_t n, const float* x, float* y);
+// also slope = Phi(x) + x phi(x), its derivative
+void gelu_with_slope(std::int64_t n, const float* x, float* y, float* slope);
+// dx (+)= slope dy
+void multiply(std::int64_t n, const float* slope, const float* dy, float* dx, bool accumulate);
+
+// In place, on `rows` rows of scores of which the first is query `first`: row i becomes softmax(scale s[i, 0 .. first + i]), and
+// 0 from there to `cols`.
+void causal_softmax(std::int64_t rows, std::int64_t first, std::int64_t cols, float scale, float* s, std::int64_t ld);
+// In place on the gradient d of the probabilities p: d becomes the gradient of the unscaled scores, 0 above the diagonal.
+void causal_softmax_backward(std::int64_t rows, std::int64_t first, std::int64_t cols, float scale, const float* p, float* d,
+                             std::int64_t ld);
+
+// loss[r] = -log softmax(logits[r])[target[r]], in nats. With gradient: logits[r] becomes scale (softmax(logits[r]) -
+// onehot(target[r])).
+void cross_entropy(std::int64_t rows, std::int64_t cols, float* logits, std::int64_t ld, const std::int32_t* targets,
+                   double* loss, bool gradient, float scale);
+
+}  // namespace khost::kernels

@@ -1,0 +1,167 @@
+#include "graph/program.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "graph/tape.hpp"
+#include "khost/error.hpp"
+
+namespace khost {
+
+bool all_finite(const float* x, std::int64_t n) {
+  return std::all_of(x, x + n, [](float v) { return std::isfinite(v); });
+}
+
+struct Program::Impl {
+  Tape tape;
+  Step step;
+  Tensor arena;
+  std::vector<std::int32_t> tokens, targets;  // of the last forward pass
+  bool ready = false;                         // backward() may run
+
+  Impl(const Model& model, std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t sequence, Backend& backend)
+      : tape(std::move(slots), batch, sequence), step{backend, batch, sequence, batch * sequence} {
+    model.forward(tape);
+    tape.finish();
+    step.cols = tape.cols;
+    tokens.resize(static_cast<std::size_t>(step.rows));
+    targets.resize(tokens.size());
+    find_needs();
+    plan_memory();
+  }
+
+  // A value's gradient is needed when something that made it, directly or further up, is trained.
+  void find_needs() {
+    step.needs_alpha.assign(tape.cols.size(), 0);
+    step.needs_weights.assign(tape.cols.size(), 0);
+    for (const auto& op : tape.ops) {
+      if (op->output < 0) continue;
+      bool alpha = false, any = false;
+      for (const Weight* w : op->weights) alpha |= w->slot.adapter != nullptr, any |= w->slot.grad != nullptr;
+      for (const int v : op->inputs) alpha |= step.needs_alpha[v], any |= step.needs_weights[v];
+      step.needs_alpha[op->output] = alpha;
+      step.needs_weights[op->output] = alpha || any;
+    }
+  }
+
+  void plan_memory() {
+    const int ops = static_cast<int>(tape.ops.size());
+    MemoryPlan plan;
+    std::vector<int> value(tape.cols.size()), grad(tape.cols.size(), -1);
+    std::vector<int> last_reader(tape.cols.size(), 0);
+    for (int i = 0; i < ops; ++i)
+      for (const int v : tape.ops[i]->inputs) last_reader[v] = i;
+    for (std::size_t v = 0; v < tape.cols.size(); ++v) {
+      const std::int64_t floats = step.rows * tape.cols[v];
+      const int made = tape.producer[v], read = last_reader[v];
+      value[v] = plan.add(floats, made, read);
+      if (!step.needs_weights[v]) continue;
+      // The head writes its input's gradient in the forward pass; the others theirs when they run backward.
+      grad[v] = plan.add(floats, read == ops - 1 ? read : 2 * ops - 1 - read, 2 * ops - 1 - made);
+    }
+    for (int i = 0; i < ops; ++i) {
+      const int output = tape.ops[i]->output;
+      Planner planner(step, plan, value, i, ops, output >= 0 && step.needs_weights[output]);
+      tape.ops[i]->plan(planner);
+    }
+    plan.place();
+    arena = Tensor({plan.floats()});
+    step.arena = arena.data();
+    for (int id = 0; id < plan.buffers(); ++id) step.offset.push_back(plan.offset(id));
+    for (std::size_t v = 0; v < tape.cols.size(); ++v) {
+      step.value.push_back(step.buffer(value[v]));
+      step.grad.push_back(step.buffer(grad[v]));
+    }
+  }
+
+  void check(std::span<const std::int32_t> ids, const char* what) const {
+    if (static_cast<std::int64_t>(ids.size()) != step.rows)
+      throw Error(ErrorKind::plugin, std::string(what) + ": " + std::to_string(ids.size()) +
+                                         " were given to a program for batch " + std::to_string(step.batch) + " x sequence " +
+                                         std::to_string(step.sequence));
+    const bool target = what[1] == 'a';
+    for (const auto& op : tape.ops) {
+      if (target ? op->output >= 0 : !op->inputs.empty()) continue;  // tokens: embeddings; targets: the head
+      const std::int64_t vocabulary = op->weights[0]->rows();
+      for (std::size_t i = 0; i < ids.size(); ++i)
+        if (ids[i] < 0 || ids[i] >= vocabulary)
+          throw Error(ErrorKind::plugin, std::string(what) + ": id " + std::to_string(ids[i]) + " at sequence " +
+                                             std::to_string(static_cast<std::int64_t>(i) / step.sequence) + ", position " +
+                                             std::to_string(static_cast<std::int64_t>(i) % step.sequence) + " is outside the " +
+                                             std::to_string(vocabulary) + " rows of '" + op->weights[0]->slot.parameter.name +
+                                             "'");
+    }
+  }
+
+  double forward() {
+    for (const auto& op : tape.ops) {
+      op->forward(step);
+      if (!step.look) continue;
+      if (step.found.empty())
+        if (const std::string inner = op->inner_non_finite(step); !inner.empty()) step.found = inner + " of " + op->name;
+      if (step.found.empty() && op->output >= 0 && !all_finite(step.value[op->output], step.rows * step.cols[op->output]))
+        step.found = "output of " + op->name;
+      if (!step.found.empty()) break;
+    }
+    return step.loss;
+  }
+};
+
+Program::Program(const Model& model, std::vector<WeightSlot> weights, std::int64_t batch, std::int64_t sequence, Backend& backend)
+    : impl_(std::make_unique<Impl>(model, std::move(weights), batch, sequence, backend)) {}
+
+Program::~Program() = default;
+
+double Program::forward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets, Gradients gradients) {
+  Impl& p = *impl_;
+  p.ready = false;
+  p.check(tokens, "tokens");
+  p.check(targets, "targets");
+  std::copy(tokens.begin(), tokens.end(), p.tokens.begin());
+  std::copy(targets.begin(), targets.end(), p.targets.begin());
+  p.step.tokens = p.tokens.data();
+  p.step.targets = p.targets.data();
+  p.step.mode = gradients;
+  const double loss = p.forward();
+  p.ready = gradients != Gradients::none;
+  return loss;
+}
+
+void Program::backward() {
+  Impl& p = *impl_;
+  if (!p.ready) throw Error(ErrorKind::plugin, "Program::backward() needs a forward pass with gradients just before it");
+  p.ready = false;
+  for (auto op = p.tape.ops.rbegin(); op != p.tape.ops.rend(); ++op)
+    if ((*op)->output >= 0 && p.step.needs((*op)->output)) (*op)->backward(p.step);
+  for (const Weight& w : p.tape.weights)
+    if (w.slot.adapter && w.slot.adapter->alpha_grad)
+      std::transform(w.alpha_sum.begin(), w.alpha_sum.end(), w.slot.adapter->alpha_grad,
+                     [](double v) { return static_cast<float>(v); });
+}
+
+std::string Program::first_non_finite() const {
+  Impl& p = *impl_;
+  for (const Weight& w : p.tape.weights) {
+    const Parameter& parameter = w.slot.parameter;
+    if (!all_finite(w.slot.value, element_count(parameter.shape))) return "parameter " + parameter.name;
+    if (const AdapterSlot* a = w.slot.adapter) {
+      if (!all_finite(a->alpha, a->rank)) return "alpha of " + parameter.name;
+      if (!all_finite(a->U, w.rows() * a->rank)) return "basis U of " + parameter.name;
+      if (!all_finite(a->V, w.cols() * a->rank)) return "basis V of " + parameter.name;
+    }
+  }
+  if (!p.step.tokens) return "";
+  // Much of the last pass has been overwritten by now; the same pass once more, looked at as it goes, finds the first. It
+  // computes no gradients, so those that are there stay.
+  p.ready = false;
+  p.step.mode = Gradients::none;
+  p.step.look = true;
+  p.step.found.clear();
+  p.forward();
+  p.step.look = false;
+  return p.step.found;
+}
+
+std::int64_t Program::arena_bytes() const { return impl_->arena.size() * static_cast<std::int64_t>(sizeof(float)); }
+
+}  // namespace khost

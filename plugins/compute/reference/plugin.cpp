@@ -1,0 +1,67 @@
+// The oracle: plain loops, every sum in double from first to last, rounded once.
+
+#include <omp.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "khost/plugin.hpp"
+
+namespace {
+
+struct Context {
+  int32_t threads;
+};
+
+int score() { return 1; }
+
+int create(const char* options, int32_t threads, void** context, char* message, size_t size) {
+  if (options && *options && std::strcmp(options, "{}") != 0) {
+    std::snprintf(message, size, "it takes no options, but was given %s", options);
+    return 1;
+  }
+  *context = new (std::nothrow) Context{threads};
+  if (!*context) std::snprintf(message, size, "out of memory");
+  return *context ? 0 : 1;
+}
+
+void destroy(void* context) { delete static_cast<Context*>(context); }
+
+void info(void* context, khost_compute_info* out) {
+  std::snprintf(out->library, sizeof out->library, "khost reference");
+  std::snprintf(out->version, sizeof out->version, "1");
+  std::snprintf(out->kernel, sizeof out->kernel, "plain loops, double sums");
+  out->threads = static_cast<Context*>(context)->threads;
+}
+
+int gemm(void* context, const khost_gemm* g) {
+  const int64_t a_row = g->transpose_a ? 1 : g->lda, a_depth = g->transpose_a ? g->lda : 1;
+  const int64_t b_depth = g->transpose_b ? 1 : g->ldb, b_col = g->transpose_b ? g->ldb : 1;
+#pragma omp parallel for schedule(static) num_threads(static_cast <Context*>(context)->threads)
+  for (int64_t i = 0; i < g->m; ++i) {
+    constexpr int64_t width = 64;  // columns at a time, so that rows of B are read along
+    for (int64_t j0 = 0; j0 < g->n; j0 += width) {
+      const int64_t n = g->n - j0 < width ? g->n - j0 : width;
+      double sum[width] = {};
+      for (int64_t p = 0; p < g->k; ++p) {
+        const double a = g->a[i * a_row + p * a_depth];
+        for (int64_t j = 0; j < n; ++j) sum[j] += a * static_cast<double>(g->b[p * b_depth + (j0 + j) * b_col]);
+      }
+      for (int64_t j = 0; j < n; ++j) {
+        float& c = g->c[i * g->ldc + j0 + j];
+        const double product = static_cast<double>(g->alpha) * sum[j];
+        c = static_cast<float>(g->beta == 0 ? product : product + static_cast<double>(g->beta) * static_cast<double>(c));
+      }
+    }
+  }
+  return 0;
+}
+
+constexpr khost_compute table = {
+    sizeof(khost_compute), KHOST_COMPUTE_API, score, create, destroy, info, gemm, nullptr, nullptr, nullptr};
+
+}  // namespace
+
+KHOST_COMPUTE_PLUGIN(khost::compute("reference", "plain loops with double accumulation: the oracle for other backends", 1,
+                                    &table))

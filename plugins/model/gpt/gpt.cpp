@@ -1,0 +1,56 @@
+#include "gpt.hpp"
+
+#include <cmath>
+
+#include "khost/error.hpp"
+
+namespace khost::gpt {
+
+Gpt::Gpt(const Config& config, const ModelContext& context) : config_(config), context_(context) {
+  if (config.d_model % config.n_head != 0)
+    throw Error(ErrorKind::usage, "d_model " + std::to_string(config.d_model) + " cannot be split over n_head " +
+                                      std::to_string(config.n_head) + " heads of equal width")
+        .hint("make d_model a multiple of n_head");
+  if (context.vocabulary < 1 || context.sequence < 1)
+    throw Error(ErrorKind::plugin, "the model was given a vocabulary of " + std::to_string(context.vocabulary) +
+                                       " and a sequence of " + std::to_string(context.sequence) + "; both must be at least 1");
+}
+
+std::vector<Parameter> Gpt::parameters() const {
+  const std::int64_t d = config_.d_model;
+  const double sd = 0.02;
+  // Each block adds to the residual stream twice; this keeps its variance the same at any depth (GPT-2).
+  const double residual_sd = sd / std::sqrt(2.0 * static_cast<double>(config_.n_layer));
+  std::vector<Parameter> all;
+  all.push_back({"tok_emb", {context_.vocabulary, d}, Init::normal, sd, true, -1});
+  all.push_back({"pos_emb", {context_.sequence, d}, Init::normal, sd, false, -1});
+  for (int l = 0; l < config_.n_layer; ++l) {
+    const std::string at = "layer." + std::to_string(l) + ".";
+    all.push_back({at + "ln1.weight", {d}, Init::ones, 0, false, l});
+    all.push_back({at + "ln1.bias", {d}, Init::zeros, 0, false, l});
+    all.push_back({at + "attn.qkv", {3 * d, d}, Init::normal, sd, true, l});
+    all.push_back({at + "attn.proj", {d, d}, Init::normal, residual_sd, true, l});
+    all.push_back({at + "ln2.weight", {d}, Init::ones, 0, false, l});
+    all.push_back({at + "ln2.bias", {d}, Init::zeros, 0, false, l});
+    all.push_back({at + "mlp.up", {4 * d, d}, Init::normal, sd, true, l});
+    all.push_back({at + "mlp.down", {d, 4 * d}, Init::normal, residual_sd, true, l});
+  }
+  all.push_back({"ln_f.weight", {d}, Init::ones, 0, false, -1});
+  all.push_back({"ln_f.bias", {d}, Init::zeros, 0, false, -1});
+  return all;
+}
+
+void Gpt::forward(Graph& g) const {
+  Value x = g.add_positions(g.embedding("tok_emb"), "pos_emb");
+  for (std::int64_t l = 0; l < config_.n_layer; ++l) {
+    const std::string at = "layer." + std::to_string(l) + ".";
+    const Value a = g.layer_norm(x, at + "ln1.weight", at + "ln1.bias");
+    const Value o = g.causal_attention(g.linear(a, at + "attn.qkv"), config_.n_head);
+    x = g.add(x, g.linear(o, at + "attn.proj"));
+    const Value m = g.layer_norm(x, at + "ln2.weight", at + "ln2.bias");
+    x = g.add(x, g.linear(g.gelu(g.linear(m, at + "mlp.up")), at + "mlp.down"));
+  }
+  g.head_cross_entropy(g.layer_norm(x, "ln_f.weight", "ln_f.bias"), "tok_emb");
+}
+
+}  // namespace khost::gpt

@@ -1,0 +1,308 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "compute/backend.hpp"
+#include "compute_plugins.hpp"
+#include "graph_oracle.hpp"
+#include "khost/error.hpp"
+
+using namespace khost;
+using namespace khost::test;
+
+namespace {
+
+// Every gradient against central differences of the oracle's loss. With a step of 1e-4 the difference quotient is good to about
+// 1e-8 of the gradient's scale, so what is left is the f32 arithmetic of the pass: sums of up to a few hundred terms, each
+// rounded to 6e-8, through up to a dozen operations. 2e-5 of the largest entry of the same tensor (and of all, for tensors with a
+// tiny gradient) bounds that and is far below what a wrong term gives.
+void check_gradients(Bench& bench, const std::string& backend_name, std::size_t most = 60) {
+  Backend backend(backend_name, compute_table(backend_name), "{}", 2);
+  Program program(bench.model, bench.slots, bench.B, bench.T, backend);
+  for (Tensor& g : bench.grads) std::fill(g.span().begin(), g.span().end(), 1e30f);  // backward must overwrite them
+  for (auto& a : bench.adapters) std::fill(a.grad.span().begin(), a.grad.span().end(), 1e30f);
+  Point at = bench.point();
+  const double expected = bench.oracle_loss(at);
+  const auto mode = bench.options.weight_gradients ? Program::Gradients::alpha_and_weights : Program::Gradients::alpha;
+  CHECK(program.forward(bench.tokens, bench.targets, Program::Gradients::none) == doctest::Approx(expected).epsilon(2e-6));
+  CHECK(program.forward(bench.tokens, bench.targets, mode) == doctest::Approx(expected).epsilon(2e-6));
+  program.backward();
+  CHECK(program.first_non_finite() == "");
+
+  double scale_of_all = 0;
+  for (const auto& a : bench.adapters)
+    for (const float g : a.grad.span()) scale_of_all = std::max(scale_of_all, static_cast<double>(std::abs(g)));
+  const auto compare = [&](const std::string& name, std::vector<double>& x, std::span<const float> found) {
+    std::vector<std::size_t> picks;
+    if (x.size() <= most) {
+      for (std::size_t i = 0; i < x.size(); ++i) picks.push_back(i);
+    } else {
+      Random random(7, name, "picks");
+      for (std::size_t i = 0; i < most; ++i) picks.push_back(random.below(x.size()));
+    }
+    double scale = 0;
+    for (const float g : found) scale = std::max(scale, static_cast<double>(std::abs(g)));
+    double worst = 0, largest = 0;
+    for (const std::size_t i : picks) {
+      const auto [known, fresh] = bench.quotients.try_emplace({name, i}, 0.0);  // the same for every backend
+      const double h = 1e-4, before = x[i];
+      if (fresh) {
+        x[i] = before + h;
+        const double up = bench.oracle_loss(at);
+        x[i] = before - h;
+        known->second = (up - bench.oracle_loss(at)) / (2 * h);
+        x[i] = before;
+      }
+      const double quotient = known->second;
+      largest = std::max(largest, std::abs(quotient));
+      worst = std::max(worst, std::abs(quotient - static_cast<double>(found[i])));
+    }
+    INFO(backend_name, ": ", name, " worst ", worst, " of ", largest, " in batch ", bench.B, " sequence ", bench.T);
+    CHECK(worst <= 2e-5 * std::max({scale, largest, 0.1 * scale_of_all, 1e-3}));
+  };
+  for (const auto& a : bench.adapters) compare(a.name + "/alpha", at.alpha.at(a.name), a.grad.span());
+  if (!bench.options.weight_gradients) return;
+  for (std::size_t i = 0; i < bench.slots.size(); ++i)
+    compare(bench.slots[i].parameter.name, at.weights.at(bench.slots[i].parameter.name), bench.grads[i].span());
+}
+
+Parameter matrix(std::string name, std::int64_t m, std::int64_t n) {
+  return {std::move(name), {m, n}, Init::normal, 0.02, true, -1};
+}
+Parameter vector(std::string name, std::int64_t n, Init init = Init::ones) {
+  return {std::move(name), {n}, init, 0.02, false, -1};
+}
+
+TestModel tiny_gpt(std::int64_t vocabulary, std::int64_t sequence, std::int64_t C, std::int64_t heads) {
+  return TestModel({matrix("E", vocabulary, C), matrix("P", sequence, C), vector("w1", C), vector("b1", C, Init::zeros),
+                    matrix("qkv", 3 * C, C), matrix("proj", C, C), vector("w2", C), vector("b2", C, Init::zeros),
+                    matrix("up", 4 * C, C), matrix("down", C, 4 * C)},
+                   [heads](Graph& g) {
+                     Value x = g.add_positions(g.embedding("E"), "P");
+                     x = g.add(x, g.linear(g.causal_attention(g.linear(g.layer_norm(x, "w1", "b1"), "qkv"), heads), "proj"));
+                     x = g.add(x, g.linear(g.gelu(g.linear(g.layer_norm(x, "w2", "b2"), "up")), "down"));
+                     g.head_cross_entropy(x, "E");
+                   });
+}
+
+}  // namespace
+
+TEST_CASE("graph: embedding and head alone, tied and untied, with and without adapters") {
+  const TestModel tied({matrix("E", 7, 5)}, [](Graph& g) { g.head_cross_entropy(g.embedding("E"), "E"); });
+  const TestModel untied({matrix("E", 7, 5), matrix("H", 7, 5)}, [](Graph& g) { g.head_cross_entropy(g.embedding("E"), "H"); });
+  for (const char* backend : {"openblas", "reference", "portable"}) {
+    Bench a(tied, 2, 5, 7, {.ranks = {{"E", 3}}}), b(untied, 3, 1, 7, {.ranks = {{"E", 1}, {"H", 5}}}), c(untied, 1, 5, 7, {});
+    check_gradients(a, backend);
+    check_gradients(b, backend);
+    check_gradients(c, backend);
+  }
+}
+
+TEST_CASE("graph: linear, shapes odd and skinny") {
+  for (const std::int64_t K : {1, 3, 11})
+    for (const auto& [m, n] : {std::pair{12, 33}, std::pair{33, 12}, std::pair{13, 17}}) {
+      const std::int64_t rows = m, cols = n;
+      const TestModel model({matrix("E", 7, cols), matrix("W", rows, cols), matrix("H", 7, rows)},
+                            [](Graph& g) { g.head_cross_entropy(g.linear(g.embedding("E"), "W"), "H"); });
+      Bench bench(model, 2, 5, 7, {.ranks = {{"W", K}}});
+      check_gradients(bench, "openblas");
+      check_gradients(bench, "portable");
+    }
+}
+
+TEST_CASE("graph: layer_norm at widths around a vector's") {
+  for (const std::int64_t C : {2, 6, 12, 16, 33, 64}) {
+    const TestModel model({matrix("E", 7, C), vector("w", C), vector("b", C, Init::zeros), matrix("H", 7, C)},
+                          [](Graph& g) { g.head_cross_entropy(g.layer_norm(g.embedding("E"), "w", "b"), "H"); });
+    Bench bench(model, 3, 5, 7, {});
+    check_gradients(bench, "reference");
+  }
+}
+
+TEST_CASE("graph: gelu, add of a value to itself, positions") {
+  const TestModel model({matrix("E", 7, 6), matrix("P", 9, 6), matrix("H", 7, 6)}, [](Graph& g) {
+    const Value x = g.add_positions(g.embedding("E"), "P"), y = g.gelu(x);
+    g.head_cross_entropy(g.add(g.add(y, y), x), "H");
+  });
+  for (const auto& [B, T] : {std::pair{1, 1}, std::pair{2, 5}, std::pair{3, 9}}) {
+    Bench bench(model, B, T, 7, {.sd = 1.0});
+    check_gradients(bench, "reference");
+  }
+}
+
+TEST_CASE("graph: causal attention over blocks of queries, heads and batches") {
+  for (const auto& [heads, C] : {std::pair{1, 6}, std::pair{3, 12}, std::pair{4, 12}, std::pair{2, 66}})
+    for (const auto& [B, T] : {std::pair{1, 1}, std::pair{2, 5}, std::pair{3, 17}, std::pair{1, 67}}) {
+      const std::int64_t width = C, many = heads;
+      const TestModel model({matrix("E", 7, 3 * width), matrix("H", 7, width)},
+                            [many](Graph& g) { g.head_cross_entropy(g.causal_attention(g.embedding("E"), many), "H"); });
+      Bench bench(model, B, T, 7, {.sd = 0.7});
+      check_gradients(bench, "reference", T > 60 ? 12 : 40);
+    }
+}
+
+TEST_CASE("graph: a value that three operations read, and a matrix that two use") {
+  const TestModel model({matrix("E", 11, 6), matrix("W", 6, 6), matrix("H", 11, 6)}, [](Graph& g) {
+    const Value x = g.embedding("E"), a = g.linear(x, "W"), b = g.gelu(x);
+    g.head_cross_entropy(g.linear(g.add(g.add(a, b), x), "W"), "H");
+  });
+  for (const char* backend : {"openblas", "reference"}) {
+    Bench bench(model, 2, 5, 11, {.ranks = {{"W", 3}, {"H", 2}}});
+    check_gradients(bench, backend);
+  }
+}
+
+TEST_CASE("graph: a small decoder, all gradients, on every backend") {
+  struct Case {
+    std::int64_t B, T, C, heads, V, K;
+  };
+  for (const Case& c :
+       {Case{1, 5, 12, 3, 7, 3}, Case{2, 17, 12, 2, 101, 11}, Case{3, 1, 6, 1, 7, 1}, Case{3, 5, 33, 3, 101, 7}}) {
+    const TestModel model = tiny_gpt(c.V, c.T + 2, c.C, c.heads);
+    const std::int64_t K = std::min(c.K, c.C);
+    Bench bench(model, c.B, c.T, c.V, {.ranks = {{"E", std::min(K, c.V)}, {"qkv", K}, {"proj", K}, {"up", K}, {"down", K}}});
+    for (const char* backend : {"openblas", "reference", "portable"}) check_gradients(bench, backend, 16);
+  }
+}
+
+TEST_CASE("graph: adapters only: alpha gradients without weight gradients, some matrices plain") {
+  const TestModel model = tiny_gpt(101, 17, 12, 3);
+  for (const auto& ranks : {std::map<std::string, std::int64_t>{{"up", 3}}, {{"E", 2}}, {{"qkv", 12}, {"down", 1}}, {}}) {
+    Bench bench(model, 2, 17, 101, {.ranks = ranks, .weight_gradients = false});
+    check_gradients(bench, "openblas");
+  }
+}
+
+TEST_CASE("graph: the head's chunks: token counts around a chunk's size give the same loss and gradients as the oracle") {
+  const TestModel model({matrix("E", 13, 6), matrix("H", 13, 6)}, [](Graph& g) { g.head_cross_entropy(g.embedding("E"), "H"); });
+  for (const std::int64_t T : {127, 128, 129, 300}) {
+    Bench bench(model, 1, T, 13, {.ranks = {{"H", 3}}});
+    check_gradients(bench, "openblas", 30);
+  }
+}
+
+TEST_CASE("graph: twice the same gives the same bits, and gradients of one kind do not depend on the other") {
+  const TestModel model = tiny_gpt(101, 40, 24, 4);
+  Bench bench(model, 4, 40, 101, {.ranks = {{"E", 5}, {"qkv", 5}, {"up", 7}}});
+  Backend backend("openblas", compute_table("openblas"), "{}", 2);
+  Program program(model, bench.slots, 4, 40, backend), again(model, bench.slots, 4, 40, backend);
+  std::vector<std::vector<float>> runs;
+  std::vector<double> losses;
+  for (Program* p : {&program, &program, &again})
+    for (const auto mode : {Program::Gradients::alpha_and_weights, Program::Gradients::alpha}) {
+      losses.push_back(p->forward(bench.tokens, bench.targets, mode));
+      p->backward();
+      auto& all = runs.emplace_back();
+      for (const auto& a : bench.adapters) all.insert(all.end(), a.grad.span().begin(), a.grad.span().end());
+      for (const auto& g : bench.grads) all.insert(all.end(), g.span().begin(), g.span().end());
+    }
+  for (std::size_t i = 1; i < runs.size(); ++i) {
+    CHECK(losses[i] == losses[0]);
+    CHECK(runs[i] == runs[0]);
+  }
+  CHECK(program.forward(bench.tokens, bench.targets, Program::Gradients::none) == losses[0]);
+}
+
+TEST_CASE("graph: the first value that is not finite is named") {
+  const TestModel model = tiny_gpt(7, 5, 6, 2);
+  const auto first = [&](auto&& spoil) {
+    Bench bench(model, 2, 5, 7, {.ranks = {{"up", 3}}});
+    spoil(bench);
+    Backend backend("reference", compute_table("reference"), "{}", 1);
+    Program program(model, bench.slots, 2, 5, backend);
+    const double loss = program.forward(bench.tokens, bench.targets, Program::Gradients::alpha);
+    CHECK_FALSE(std::isfinite(loss));
+    return program.first_non_finite();
+  };
+  CHECK(first([](Bench& b) { b.values[4].data()[3] = NAN; }) == "parameter qkv");
+  CHECK(first([](Bench& b) { b.adapters[0].alpha.data()[1] = INFINITY; }) == "alpha of up");
+  CHECK(first([](Bench& b) {
+          for (float& v : b.values[8].span()) v = 3e38f;
+        }) == "output of linear up");
+  CHECK(first([](Bench& b) {
+          for (float& v : b.values[4].span()) v *= 1e20f;
+        }) == "probabilities of causal_attention after linear qkv");
+  CHECK(first([](Bench& b) {  // large values in, finite throughout, until logits of the tied head overflow
+          for (float& v : b.values[0].span()) v = 1e20f * (v + 1);
+        }) == "logits of head E");
+}
+
+TEST_CASE("graph: a NaN among the logits of other tokens reaches the loss") {
+  const TestModel model({matrix("E", 40, 6), matrix("H", 40, 6)}, [](Graph& g) { g.head_cross_entropy(g.embedding("E"), "H"); });
+  Bench bench(model, 1, 3, 40, {});
+  for (auto& t : bench.targets) t = 1;
+  bench.values[1].data()[20 * 6] = NAN;
+  Backend backend("openblas", compute_table("openblas"), "{}", 2);
+  Program program(model, bench.slots, 1, 3, backend);
+  CHECK(std::isnan(program.forward(bench.tokens, bench.targets, Program::Gradients::none)));
+}
+
+TEST_CASE("graph: what does not fit is refused by name") {
+  Backend backend("portable", nullptr, "{}", 1);
+  const auto refused = [&](const std::string& why, std::vector<Parameter> parameters, std::function<void(Graph&)> forward) {
+    std::string message = "accepted";
+    const TestModel model(std::move(parameters), std::move(forward));
+    Bench bench(model, 1, 4, 7, {});
+    try {
+      Program program(model, bench.slots, 1, 4, backend);
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::plugin);
+      message = e.what();
+    }
+    INFO(message);
+    CHECK(message.find(why) != std::string::npos);
+  };
+  const Parameter E = matrix("E", 7, 6);
+  refused("linear layer.W: 'layer.W' [6, 5] (out x in) does not fit its input [4, 6]", {E, matrix("layer.W", 6, 5)},
+          [](Graph& g) { g.head_cross_entropy(g.linear(g.embedding("E"), "layer.W"), "E"); });
+  refused("no parameter 'porj'", {E, matrix("proj", 6, 6)},
+          [](Graph& g) { g.head_cross_entropy(g.linear(g.embedding("E"), "porj"), "E"); });
+  refused("never uses the parameter 'spare' [6, 6]", {E, matrix("spare", 6, 6)},
+          [](Graph& g) { g.head_cross_entropy(g.embedding("E"), "E"); });
+  refused("does not end in head_cross_entropy", {E}, [](Graph& g) { g.embedding("E"); });
+  refused("embedding E: nothing uses its output", {E}, [](Graph& g) {
+    g.embedding("E");
+    g.head_cross_entropy(g.embedding("E"), "E");
+  });
+  refused("not a value of this graph", {E}, [](Graph& g) { g.head_cross_entropy({}, "E"); });
+  refused("cannot be split into q, k, v of 4 heads", {E},
+          [](Graph& g) { g.head_cross_entropy(g.causal_attention(g.embedding("E"), 4), "E"); });
+  refused("expected at least [4, 6]", {E, matrix("P", 3, 6)},
+          [](Graph& g) { g.head_cross_entropy(g.add_positions(g.embedding("E"), "P"), "E"); });
+}
+
+TEST_CASE("graph: ids outside the vocabulary, wrong counts and backward without forward are refused") {
+  const TestModel model({matrix("E", 7, 6)}, [](Graph& g) { g.head_cross_entropy(g.embedding("E"), "E"); });
+  Bench bench(model, 2, 3, 7, {});
+  Backend backend("portable", nullptr, "{}", 1);
+  Program program(model, bench.slots, 2, 3, backend);
+  CHECK_THROWS_WITH_AS(program.backward(), doctest::Contains("needs a forward pass with gradients"), Error);
+  auto wrong = bench.tokens;
+  wrong[4] = 7;
+  CHECK_THROWS_WITH_AS(program.forward(wrong, bench.targets, Program::Gradients::none),
+                       doctest::Contains("tokens: id 7 at sequence 1, position 1 is outside the 7 rows of 'E'"), Error);
+  CHECK_THROWS_WITH_AS(program.forward(bench.tokens, wrong, Program::Gradients::none), doctest::Contains("targets: id 7"), Error);
+  wrong.pop_back();
+  CHECK_THROWS_WITH_AS(program.forward(wrong, bench.targets, Program::Gradients::none), doctest::Contains("5 were given"), Error);
+}
+
+TEST_CASE("graph: the gpt plugin, every gradient of a two-layer model") {
+  const khost_descriptor& plugin = plugin_descriptor("gpt");
+  Json config{Json::Object{}};
+  config.set("d_model", 12);
+  config.set("n_layer", 2);
+  config.set("n_head", 3);
+  config.set("head", "tied");
+  ModelContext context{37, 9};
+  void* made = nullptr;
+  khost_message message{};
+  REQUIRE(plugin.create(&config, &context, &made, &message) == 0);
+  const std::unique_ptr<Model, void (*)(Model*)> model(static_cast<Model*>(made),
+                                                       [](Model* m) { plugin_descriptor("gpt").destroy(m); });
+  std::map<std::string, std::int64_t> ranks;
+  for (const Parameter& p : model->parameters())
+    if (p.adaptable) ranks[p.name] = 5;
+  CHECK(ranks.size() == 9);
+  Bench bench(*model, 2, 9, 37, {.ranks = ranks});
+  for (const char* backend : {"openblas", "reference"}) check_gradients(bench, backend, 10);
+}
