@@ -34,13 +34,19 @@ struct AdapterSpec {
   std::string basis = "svd";      // svd | random
   std::string core = "diagonal";  // diagonal
   std::int64_t rank = 32;
+
+  static void fields(auto& f) {
+    f("basis", &AdapterSpec::basis).choices({"svd", "random"}).doc("where U and V of dW = U diag(alpha) V' come from");
+    f("core", &AdapterSpec::core).choices({"diagonal"}).doc("what is trained between U and V");
+    f("rank", &AdapterSpec::rank).at_least(1).doc("K, the number of dims per matrix");
+  }
 };
 
 struct BaseRecipe {
   std::string name;
   std::string file;                 // a safetensors file instead of a recipe; then the rest is unused
   std::vector<std::string> train;   // name patterns with *: "*" all, "@matrices" the adaptable ones
-  DataSpec data;                    // experiment's data with this base's "corpus", "batch", "data": {...}
+  DataSpec data;                    // experiment's data with this base's "corpus", "batch", "data": {...}; fresh unless it says so
   Component optimizer;
   std::int64_t steps = 0;           // exactly; with `until_loss`: at most
   std::optional<double> until_loss;  // stop when the loss on the calibration part of the *experiment's* data is at or below
