@@ -76,7 +76,8 @@ class BaseReader {
     for (const JsonMember& m : given_.as_object())
       if (m.key != "file") throw wrong(m.place, "is a file; '" + m.key + "' cannot stand beside it");
     base_.file = path_from(file);
-    if (!std::filesystem::is_regular_file(base_.file)) throw wrong(file.place, "names the file '" + base_.file + "', which is not there");
+    std::error_code ec;
+    if (!std::filesystem::is_regular_file(base_.file, ec)) throw wrong(file.place, "names the file '" + base_.file + "', which is not there");
   }
 
   void read_length() {

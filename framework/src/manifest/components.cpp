@@ -105,7 +105,8 @@ Json resolved_json(const Component& component) {
 Json resolved_json(const DataSpec& data) {
   const HostData host{data.sequence, data.batch, data.fresh ? "fresh" : "fixed", data.held_out_windows, data.calibration_windows};
   Json out = resolved_json(data.source);
-  for (const JsonMember& m : detail::to_json(host).as_object()) out.set(m.key, m.value);
+  const Json host_keys = detail::to_json(host);
+  for (const JsonMember& m : host_keys.as_object()) out.set(m.key, m.value);
   return out;
 }
 

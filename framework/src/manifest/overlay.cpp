@@ -94,10 +94,12 @@ Json overlay(Json base, const Json& patch, Layer layer) {
 }
 
 std::string path_from(const Json& written) {
-  const fs::path path = written.as_string();
   const bool in_a_file = written.place.line > 0;
-  if (path.is_absolute() || !in_a_file) return fs::absolute(path).lexically_normal().string();
-  return fs::absolute(fs::path(written.place.file).parent_path() / path).lexically_normal().string();
+  fs::path path = written.as_string();
+  if (in_a_file) path = fs::path(written.place.file).parent_path() / path;
+  std::error_code ec;
+  const fs::path absolute = fs::absolute(path, ec);  // fails on an empty path only
+  return (ec ? path : absolute).lexically_normal().string();
 }
 
 namespace {
@@ -134,7 +136,8 @@ class Loader {
 
   Json load_included(const Json& file) {
     const std::string path = (fs::path(file.place.file).parent_path() / file.as_string()).lexically_normal().string();
-    if (!fs::is_regular_file(path))
+    std::error_code ec;
+    if (!fs::is_regular_file(path, ec))
       throw Error(ErrorKind::usage, file.place, "there is no file '" + path + "' to include")
           .hint("paths in a manifest start at the folder of the file they are written in");
     for (std::size_t i = 0; i < stack_.size(); ++i) {
