@@ -1,0 +1,220 @@
+#include "manifest/arms.hpp"
+
+#include <algorithm>
+
+#include "manifest/overlay.hpp"
+#include "manifest/parts.hpp"
+
+namespace khost {
+namespace {
+
+constexpr const char* arms_example = R"("arms": {"K32": {}, "K64": {"adapter": {"rank": 64}}})";
+constexpr const char* probes_example = R"("probes": [{"plugin": "snr"}])";
+
+const std::vector<std::string>& known_signals() {
+  static const std::vector<std::string> names = {"loss", "tokens", "targets", "weights", "basis", "alpha", "alpha.grad", "weight.grad"};
+  return names;
+}
+
+bool is_of_the_adapter(std::string_view thing) { return thing == "basis" || thing.substr(0, 5) == "alpha"; }
+
+struct ArmFields {
+  Json adapter, data, optimizer;
+  std::optional<std::int64_t> steps;
+  Json probes, replaced_probes;
+  static void fields(auto& f) {
+    f("adapter", &ArmFields::adapter).doc("a patch on the experiment's adapter; null: none");
+    f("data", &ArmFields::data).doc("a patch on the experiment's data");
+    f("optimizer", &ArmFields::optimizer).doc("a patch on the experiment's optimizer");
+    f("steps", &ArmFields::steps).at_least(1).doc("instead of the experiment's");
+    f("probes", &ArmFields::probes).doc("added to the experiment's");
+    f("probes!", &ArmFields::replaced_probes).doc("instead of the experiment's");
+  }
+};
+
+struct Restriction {
+  std::optional<std::vector<std::string>> arms;
+  static void fields(auto& f) { f("arms", &Restriction::arms).doc("the arms it runs in; without it, all"); }
+};
+
+void check_signals(const Signals& signals, const Component& probe, bool policy) {
+  const std::string owner = "probe '" + probe.plugin + "'";
+  for (const Signals::Need& need : signals.needs) {
+    const auto& known = known_signals();
+    if (std::find(known.begin(), known.end(), need.name) == known.end())
+      throw Error(ErrorKind::plugin, probe.place, owner + " needs the signal '" + need.name + "', which nothing provides")
+          .hint(nearest_and_all(need.name, known, "signals"));
+  }
+  if (!policy && !signals.modifies.empty())
+    throw Error(ErrorKind::plugin, probe.place, owner + " declares that it changes '" + signals.modifies[0] + "', but only a policy may");
+}
+
+ReadProbe read_probe(Reading& reading, const Json& given, bool in_arm) {
+  static const std::vector<Field> restriction = schema_of<Restriction>().fields;
+  if (in_arm && given.is_object())
+    for (const JsonMember& m : given.as_object())
+      if (m.key == "arms")
+        throw Error(ErrorKind::usage, m.place, "'arms' restricts a probe of the experiment; this one belongs to one arm already");
+  ReadComponent read = read_component(reading, Kind::probe, given, in_arm ? std::vector<Field>{} : restriction);
+  ReadProbe out;
+  out.component = std::move(read.component);
+  const Component& component = out.component;
+  if (component.name == "loss" || component.name == "parameters")
+    throw Error(ErrorKind::usage, given.place, "'" + component.name + "' is the name of khost's own records").hint("name the probe with \"as\"");
+  if (!in_arm) {
+    const auto arms = read_config<Restriction>(read.host).arms;
+    out.everywhere = !arms;
+    out.arms = arms.value_or(std::vector<std::string>{});
+  }
+  try {
+    out.signals = reading.catalog.describe(Kind::probe, component.plugin, &component.config).signals;
+  } catch (Error& e) {
+    throw e.within("probe '" + component.name + "' at " + given.place.text());
+  }
+  check_signals(out.signals, component, reading.catalog.is_policy(component.plugin));
+  return out;
+}
+
+class ArmReader {
+ public:
+  ArmReader(Reading& reading, const Json& manifest, const JsonMember& member, const ArmDefaults& defaults)
+      : reading_(reading), manifest_(manifest), given_(member.value), defaults_(defaults), owner_("arm '" + member.key + "'") {
+    out_.arm.name = member.key;
+    out_.arm.place = given_.place;
+    check_name(member.key, member.place, "an arm");
+  }
+
+  ReadArm read() {
+    const ArmFields fields = read_config<ArmFields>(resolve(schema_of<ArmFields>(), given_, owner_, &reading_.warnings));
+    Arm& arm = out_.arm;
+    arm.steps = fields.steps.value_or(defaults_.steps);
+    arm.data = read_data(reading_, patched("data", fields.data, R"({"batch": 2})"));
+    arm.optimizer = read_component(reading_, Kind::optimizer, patched("optimizer", fields.optimizer, R"({"lr": 1e-3})")).component;
+    arm.adapter = read_adapter(reading_, adapter());
+    read_arm_probes(fields);
+    check_probes();
+    return std::move(out_);
+  }
+
+ private:
+  Json patched(const char* key, const Json& patch, const char* example) const {
+    const Json& base = manifest_.at(key);
+    if (patch.is_null()) return base;
+    const std::string what = std::string("'") + key + "' of " + owner_;
+    return overlay(expect_object(base, std::string("'") + key + "'", example), expect_object(patch, what, example));
+  }
+
+  Json adapter() const {
+    const Json* own = given_.find("adapter");
+    const Json* base = manifest_.find("adapter");
+    Json start{Json::Object{}};
+    start.place = manifest_.place;
+    if (base) start = *base;
+    return own ? overlay(std::move(start), *own) : start;
+  }
+
+  void read_arm_probes(const ArmFields& fields) {
+    const Json *added = given_.find("probes"), *instead = given_.find("probes!");
+    if (added && instead)
+      throw Error(ErrorKind::usage, added->place, owner_ + " has both 'probes' and 'probes!', the other at " + instead->place.text())
+          .hint("'probes' adds to the experiment's probes, 'probes!' replaces them");
+    if (!instead)
+      for (const ReadProbe& probe : *defaults_.probes)
+        if (probe.everywhere || std::find(probe.arms.begin(), probe.arms.end(), out_.arm.name) != probe.arms.end()) add(probe);
+    const Json& own = instead ? fields.replaced_probes : fields.probes;
+    if (own.is_null()) return;
+    for (const Json& probe : expect_list(own, "'probes' of " + owner_, probes_example).as_list()) add(read_probe(reading_, probe, true));
+  }
+
+  void add(const ReadProbe& probe) {
+    const Component& c = probe.component;
+    for (const Component& other : out_.arm.probes)
+      if (other.name == c.name)
+        throw Error(ErrorKind::usage, c.place, owner_ + " has two probes called '" + c.name + "', the other at " + other.place.text())
+            .hint("give one of them a name of its own: \"as\": \"" + c.name + "2\"");
+    out_.arm.probes.push_back(c);
+    out_.signals.push_back(probe.signals);
+  }
+
+  void check_probes() const {
+    std::vector<std::pair<std::string, const Component*>> changed;
+    for (std::size_t i = 0; i < out_.signals.size(); ++i) {
+      const Component& probe = out_.arm.probes[i];
+      for (const Signals::Need& need : out_.signals[i].needs) needs_adapter(probe, "needs the signal", need.name);
+      for (const std::string& thing : out_.signals[i].modifies) {
+        needs_adapter(probe, "changes", thing);
+        for (const auto& [what, other] : changed)
+          if (what == thing)
+            throw Error(ErrorKind::usage, probe.place, "'" + probe.name + "' and '" + other->name + "' both change '" + thing + "' in " + owner_)
+                .hint("an arm takes one policy for each thing; the other is at " + other->place.text());
+        changed.emplace_back(thing, &probe);
+      }
+    }
+  }
+
+  void needs_adapter(const Component& probe, const char* does, const std::string& thing) const {
+    if (out_.arm.adapter || !is_of_the_adapter(thing)) return;
+    throw Error(ErrorKind::usage, probe.place, "probe '" + probe.name + "' " + does + " '" + thing + "', but " + owner_ + " has no adapter")
+        .hint("name the arms it is for with \"arms\": [...], or give the arm an adapter");
+  }
+
+  Reading& reading_;
+  const Json& manifest_;
+  const Json& given_;
+  const ArmDefaults& defaults_;
+  std::string owner_;
+  ReadArm out_;
+};
+
+const Json& arms_of(const Json& manifest) {
+  const Json* arms = manifest.find("arms");
+  if (!arms || arms->is_null() || (arms->is_object() && arms->as_object().empty()))
+    throw Error(ErrorKind::usage, arms ? arms->place : manifest.place, "the manifest needs 'arms', the compositions that are compared")
+        .hint(std::string("write ") + arms_example);
+  return expect_object(*arms, "'arms'", arms_example);
+}
+
+}  // namespace
+
+std::vector<ReadProbe> read_probes(Reading& reading, const Json& manifest) {
+  std::vector<ReadProbe> out;
+  const Json* probes = manifest.find("probes");
+  if (!probes || probes->is_null()) return out;
+  const std::vector<std::string> names = keys_of(arms_of(manifest));
+  for (const Json& given : expect_list(*probes, "'probes'", probes_example).as_list()) {
+    out.push_back(read_probe(reading, given, false));
+    if (out.back().everywhere) continue;
+    const Json& arms = given.at("arms");
+    if (arms.as_list().empty()) throw Error(ErrorKind::usage, arms.place, "probe '" + out.back().component.name + "' is restricted to no arm at all");
+    for (const Json& arm : arms.as_list())
+      if (std::find(names.begin(), names.end(), arm.as_string()) == names.end())
+        throw Error(ErrorKind::usage, arm.place, "there is no arm '" + arm.as_string() + "'").hint(nearest_and_all(arm.as_string(), names, "arms"));
+  }
+  return out;
+}
+
+std::vector<ReadArm> read_arms(Reading& reading, const Json& manifest, const ArmDefaults& defaults) {
+  std::vector<ReadArm> out;
+  for (const JsonMember& member : arms_of(manifest).as_object()) out.push_back(ArmReader(reading, manifest, member, defaults).read());
+  return out;
+}
+
+Json resolved_json(const ReadProbe& probe) {
+  Json out = resolved_json(probe.component);
+  if (!probe.everywhere) out.set("arms", detail::to_json(probe.arms));
+  return out;
+}
+
+Json resolved_json(const Arm& arm) {
+  Json out{Json::Object{}};
+  out.set("adapter", resolved_json(arm.adapter));
+  out.set("data", resolved_json(arm.data));
+  out.set("optimizer", resolved_json(arm.optimizer));
+  out.set("steps", arm.steps);
+  Json::List probes;
+  for (const Component& probe : arm.probes) probes.push_back(resolved_json(probe));
+  out.set("probes!", Json(std::move(probes)));
+  return out;
+}
+
+}  // namespace khost

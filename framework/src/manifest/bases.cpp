@@ -1,0 +1,160 @@
+#include "manifest/bases.hpp"
+
+#include <filesystem>
+
+#include "manifest/overlay.hpp"
+#include "manifest/parts.hpp"
+
+namespace khost {
+namespace {
+
+struct Until {
+  double loss = 0;
+  std::string on = "calibration";
+  static void fields(auto& f) {
+    f("loss", &Until::loss).required().doc("stop when the loss is at or below this, in nats per token");
+    f("on", &Until::on).choices({"calibration"}).doc("where it is measured: the calibration part of the experiment's data");
+  }
+};
+
+struct BaseFields {
+  std::vector<std::string> train;
+  std::optional<std::int64_t> steps;
+  std::optional<Until> until;
+  Json corpus, batch, data, optimizer;
+  std::int64_t base_seed = 0, base_draws = 1;
+  std::string file;
+
+  static void fields(auto& f) {
+    f("train", &BaseFields::train).doc("what is trained: tensor names with *, \"*\" all, \"@matrices\" the adaptable ones");
+    f("steps", &BaseFields::steps).at_least(0).doc("training steps; with 'until' at most so many; 0: the plain initialisation");
+    f("until", &BaseFields::until).doc("train until a loss is reached");
+    f("corpus", &BaseFields::corpus).doc("short for \"data\": {\"corpus\": ...}");
+    f("batch", &BaseFields::batch).doc("short for \"data\": {\"batch\": ...}");
+    f("data", &BaseFields::data).doc("a patch on the experiment's data");
+    f("optimizer", &BaseFields::optimizer).doc("instead of the experiment's; without 'plugin' a patch on it");
+    f("base_seed", &BaseFields::base_seed).at_least(0).doc("of initialisation and training, apart from the trials' seeds");
+    f("base_draws", &BaseFields::base_draws).range(1, 1000).doc("how many such bases are drawn");
+    f("file", &BaseFields::file).doc("a safetensors file, instead of everything else");
+  }
+};
+
+constexpr std::int64_t longest_until = 2000;  // steps of a base that trains until a loss and names no bound
+
+constexpr const char* example = R"("bases": {"init": {"steps": 0}} for the plain initialisation, or {"trained": {"train": ["*"], "steps": 200}})";
+
+class BaseReader {
+ public:
+  BaseReader(Reading& reading, const Json& manifest, const JsonMember& member)
+      : reading_(reading), manifest_(manifest), given_(member.value), owner_("base '" + member.key + "'") {
+    base_.name = member.key;
+    base_.place = given_.place;
+    check_name(member.key, member.place, "a base");
+  }
+
+  BaseRecipe read() {
+    fields_ = read_config<BaseFields>(resolve(schema_of<BaseFields>(), given_, owner_, &reading_.warnings));
+    if (given_.find("file")) {
+      from_file();
+      return base_;
+    }
+    base_.train = fields_.train;
+    base_.base_seed = static_cast<std::uint64_t>(fields_.base_seed);
+    base_.base_draws = fields_.base_draws;
+    read_length();
+    base_.data = read_data(reading_, patched_data());
+    base_.optimizer = read_component(reading_, Kind::optimizer, chosen_optimizer()).component;
+    return base_;
+  }
+
+ private:
+  Error wrong(const Place& place, const std::string& message) const { return {ErrorKind::usage, place, owner_ + " " + message}; }
+  const Place& place_of(const char* key) const { return given_.at(key).place; }
+
+  void from_file() {
+    const Json& file = given_.at("file");
+    for (const JsonMember& m : given_.as_object())
+      if (m.key != "file") throw wrong(m.place, "is a file; '" + m.key + "' cannot stand beside it");
+    base_.file = path_from(file);
+    std::error_code ec;
+    if (!std::filesystem::is_regular_file(base_.file, ec)) throw wrong(file.place, "names the file '" + base_.file + "', which is not there");
+  }
+
+  void read_length() {
+    if (!fields_.steps && !fields_.until)
+      throw wrong(given_.place, "needs 'steps', 'until' or 'file'").hint(R"({"steps": 0} is the plain initialisation, {"train": ["*"], "steps": 200} a training)");
+    if (fields_.until) {
+      base_.until_loss = fields_.until->loss;
+      if (fields_.steps == 0) throw wrong(place_of("steps"), "trains until a loss, but 0 steps at most");
+    }
+    base_.steps = fields_.steps.value_or(longest_until);
+    if (base_.steps > 0 && base_.train.empty())
+      throw wrong(given_.place, "trains, but 'train' does not say what").hint(R"("train": ["*"] trains everything, ["tok_emb", "pos_emb"] the embeddings)");
+  }
+
+  Json patched_data() const {
+    Json data = manifest_.at("data");
+    expect_object(data, "'data'", R"({"plugin": "text", "corpus": "kjv"})");
+    data.set("reuse", "fresh");  // a base is trained on a corpus, not fitted to one batch
+    if (!fields_.data.is_null())
+      data = overlay(std::move(data), expect_object(fields_.data, "'data' of " + owner_, R"({"batch": 16})"));
+    for (const char* key : {"corpus", "batch"}) {
+      const Json* shorthand = given_.find(key);
+      if (!shorthand || shorthand->is_null()) continue;
+      if (!fields_.data.is_null())
+        if (const Json* also = fields_.data.find(key))
+          throw wrong(shorthand->place, std::string("gives '") + key + "' twice; the other is at " + also->place.text());
+      Json patch{Json::Object{}};
+      patch.place = given_.place;
+      patch.set(key, *shorthand);
+      data = overlay(std::move(data), patch);
+    }
+    data.place = given_.place;
+    return data;
+  }
+
+  Json chosen_optimizer() const {
+    const Json& own = fields_.optimizer;
+    if (own.is_null()) return manifest_.at("optimizer");
+    if (expect_object(own, "'optimizer' of " + owner_, R"({"plugin": "adam", "lr": 1e-3})").find("plugin")) return own;
+    return overlay(manifest_.at("optimizer"), own);
+  }
+
+  Reading& reading_;
+  const Json& manifest_;
+  const Json& given_;
+  std::string owner_;
+  BaseFields fields_;
+  BaseRecipe base_;
+};
+
+}  // namespace
+
+std::vector<BaseRecipe> read_bases(Reading& reading, const Json& manifest) {
+  const Json* bases = manifest.find("bases");
+  if (!bases || bases->is_null() || (bases->is_object() && bases->as_object().empty()))
+    throw Error(ErrorKind::usage, bases ? bases->place : manifest.place, "the manifest needs 'bases', the frozen models that are adapted")
+        .hint(std::string("write ") + example);
+  std::vector<BaseRecipe> out;
+  for (const JsonMember& member : expect_object(*bases, "'bases'", example).as_object())
+    out.push_back(BaseReader(reading, manifest, member).read());
+  return out;
+}
+
+Json resolved_json(const BaseRecipe& base) {
+  Json out{Json::Object{}};
+  if (!base.file.empty()) {
+    out.set("file", base.file);
+    return out;
+  }
+  out.set("train", detail::to_json(base.train));
+  out.set("steps", base.steps);
+  if (base.until_loss) out.set("until", detail::to_json(Until{*base.until_loss, "calibration"}));
+  out.set("data", resolved_json(base.data));
+  out.set("optimizer", resolved_json(base.optimizer));
+  out.set("base_seed", Json(base.base_seed));
+  out.set("base_draws", base.base_draws);
+  return out;
+}
+
+}  // namespace khost

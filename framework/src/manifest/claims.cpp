@@ -1,0 +1,218 @@
+#include "manifest/claims.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <limits>
+
+#include "manifest/measure.hpp"
+#include "manifest/parts.hpp"
+#include "manifest/record_path.hpp"
+
+namespace khost {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr const char* example =
+    R"("claims": [{"id": "k64-wins", "let": {"a": "K32/loss/final", "b": "K64/loss/final"}, "measure": "a - b", "predicts": "> 0", "margin": 0.01}])";
+
+struct ClaimFields {
+  std::string id, statement;
+  Json let;
+  std::string measure, predicts, scale = "linear";
+  double margin = 0;
+  Json published;
+  static void fields(auto& f) {
+    f("id", &ClaimFields::id).required().doc("its name in reports");
+    f("statement", &ClaimFields::statement).doc("the claim in words");
+    f("let", &ClaimFields::let).required().doc("names for records: {\"b\": \"K64/snr/drift/1\"}");
+    f("measure", &ClaimFields::measure).required().doc("arithmetic over the names, one number per seed");
+    f("predicts", &ClaimFields::predicts).required().doc("\"< c\", \"> c\" or \"in [a, b]\"");
+    f("scale", &ClaimFields::scale).choices({"linear", "log"}).doc("the scale of the interval; log for ratios");
+    f("margin", &ClaimFields::margin).required().at_least(0).doc("the smallest difference that matters");
+    f("published", &ClaimFields::published).doc("what the paper says");
+  }
+};
+
+// The engine's own records, of every arm.
+const std::vector<std::string>& own_records(const std::string& probe) {
+  static const std::vector<std::string> loss = {"base", "final", "held_out_base", "held_out_final", "train_last"};
+  static const std::vector<std::string> parameters = {"adapter", "trainable"}, none;
+  return probe == "loss" ? loss : probe == "parameters" ? parameters : none;
+}
+
+class PathCheck {
+ public:
+  PathCheck(const Json& text, const std::vector<BaseRecipe>& bases, const std::vector<ReadArm>& arms)
+      : text_(text), bases_(bases), arms_(arms) {}
+
+  void operator()() const {
+    const auto path = parse_record_path(text_.as_string());
+    if (!path)
+      throw Error(ErrorKind::usage, text_.place, "'" + text_.as_string() + "' is not the path of a record")
+          .hint("a path is ARM/PROBE/RECORD or @BASE/ARM/PROBE/RECORD: \"K64/loss/final\", \"@trained/K64/snr/drift/0\"");
+    if (!path->base.empty()) base(path->base);
+    record(arm(path->arm), *path);
+  }
+
+ private:
+  [[noreturn]] void absent(const std::string& what, const std::string& name, const std::vector<std::string>& names, const std::string& all) const {
+    throw Error(ErrorKind::usage, text_.place, "'" + text_.as_string() + "': there is no " + what + " '" + name + "'")
+        .hint(nearest_and_all(name, names, all));
+  }
+
+  void base(const std::string& name) const {
+    std::vector<std::string> names;
+    for (const BaseRecipe& b : bases_) names.push_back(b.name);
+    if (std::find(names.begin(), names.end(), name) == names.end()) absent("base", name, names, "bases");
+  }
+
+  const ReadArm& arm(const std::string& name) const {
+    std::vector<std::string> names;
+    for (const ReadArm& a : arms_) {
+      if (a.arm.name == name) return a;
+      names.push_back(a.arm.name);
+    }
+    absent("arm", name, names, "arms");
+  }
+
+  void record(const ReadArm& in, const RecordPath& path) const {
+    std::vector<std::string> declared = own_records(path.probe), probes = {"loss", "parameters"};
+    bool found = !declared.empty();
+    for (std::size_t i = 0; i < in.arm.probes.size(); ++i) {
+      probes.push_back(in.arm.probes[i].name);
+      if (probes.back() != path.probe) continue;
+      found = true;
+      for (const Signals::Emit& emit : in.signals[i].emits) declared.push_back(emit.name);
+    }
+    if (!found) absent("probe in arm '" + path.arm + "' called", path.probe, probes, "probes of the arm");
+    if (std::none_of(declared.begin(), declared.end(), [&](const std::string& d) { return matches_record(d, path.record); }))
+      absent("record of '" + path.probe + "' called", path.record, declared, "records of '" + path.probe + "'");
+  }
+
+  const Json& text_;
+  const std::vector<BaseRecipe>& bases_;
+  const std::vector<ReadArm>& arms_;
+};
+
+class ClaimReader {
+ public:
+  ClaimReader(Reading& reading, const Json& given, const std::vector<BaseRecipe>& bases, const std::vector<ReadArm>& arms)
+      : reading_(reading), given_(given), bases_(bases), arms_(arms) {}
+
+  Claim read() {
+    if (const Json* id = expect_object(given_, "a claim", example).find("id"); id && id->is_string()) owner_ = "claim '" + id->as_string() + "'";
+    const ClaimFields fields = read_config<ClaimFields>(resolve(schema_of<ClaimFields>(), given_, owner_, &reading_.warnings));
+    check_name(fields.id, given_.at("id").place, "a claim");
+    Claim claim;
+    claim.id = fields.id;
+    claim.statement = fields.statement;
+    claim.measure = fields.measure;
+    claim.predicts = fields.predicts;
+    claim.scale = fields.scale;
+    claim.margin = fields.margin;
+    claim.published = fields.published;
+    claim.source = given_;
+    claim.place = given_.place;
+    read_let(claim, fields.let);
+    std::vector<std::string> names;
+    for (const auto& entry : claim.let) names.push_back(entry.first);
+    const Measure measure(claim.measure, names, given_.at("measure").place);
+    for (const std::string& unused : measure.unused())
+      reading_.warnings.push_back(given_.at("let").at(unused).place.text() + ": '" + unused + "' of " + owner_ + " is not used by its measure");
+    check_prediction(claim);
+    return claim;
+  }
+
+ private:
+  void read_let(Claim& claim, const Json& let) const {
+    for (const JsonMember& m : expect_object(let, "'let' of " + owner_, R"("let": {"a": "K32/loss/final"})").as_object()) {
+      const auto fits = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+      if (m.key.empty() || std::isdigit(static_cast<unsigned char>(m.key[0])) || !std::all_of(m.key.begin(), m.key.end(), fits))
+        throw Error(ErrorKind::usage, m.place, "'" + m.key + "' cannot be a name in 'let'").hint("names there are letters, digits and '_', not starting with a digit");
+      if (Measure::reserved(m.key)) throw Error(ErrorKind::usage, m.place, "'" + m.key + "' is a function or constant of measures; 'let' needs another name");
+      if (!m.value.is_string()) throw Error(ErrorKind::usage, m.value.place, "'" + m.key + "' in 'let' takes the path of a record, found " + m.value.text());
+      PathCheck(m.value, bases_, arms_)();
+      claim.let.emplace_back(m.key, m.value.as_string());
+    }
+  }
+
+  void check_prediction(const Claim& claim) const {
+    const Json& predicts = given_.at("predicts");
+    const Prediction inner = shrunk(parse_prediction(claim.predicts, predicts.place), claim.margin);
+    // On the log scale a measure is positive, and so must be something of what is predicted.
+    if (inner.low <= inner.high && !(claim.scale == "log" && inner.high <= 0)) return;
+    const std::string margin = Json(claim.margin).text();
+    throw Error(ErrorKind::usage, predicts.place, "nothing is left of \"" + claim.predicts + "\" once the margin " + margin + " is taken off; no result could confirm it")
+        .hint(claim.scale == "log" ? "on the log scale only what is above 0 counts" : "take a smaller margin, or a wider prediction");
+  }
+
+  Reading& reading_;
+  const Json& given_;
+  const std::vector<BaseRecipe>& bases_;
+  const std::vector<ReadArm>& arms_;
+  std::string owner_ = "a claim";
+};
+
+}  // namespace
+
+Prediction parse_prediction(const std::string& text, const Place& place) {
+  const char *at = text.data(), *end = at + text.size();
+  const auto skip = [&](std::string_view what) {
+    while (at != end && *at == ' ') ++at;
+    if (static_cast<std::size_t>(end - at) < what.size() || std::string_view(at, what.size()) != what) return false;
+    at += what.size();
+    while (at != end && *at == ' ') ++at;
+    return true;
+  };
+  const auto number = [&](double& value) {
+    const auto read = std::from_chars(at, end, value);
+    at = read.ptr;
+    return read.ec == std::errc() && value - value == 0;  // finite
+  };
+  Prediction p{-infinity, infinity};
+  bool good = false;
+  if (skip("<"))
+    good = number(p.high);
+  else if (skip(">"))
+    good = number(p.low);
+  else
+    good = skip("in") && skip("[") && number(p.low) && skip(",") && number(p.high) && skip("]");
+  if (!good || (skip(""), at != end))
+    throw Error(ErrorKind::usage, place, "\"" + text + "\" is not a prediction").hint("write \"< 0.5\", \"> 0.5\" or \"in [0.4, 0.6]\"");
+  if (p.low > p.high) throw Error(ErrorKind::usage, place, "\"" + text + "\" ends before it begins");
+  return p;
+}
+
+Prediction shrunk(const Prediction& prediction, double margin) { return {prediction.low + margin, prediction.high - margin}; }
+
+std::vector<Claim> read_claims(Reading& reading, const Json& manifest, const std::vector<BaseRecipe>& bases, const std::vector<ReadArm>& arms) {
+  std::vector<Claim> out;
+  const Json* claims = manifest.find("claims");
+  if (!claims || claims->is_null()) return out;
+  for (const Json& given : expect_list(*claims, "'claims'", example).as_list()) {
+    Claim claim = ClaimReader(reading, given, bases, arms).read();
+    for (const Claim& other : out)
+      if (other.id == claim.id)
+        throw Error(ErrorKind::usage, given.at("id").place, "two claims are called '" + claim.id + "', the other at " + other.source.at("id").place.text());
+    out.push_back(std::move(claim));
+  }
+  return out;
+}
+
+Json resolved_json(const Claim& claim) {
+  Json let{Json::Object{}};
+  for (const auto& [name, path] : claim.let) let.set(name, path);
+  Json out{Json::Object{}};
+  out.set("id", claim.id);
+  out.set("statement", claim.statement);
+  out.set("let", std::move(let));
+  out.set("measure", claim.measure);
+  out.set("predicts", claim.predicts);
+  out.set("scale", claim.scale);
+  out.set("margin", claim.margin);
+  out.set("published", claim.published);
+  return out;
+}
+
+}  // namespace khost

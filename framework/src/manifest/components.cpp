@@ -1,0 +1,115 @@
+#include "manifest/components.hpp"
+
+#include "manifest/parts.hpp"
+
+namespace khost {
+namespace {
+
+const char* example_of(Kind kind) {
+  switch (kind) {
+    case Kind::compute:
+      return R"({"plugin": "openblas"})";
+    case Kind::model:
+      return R"({"plugin": "gpt", "d_model": 256})";
+    case Kind::optimizer:
+      return R"({"plugin": "adam", "lr": 5e-3})";
+    case Kind::data:
+      return R"({"plugin": "text", "corpus": "kjv"})";
+    case Kind::probe:
+      break;
+  }
+  return R"({"plugin": "snr"})";
+}
+
+const std::string& plugin_of(Kind kind, const Json& given) {
+  const std::string what = kind == Kind::probe ? "a probe" : std::string("'") + name_of(kind) + "'";
+  const Json* plugin = expect_object(given, what, example_of(kind)).find("plugin");
+  if (!plugin) {
+    Error error(ErrorKind::usage, given.place, what + " needs 'plugin', the name of the plugin to use");
+    for (const std::string& key : keys_of(given))
+      if (!did_you_mean(key, std::vector<std::string>{"plugin"}).empty()) error.hint("'" + key + "' is not it");
+    throw error.hint(std::string("for example ") + example_of(kind));
+  }
+  if (!plugin->is_string() || plugin->as_string().empty())
+    throw Error(ErrorKind::usage, plugin->place, "'plugin' of " + what + " takes the name of a plugin, found " + plugin->text());
+  return plugin->as_string();
+}
+
+struct Naming {
+  std::string plugin;
+  std::optional<std::string> as;
+  static void fields(auto& f) {
+    f("plugin", &Naming::plugin).required().doc("the name of the plugin");
+    f("as", &Naming::as).doc("this instance's name in records, instead of the plugin's");
+  }
+};
+
+}  // namespace
+
+ReadComponent read_component(Reading& reading, Kind kind, const Json& given, const std::vector<Field>& host_fields) {
+  ReadComponent out;
+  Component& component = out.component;
+  component.plugin = plugin_of(kind, given);
+  component.place = given.place;
+  Description description;
+  try {
+    description = reading.catalog.describe(kind, component.plugin, nullptr);
+  } catch (Error& e) {
+    throw e.within(std::string(name_of(kind)) + " at " + given.at("plugin").place.text());
+  }
+  const std::string owner = std::string(name_of(kind)) + " '" + component.plugin + "'";
+  Schema schema = schema_of<Naming>();
+  schema.fields.insert(schema.fields.end(), host_fields.begin(), host_fields.end());
+  for (const Field& field : description.schema.fields) {
+    if (schema.find(field.name))
+      throw Error(ErrorKind::plugin, owner + " declares the key '" + field.name + "', which is the host's").hint("the plugin has to rename it");
+    schema.fields.push_back(field);
+  }
+  const Json resolved = resolve(schema, given, owner, &reading.warnings);
+  const Json& as = resolved.at("as");
+  component.name = as.is_null() ? component.plugin : as.as_string();
+  check_name(component.name, as.is_null() ? given.place : as.place, "a component");
+  component.config = out.host = Json(Json::Object{});
+  component.config.place = given.place;
+  for (const Field& field : description.schema.fields) component.config.set(field.name, resolved.at(field.name));
+  for (const Field& field : host_fields) out.host.set(field.name, resolved.at(field.name));
+  return out;
+}
+
+DataSpec read_data(Reading& reading, const Json& given) {
+  ReadComponent read = read_component(reading, Kind::data, given, schema_of<HostData>().fields);
+  const HostData host = read_config<HostData>(read.host);
+  DataSpec data;
+  data.source = std::move(read.component);
+  data.sequence = host.sequence;
+  data.batch = host.batch;
+  data.fresh = host.reuse == "fresh";
+  data.held_out_windows = host.held_out_windows;
+  data.calibration_windows = host.calibration_windows;
+  return data;
+}
+
+std::optional<AdapterSpec> read_adapter(Reading& reading, const Json& given) {
+  if (given.is_null()) return std::nullopt;
+  return read_config<AdapterSpec>(resolve(schema_of<AdapterSpec>(), given, "the adapter", &reading.warnings));
+}
+
+Json resolved_json(const Component& component) {
+  Json out{Json::Object{}};
+  out.set("plugin", component.plugin);
+  if (component.name != component.plugin) out.set("as", component.name);
+  for (const JsonMember& m : component.config.as_object()) out.set(m.key, m.value);
+  return out;
+}
+
+Json resolved_json(const DataSpec& data) {
+  const HostData host{data.sequence, data.batch, data.fresh ? "fresh" : "fixed", data.held_out_windows, data.calibration_windows};
+  Json out = resolved_json(data.source);
+  const Json host_keys = detail::to_json(host);
+  for (const JsonMember& m : host_keys.as_object()) out.set(m.key, m.value);
+  return out;
+}
+
+Json resolved_json(const std::optional<AdapterSpec>& adapter) { return detail::to_json(adapter); }
+
+}  // namespace khost

@@ -1,0 +1,32 @@
+#include "manifest/build.hpp"
+#include "manifest/overlay.hpp"
+
+namespace khost {
+namespace {
+
+class RegistryCatalog : public Catalog {
+ public:
+  explicit RegistryCatalog(Registry& registry) : registry_(registry) {}
+
+  Description describe(Kind kind, const std::string& name, const Json* resolved) override {
+    const Plugin& plugin = registry_.get(kind, name);
+    if (kind == Kind::compute) return {};  // a C table, without parameters
+    return khost::describe(plugin, resolved);
+  }
+
+  bool is_policy(const std::string& probe) override { return registry_.get(Kind::probe, probe).descriptor->policy != 0; }
+
+ private:
+  Registry& registry_;
+};
+
+}  // namespace
+
+LoadedExperiment read_experiment(const std::string& manifest_path, const std::vector<Setting>& settings) {
+  const Json manifest = load_manifest(manifest_path, settings);
+  auto registry = std::make_shared<Registry>(Registry::default_folders(plugin_path_of(manifest)));
+  RegistryCatalog catalog(*registry);
+  return {build_experiment(manifest, manifest_path, catalog), registry};
+}
+
+}  // namespace khost

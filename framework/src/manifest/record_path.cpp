@@ -1,0 +1,34 @@
+#include "manifest/record_path.hpp"
+
+namespace khost {
+
+std::optional<RecordPath> parse_record_path(std::string_view text) {
+  RecordPath path;
+  const auto take = [&](std::string& part) {
+    const std::size_t slash = text.find('/');
+    if (slash == 0 || slash == std::string_view::npos) return false;
+    part = text.substr(0, slash);
+    text.remove_prefix(slash + 1);
+    return true;
+  };
+  if (!text.empty() && text[0] == '@') {
+    text.remove_prefix(1);
+    if (!take(path.base)) return std::nullopt;
+  }
+  if (!take(path.arm) || !take(path.probe) || text.empty()) return std::nullopt;
+  path.record = text;
+  return path;
+}
+
+bool matches_record(std::string_view declared, std::string_view name) {
+  const std::size_t open = declared.find('<');
+  const std::size_t close = open == std::string_view::npos ? open : declared.find('>', open);
+  if (close == std::string_view::npos) return declared == name;
+  if (name.substr(0, open) != declared.substr(0, open)) return false;
+  const std::string_view rest = declared.substr(close + 1);
+  for (std::size_t end = open + 1; end <= name.size() && name[end - 1] != '/'; ++end)
+    if (matches_record(rest, name.substr(end))) return true;
+  return false;
+}
+
+}  // namespace khost

@@ -1,0 +1,128 @@
+#include <algorithm>
+#include <cstring>
+
+#include "manifest/overlay.hpp"
+#include "manifest/parts.hpp"
+
+namespace khost {
+namespace {
+
+class Walk {
+ public:
+  explicit Walk(const Setting& setting) : setting_(setting), place_{"--set " + setting.path + "=" + setting.value, 0, 0} {
+    const std::string& path = setting.path;
+    if (path.empty() || path.front() == '.' || path.back() == '.' || path.find("..") != std::string::npos)
+      throw Error(ErrorKind::usage, place_, "a setting is PATH=VALUE, the path's parts joined by dots: data.batch=2");
+    if (path == "include" || path.rfind("include.", 0) == 0)
+      throw Error(ErrorKind::usage, place_, "'include' cannot be set; it is read before the settings");
+    value_ = parsed();
+    place_all(value_, place_);
+  }
+
+  void set(Json& node, std::string_view rest, Layer layer) {
+    if (node.is_null()) node = empty();
+    if (node.is_list()) return set_in_list(node, rest);
+    if (!node.is_object())
+      throw Error(ErrorKind::usage, place_, "'" + before(rest) + "' is " + node.text() + " and has no part '" + std::string(rest) + "'");
+    const std::string_view key = longest_prefix(rest, keys_of(node));
+    if (key.empty()) return set_new(node, rest, layer);
+    if (key == rest) return assign(node, key);
+    const Layer next = layer != Layer::root ? Layer::plain : key == "arms" ? Layer::arms : key == "bases" ? Layer::bases : Layer::plain;
+    set(*node.find(key), rest.substr(key.size() + 1), next);
+  }
+
+
+ private:
+  // JSON where it looks like it, else the text itself: --set data.corpus=kjv needs no quotes.
+  Json parsed() const {
+    const std::string& text = setting_.value;
+    try {
+      return parse_json(text, "--set " + setting_.path);
+    } catch (const Error& e) {
+      const std::size_t first = text.find_first_not_of(' ');
+      if (first == std::string::npos || !std::strchr("[{\"", text[first])) return Json(text);
+      throw Error(ErrorKind::usage, place_, e.message() + " (column " + std::to_string(e.place().column) + " of the value)");
+    }
+  }
+
+  Json empty() const {
+    Json object{Json::Object{}};
+    object.place = place_;
+    return object;
+  }
+
+  std::string before(std::string_view rest) const {
+    return setting_.path.substr(0, setting_.path.size() - std::min(setting_.path.size(), rest.size() + 1));
+  }
+
+  // Names may hold dots themselves ("K32-drop0.1"): the longest name that the path goes on with.
+  static std::string_view longest_prefix(std::string_view rest, const std::vector<std::string>& names) {
+    std::size_t best = 0;
+    for (const std::string& name : names)
+      if (rest.substr(0, name.size()) == name && (rest.size() == name.size() || rest[name.size()] == '.'))
+        best = std::max(best, name.size());
+    return rest.substr(0, best);
+  }
+
+  void assign(Json& node, std::string_view key) {
+    if (key == "plugin" && value_.is_string()) change_plugin(node, value_.as_string());
+    for (JsonMember& m : node.as_object())
+      if (m.key == key) {
+        m = {std::string(key), value_, place_};
+        return;
+      }
+    node.as_object().push_back({std::string(key), value_, place_});
+  }
+
+  void set_new(Json& node, std::string_view rest, Layer layer) {
+    if (layer == Layer::arms || layer == Layer::bases) {
+      const std::string what = layer == Layer::arms ? "arm" : "base";
+      const std::string name(rest.substr(0, rest.find('.')));
+      throw Error(ErrorKind::usage, place_, "there is no " + what + " '" + name + "' to set something of")
+          .hint(nearest_and_all(name, keys_of(node), what + "s"));
+    }
+    const std::size_t dot = rest.find('.');
+    if (dot == std::string_view::npos) return assign(node, rest);
+    node.as_object().push_back({std::string(rest.substr(0, dot)), empty(), place_});
+    set(node.as_object().back().value, rest.substr(dot + 1), Layer::plain);
+  }
+
+  void set_in_list(Json& node, std::string_view rest) {
+    Json::List& list = node.as_list();
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < list.size(); ++i) names.push_back(std::to_string(i));
+    for (const Json& entry : list) names.push_back(name_of_entry(entry));
+    const std::string_view name = longest_prefix(rest, names);
+    if (name.empty()) {
+      const std::string part(rest.substr(0, rest.find('.')));
+      std::erase(names, "");
+      throw Error(ErrorKind::usage, place_, "'" + before(rest) + "' has no entry '" + part + "'").hint(nearest_and_all(part, names, "entries"));
+    }
+    const auto at = std::find(names.begin(), names.end(), name) - names.begin();
+    Json& entry = list[static_cast<std::size_t>(at) % list.size()];
+    if (name == rest)
+      entry = value_;
+    else
+      set(entry, rest.substr(name.size() + 1), Layer::plain);
+  }
+
+  static std::string name_of_entry(const Json& entry) {
+    if (!entry.is_object()) return "";
+    for (const char* key : {"as", "plugin", "id"})
+      if (const Json* name = entry.find(key); name && name->is_string()) return name->as_string();
+    return "";
+  }
+
+  const Setting& setting_;
+  Place place_;
+  Json value_;
+};
+
+}  // namespace
+
+void apply_setting(Json& manifest, const Setting& setting) {
+  Walk walk(setting);
+  walk.set(manifest, setting.path, Layer::root);
+}
+
+}  // namespace khost
