@@ -45,7 +45,8 @@ std::shared_ptr<const Weights> Bases::weights(const PlannedBase& base) {
 
 std::string Bases::summary(const PlannedBase& base) {
   if (!cached(base)) return "";
-  const auto& metadata = SafetensorsFile(file(base)).metadata();
+  const SafetensorsFile opened(file(base));
+  const auto& metadata = opened.metadata();
   const auto found = metadata.find("summary");
   return base.recipe->name + ": " + (found == metadata.end() ? base.recipe->file : found->second);
 }
