@@ -144,7 +144,7 @@ class ClaimReader {
     if (inner.low <= inner.high && !(claim.scale == "log" && inner.high <= 0)) return;
     const std::string margin = Json(claim.margin).text();
     throw Error(ErrorKind::usage, predicts.place, "nothing is left of \"" + claim.predicts + "\" once the margin " + margin + " is taken off; no result could confirm it")
-        .hint(claim.scale == "log" ? "on the log scale only what is above 0 counts" : "take a smaller margin, or a wider prediction");
+        .hint(inner.low <= inner.high ? "on the log scale only what is above 0 counts" : "take a smaller margin, or a wider prediction");
   }
 
   Reading& reading_;
