@@ -24,7 +24,8 @@ std::string message_of(const std::string& text) {
 }
 
 Json random_json(std::mt19937_64& random, int depth) {
-  static const std::vector<std::string> texts = {"", "a", "K32-drop0.1", "\"\\/\b\f\n\r\t", "\x01\x1f", "\u00e9\u4e2d\U0001f600", "// no", "{"};
+  static const std::vector<std::string> texts = {
+      "", "a", "K32-drop0.1", "\"\\/\b\f\n\r\t", "\x01\x1f", "\u00e9\u4e2d\U0001f600", "// no", "{"};
   switch (random() % (depth > 0 ? 8 : 6)) {
     case 0:
       return Json();
@@ -57,7 +58,10 @@ Json random_json(std::mt19937_64& random, int depth) {
 }  // namespace
 
 TEST_CASE("json: comments, trailing commas and places") {
-  const Json json = parse_json("// a manifest\n/* of\n two lines **/ {\n  \"a\": 12, // twelve\n  \"\u00e9\": [true, \"x\", /**/ {\"b\": null,},],\n}\n/* end */ // it", "m");
+  const Json json = parse_json(
+      "// a manifest\n/* of\n two lines **/ {\n  \"a\": 12, // twelve\n  \"\u00e9\": [true, \"x\", /**/ {\"b\": null,},],\n}\n/* "
+      "end */ // it",
+      "m");
   CHECK(json.text() == "{\"a\":12,\"\u00e9\":[true,\"x\",{\"b\":null}]}");
   CHECK(json.place.text() == "m:3:16");
   CHECK(json.at("a").place.text() == "m:4:8");
@@ -72,7 +76,9 @@ TEST_CASE("json: comments, trailing commas and places") {
 }
 
 TEST_CASE("json: numbers are read to the last digit and keep their kind") {
-  const Json json = parse_json("[1, 1.0, -0, 1e2, 9223372036854775807, -9223372036854775808, 0.1, 1.7976931348623157e308, 2.2250738585072014E-308, 3e25]", "m");
+  const Json json = parse_json(
+      "[1, 1.0, -0, 1e2, 9223372036854775807, -9223372036854775808, 0.1, 1.7976931348623157e308, 2.2250738585072014E-308, 3e25]",
+      "m");
   const auto& list = json.as_list();
   CHECK(list[0].is_integer());
   CHECK_FALSE(list[1].is_integer());
@@ -92,7 +98,8 @@ TEST_CASE("json: what is wrong, where, and what to do") {
   struct Case {
     std::string text, message;
   };
-  const std::string number = "\n  a number looks like 12, -0.5 or 5e-3: no leading zeros, no plus, digits on both sides of the point";
+  const std::string number =
+      "\n  a number looks like 12, -0.5 or 5e-3: no leading zeros, no plus, digits on both sides of the point";
   const std::vector<Case> cases = {
       {"", "m:1:1: there is nothing here\n  a manifest is an object: { ... }"},
       {" // nothing", "m:1:1: there is nothing here\n  a manifest is an object: { ... }"},

@@ -3,10 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <unistd.h>
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <unistd.h>
 
 #include "manifest/build.hpp"
 #include "manifest/overlay.hpp"
@@ -88,7 +88,8 @@ struct Folder {
   std::filesystem::path path;
   Folder() {
     static int count = 0;
-    path = std::filesystem::temp_directory_path() / ("khost-manifest-" + std::to_string(getpid()) + "-" + std::to_string(count++));
+    path =
+        std::filesystem::temp_directory_path() / ("khost-manifest-" + std::to_string(getpid()) + "-" + std::to_string(count++));
     std::filesystem::create_directories(path);
   }
   ~Folder() {
@@ -108,7 +109,8 @@ inline Experiment read(const std::string& path, const std::vector<Setting>& sett
 }
 
 inline std::string replaced(std::string text, const std::string& what, const std::string& by) {
-  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) text.replace(at, what.size(), by);
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size()))
+    text.replace(at, what.size(), by);
   return text;
 }
 

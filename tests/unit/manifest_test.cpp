@@ -46,15 +46,17 @@ TEST_CASE("manifest: a good one, resolved") {
   CHECK_FALSE(e.data.fresh);
   CHECK(e.bases[1].optimizer.config.text() == R"({"lr":0.001,"weight_decay":0.0,"warmup":5})");
   CHECK(e.claims[0].let[1].second == "@trained/K8/loss/final");
-  CHECK(e.resolved.at("arms").at("K8-drop0.1").text() ==
-        R"({"adapter":{"basis":"svd","core":"diagonal","rank":8},)"
-        R"("data":{"plugin":"text","corpus":"kjv","vocab":1000,"sequence":16,"batch":2,"reuse":"fixed","held_out_windows":16,"calibration_windows":16},)"
-        R"("optimizer":{"plugin":"adam","lr":0.005,"weight_decay":0.0,"warmup":0},"steps":5,)"
-        R"("probes!":[{"plugin":"ablation","as":"cut"},{"plugin":"alpha_dropout","rate":0.1}]})");
-  CHECK(e.resolved.at("bases").at("init").text() ==
-        R"({"train":[],"steps":0,)"
-        R"("data":{"plugin":"text","corpus":"kjv","vocab":1000,"sequence":16,"batch":1,"reuse":"fresh","held_out_windows":16,"calibration_windows":16},)"
-        R"("optimizer":{"plugin":"adam","lr":0.005,"weight_decay":0.0,"warmup":0},"base_seed":0,"base_draws":1})");
+  CHECK(
+      e.resolved.at("arms").at("K8-drop0.1").text() ==
+      R"({"adapter":{"basis":"svd","core":"diagonal","rank":8},)"
+      R"("data":{"plugin":"text","corpus":"kjv","vocab":1000,"sequence":16,"batch":2,"reuse":"fixed","held_out_windows":16,"calibration_windows":16},)"
+      R"("optimizer":{"plugin":"adam","lr":0.005,"weight_decay":0.0,"warmup":0},"steps":5,)"
+      R"("probes!":[{"plugin":"ablation","as":"cut"},{"plugin":"alpha_dropout","rate":0.1}]})");
+  CHECK(
+      e.resolved.at("bases").at("init").text() ==
+      R"({"train":[],"steps":0,)"
+      R"("data":{"plugin":"text","corpus":"kjv","vocab":1000,"sequence":16,"batch":1,"reuse":"fresh","held_out_windows":16,"calibration_windows":16},)"
+      R"("optimizer":{"plugin":"adam","lr":0.005,"weight_decay":0.0,"warmup":0},"base_seed":0,"base_draws":1})");
 }
 
 TEST_CASE("manifest: the resolved manifest is a manifest that resolves to itself") {
@@ -68,7 +70,8 @@ TEST_CASE("manifest: the resolved manifest is a manifest that resolves to itself
 TEST_CASE("manifest: the least there can be") {
   const Folder folder;
   const Experiment e = read(folder.write(
-      "m", R"({"khost": 1, "experiment": "x", "data": {"plugin": "synthetic"}, "model": {"plugin": "gpt"}, "bases": {"init": {"steps": 0}}, "arms": {"a": {}}})"));
+      "m",
+      R"({"khost": 1, "experiment": "x", "data": {"plugin": "synthetic"}, "model": {"plugin": "gpt"}, "bases": {"init": {"steps": 0}}, "arms": {"a": {}}})"));
   CHECK(e.seeds.size() == 10);
   CHECK(e.arms[0].steps == 40);
   CHECK(e.arms[0].optimizer.plugin == "adam");
@@ -92,7 +95,8 @@ TEST_CASE("manifest: an arm without adapter, an arm with probes of its own only"
 
 TEST_CASE("manifest: an experiment without adapter, but for one arm") {
   const Folder folder;
-  const std::string text = R"({"khost": 1, "experiment": "x", "data": {"plugin": "synthetic"}, "model": {"plugin": "gpt"}, "adapter": null,
+  const std::string text =
+      R"({"khost": 1, "experiment": "x", "data": {"plugin": "synthetic"}, "model": {"plugin": "gpt"}, "adapter": null,
     "bases": {"init": {"steps": 0}}, "arms": {"none": {}, "K4": {"adapter": {"rank": 4}}}})";
   const Experiment e = read(folder.write("m", text));
   CHECK_FALSE(e.arms[0].adapter);
@@ -118,7 +122,8 @@ TEST_CASE("manifest: a base's optimizer without 'plugin' is a patch, with it a r
 TEST_CASE("manifest: a base from a file, its path seen from the manifest") {
   const Folder folder;
   folder.write("sub/base.safetensors", "");
-  const Experiment e = read(folder.write("sub/m", replaced(good, R"("init": {"steps": 0})", R"("init": {"file": "base.safetensors"})")));
+  const Experiment e =
+      read(folder.write("sub/m", replaced(good, R"("init": {"steps": 0})", R"("init": {"file": "base.safetensors"})")));
   CHECK(e.bases[0].file == (folder.path / "sub/base.safetensors").string());
   CHECK(e.resolved.at("bases").at("init").as_object().size() == 1);
 }
@@ -173,14 +178,16 @@ TEST_CASE("manifest: settings") {
   CHECK(e.claims[0].margin == 0.1);
   CHECK(e.bases[0].steps == 3);
   CHECK(e.compute->plugin == "openblas");
-  CHECK(read(path, {{"data.plugin", "synthetic"}, {"data.vocab", "77"}, {"bases.trained.corpus", "null"}}).data.source.config.text() == R"({"vocab":77})");
+  CHECK(read(path, {{"data.plugin", "synthetic"}, {"data.vocab", "77"}, {"bases.trained.corpus", "null"}})
+            .data.source.config.text() == R"({"vocab":77})");
   CHECK(read(path, {{"adapter", "null"}, {"adapter.rank", "3"}}).arms[0].adapter->rank == 3);
 }
 
 TEST_CASE("manifest: the default optimizer can be set") {
   const Folder folder;
   const std::string path = folder.write("m", replaced(good, R"("optimizer": {"plugin": "adam", "lr": 5e-3},)", ""));
-  CHECK(read(path, {{"optimizer.warmup", "3"}}).arms[0].optimizer.config.text() == R"({"lr":0.005,"weight_decay":0.0,"warmup":3})");
+  CHECK(read(path, {{"optimizer.warmup", "3"}}).arms[0].optimizer.config.text() ==
+        R"({"lr":0.005,"weight_decay":0.0,"warmup":3})");
 }
 
 TEST_CASE("manifest: a name that a measure does not use is a warning") {
@@ -198,7 +205,8 @@ TEST_CASE("record paths") {
   CHECK(path->probe == "snr");
   CHECK(path->record == "drift/1");
   CHECK(parse_record_path("K64/loss/final")->base.empty());
-  for (const char* bad : {"", "K64", "K64/loss", "K64/loss/", "/a/b", "K64//x", "@trained", "@/a/b/c", "@b/a/c"}) CHECK_FALSE(parse_record_path(bad));
+  for (const char* bad : {"", "K64", "K64/loss", "K64/loss/", "/a/b", "K64//x", "@trained", "@/a/b/c", "@b/a/c"})
+    CHECK_FALSE(parse_record_path(bad));
 }
 
 TEST_CASE("declared records: a part in <> is any text without '/'") {
@@ -222,14 +230,13 @@ TEST_CASE("predictions") {
   CHECK(is(parse_prediction(" in [0.25, 2] "), 0.25, 2));
   CHECK(is(shrunk(parse_prediction("in [0, 1]"), 0.25), 0.25, 0.75));
   CHECK(is(shrunk(parse_prediction("< 0.5"), 0.25), -infinite, 0.25));
-  for (const char* bad : {"", "0.5", "<", "< x", "< 0.5 1", "in [1, 0]", "in [1 2]", "in [1, 2", "in (1, 2)", "<= 1", "< inf", "> nan", "in [nan, 1]"})
+  for (const char* bad : {"", "0.5", "<", "< x", "< 0.5 1", "in [1, 0]", "in [1 2]", "in [1, 2", "in (1, 2)", "<= 1", "< inf",
+                          "> nan", "in [nan, 1]"})
     CHECK_THROWS_AS(parse_prediction(bad), Error);
 }
 
 TEST_CASE("measures compute") {
-  const auto value = [](const std::string& text, std::vector<double> values) {
-    return Measure(text, {"a", "b", "c_1"})(values);
-  };
+  const auto value = [](const std::string& text, std::vector<double> values) { return Measure(text, {"a", "b", "c_1"})(values); };
   CHECK(value("a / b", {1, 4, 0}) == 0.25);
   CHECK(value("log(exp(a)) + abs(-b) * 2e0", {3, 2, 0}) == doctest::Approx(7));
   CHECK(value("mean(a, b, c_1)", {1, 2, 6}) == 3);

@@ -152,7 +152,8 @@ class Parse {
   Json run() {
     for (at_ = 0; at_ < text_.size(); ++at_) feed(text_[at_]);
     feed('\n');  // ends a number, a word or a line comment that the text ends with
-    if (mode_ == Mode::block_comment || mode_ == Mode::block_star) fail(comment_, "this comment is never closed; '*/' is missing");
+    if (mode_ == Mode::block_comment || mode_ == Mode::block_star)
+      fail(comment_, "this comment is never closed; '*/' is missing");
     bj::error_code ec;
     parser_.write_some(false, nullptr, 0, ec);
     if (ec || !parser_.done()) explain(ec, '\n');
@@ -238,7 +239,8 @@ class Parse {
     if (at_end) {
       if (!builder_.open.empty()) {
         const Json& last = builder_.open.back().value;
-        fail(last.place, last.is_list() ? "this '[' is never closed; ']' is missing" : "this '{' is never closed; '}' is missing");
+        fail(last.place,
+             last.is_list() ? "this '[' is never closed; ']' is missing" : "this '{' is never closed; '}' is missing");
       }
       fail({builder_.file, 1, 1}, "there is nothing here", "a manifest is an object: { ... }");
     }
@@ -262,7 +264,8 @@ class Parse {
     const char* hint = "a text stands in double quotes";
     if (std::isdigit(static_cast<unsigned char>(word[0])) || word[0] == '-' || word[0] == '+' || word[0] == '.')
       hint = "a number looks like 12, -0.5 or 5e-3: no leading zeros, no plus, digits on both sides of the point";
-    else if (word == "True" || word == "False" || word == "None" || word == "TRUE" || word == "FALSE" || word == "nil" || word == "NULL")
+    else if (word == "True" || word == "False" || word == "None" || word == "TRUE" || word == "FALSE" || word == "nil" ||
+             word == "NULL")
       hint = "the words are true, false and null";
     else if (word == "NaN" || word == "nan" || word == "Infinity" || word == "inf")
       hint = "numbers are finite";
@@ -272,8 +275,9 @@ class Parse {
   [[noreturn]] void unexpected(char c) {
     const Place& here = builder_.here;
     const std::string word = word_from(at_);
-    const std::string found =
-        !word.empty() ? "'" + word + "'" : static_cast<unsigned char>(c) > 0x20 && c < 0x7f ? std::string("'") + c + "'" : "a stray character";
+    const std::string found = !word.empty()                                      ? "'" + word + "'"
+                              : static_cast<unsigned char>(c) > 0x20 && c < 0x7f ? std::string("'") + c + "'"
+                                                                                 : "a stray character";
     if (c == '#') fail(here, "'#' starts no comment; write //");
     if (c == '\'') fail(here, "texts and keys take double quotes, not single ones");
     switch (builder_.expect) {
@@ -300,8 +304,8 @@ class Parse {
 
   [[noreturn]] void mismatched(char c) {
     const Json& last = builder_.open.back().value;
-    fail(builder_.here, std::string("'") + c + "' found, but the " + (last.is_list() ? "'['" : "'{'") + " of " + last.place.text() +
-                            " is still open");
+    fail(builder_.here, std::string("'") + c + "' found, but the " + (last.is_list() ? "'['" : "'{'") + " of " +
+                            last.place.text() + " is still open");
   }
 
   Builder builder_;

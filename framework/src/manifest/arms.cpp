@@ -12,7 +12,8 @@ constexpr const char* arms_example = R"("arms": {"K32": {}, "K64": {"adapter": {
 constexpr const char* probes_example = R"("probes": [{"plugin": "snr"}])";
 
 const std::vector<std::string>& known_signals() {
-  static const std::vector<std::string> names = {"loss", "tokens", "targets", "weights", "basis", "alpha", "alpha.grad", "weight.grad"};
+  static const std::vector<std::string> names = {"loss",  "tokens", "targets",    "weights",
+                                                 "basis", "alpha",  "alpha.grad", "weight.grad"};
   return names;
 }
 
@@ -46,7 +47,8 @@ void check_signals(const Signals& signals, const Component& probe, bool policy) 
           .hint(nearest_and_all(need.name, known, "signals"));
   }
   if (!policy && !signals.modifies.empty())
-    throw Error(ErrorKind::plugin, probe.place, owner + " declares that it changes '" + signals.modifies[0] + "', but only a policy may");
+    throw Error(ErrorKind::plugin, probe.place,
+                owner + " declares that it changes '" + signals.modifies[0] + "', but only a policy may");
 }
 
 ReadProbe read_probe(Reading& reading, const Json& given, bool in_arm) {
@@ -60,7 +62,8 @@ ReadProbe read_probe(Reading& reading, const Json& given, bool in_arm) {
   out.component = std::move(read.component);
   const Component& component = out.component;
   if (component.name == "loss" || component.name == "parameters")
-    throw Error(ErrorKind::usage, given.place, "'" + component.name + "' is the name of khost's own records").hint("name the probe with \"as\"");
+    throw Error(ErrorKind::usage, given.place, "'" + component.name + "' is the name of khost's own records")
+        .hint("name the probe with \"as\"");
   if (!in_arm) {
     const auto arms = read_config<Restriction>(read.host).arms;
     out.everywhere = !arms;
@@ -89,7 +92,8 @@ class ArmReader {
     Arm& arm = out_.arm;
     arm.steps = fields.steps.value_or(defaults_.steps);
     arm.data = read_data(reading_, patched("data", fields.data, R"({"batch": 2})"));
-    arm.optimizer = read_component(reading_, Kind::optimizer, patched("optimizer", fields.optimizer, R"({"lr": 1e-3})")).component;
+    arm.optimizer =
+        read_component(reading_, Kind::optimizer, patched("optimizer", fields.optimizer, R"({"lr": 1e-3})")).component;
     arm.adapter = read_adapter(reading_, adapter());
     read_arm_probes(fields);
     check_probes();
@@ -116,21 +120,24 @@ class ArmReader {
   void read_arm_probes(const ArmFields& fields) {
     const Json *added = given_.find("probes"), *instead = given_.find("probes!");
     if (added && instead)
-      throw Error(ErrorKind::usage, added->place, owner_ + " has both 'probes' and 'probes!', the other at " + instead->place.text())
+      throw Error(ErrorKind::usage, added->place,
+                  owner_ + " has both 'probes' and 'probes!', the other at " + instead->place.text())
           .hint("'probes' adds to the experiment's probes, 'probes!' replaces them");
     if (!instead)
       for (const ReadProbe& probe : *defaults_.probes)
         if (probe.everywhere || std::find(probe.arms.begin(), probe.arms.end(), out_.arm.name) != probe.arms.end()) add(probe);
     const Json& own = instead ? fields.replaced_probes : fields.probes;
     if (own.is_null()) return;
-    for (const Json& probe : expect_list(own, "'probes' of " + owner_, probes_example).as_list()) add(read_probe(reading_, probe, true));
+    for (const Json& probe : expect_list(own, "'probes' of " + owner_, probes_example).as_list())
+      add(read_probe(reading_, probe, true));
   }
 
   void add(const ReadProbe& probe) {
     const Component& c = probe.component;
     for (const Component& other : out_.arm.probes)
       if (other.name == c.name)
-        throw Error(ErrorKind::usage, c.place, owner_ + " has two probes called '" + c.name + "', the other at " + other.place.text())
+        throw Error(ErrorKind::usage, c.place,
+                    owner_ + " has two probes called '" + c.name + "', the other at " + other.place.text())
             .hint("give one of them a name of its own: \"as\": \"" + c.name + "2\"");
     out_.arm.probes.push_back(c);
     out_.signals.push_back(probe.signals);
@@ -145,7 +152,8 @@ class ArmReader {
         needs_adapter(probe, "changes", thing);
         for (const auto& [what, other] : changed)
           if (what == thing)
-            throw Error(ErrorKind::usage, probe.place, "'" + probe.name + "' and '" + other->name + "' both change '" + thing + "' in " + owner_)
+            throw Error(ErrorKind::usage, probe.place,
+                        "'" + probe.name + "' and '" + other->name + "' both change '" + thing + "' in " + owner_)
                 .hint("an arm takes one policy for each thing; the other is at " + other->place.text());
         changed.emplace_back(thing, &probe);
       }
@@ -154,7 +162,8 @@ class ArmReader {
 
   void needs_adapter(const Component& probe, const char* does, const std::string& thing) const {
     if (out_.arm.adapter || !is_of_the_adapter(thing)) return;
-    throw Error(ErrorKind::usage, probe.place, "probe '" + probe.name + "' " + does + " '" + thing + "', but " + owner_ + " has no adapter")
+    throw Error(ErrorKind::usage, probe.place,
+                "probe '" + probe.name + "' " + does + " '" + thing + "', but " + owner_ + " has no adapter")
         .hint("name the arms it is for with \"arms\": [...], or give the arm an adapter");
   }
 
@@ -169,7 +178,8 @@ class ArmReader {
 const Json& arms_of(const Json& manifest) {
   const Json* arms = manifest.find("arms");
   if (!arms || arms->is_null() || (arms->is_object() && arms->as_object().empty()))
-    throw Error(ErrorKind::usage, arms ? arms->place : manifest.place, "the manifest needs 'arms', the compositions that are compared")
+    throw Error(ErrorKind::usage, arms ? arms->place : manifest.place,
+                "the manifest needs 'arms', the compositions that are compared")
         .hint(std::string("write ") + arms_example);
   return expect_object(*arms, "'arms'", arms_example);
 }
@@ -185,17 +195,20 @@ std::vector<ReadProbe> read_probes(Reading& reading, const Json& manifest) {
     out.push_back(read_probe(reading, given, false));
     if (out.back().everywhere) continue;
     const Json& arms = given.at("arms");
-    if (arms.as_list().empty()) throw Error(ErrorKind::usage, arms.place, "probe '" + out.back().component.name + "' is restricted to no arm at all");
+    if (arms.as_list().empty())
+      throw Error(ErrorKind::usage, arms.place, "probe '" + out.back().component.name + "' is restricted to no arm at all");
     for (const Json& arm : arms.as_list())
       if (std::find(names.begin(), names.end(), arm.as_string()) == names.end())
-        throw Error(ErrorKind::usage, arm.place, "there is no arm '" + arm.as_string() + "'").hint(nearest_and_all(arm.as_string(), names, "arms"));
+        throw Error(ErrorKind::usage, arm.place, "there is no arm '" + arm.as_string() + "'")
+            .hint(nearest_and_all(arm.as_string(), names, "arms"));
   }
   return out;
 }
 
 std::vector<ReadArm> read_arms(Reading& reading, const Json& manifest, const ArmDefaults& defaults) {
   std::vector<ReadArm> out;
-  for (const JsonMember& member : arms_of(manifest).as_object()) out.push_back(ArmReader(reading, manifest, member, defaults).read());
+  for (const JsonMember& member : arms_of(manifest).as_object())
+    out.push_back(ArmReader(reading, manifest, member, defaults).read());
   return out;
 }
 

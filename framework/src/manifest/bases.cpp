@@ -41,7 +41,8 @@ struct BaseFields {
 
 constexpr std::int64_t longest_until = 2000;  // steps of a base that trains until a loss and names no bound
 
-constexpr const char* example = R"("bases": {"init": {"steps": 0}} for the plain initialisation, or {"trained": {"train": ["*"], "steps": 200}})";
+constexpr const char* example =
+    R"("bases": {"init": {"steps": 0}} for the plain initialisation, or {"trained": {"train": ["*"], "steps": 200}})";
 
 class BaseReader {
  public:
@@ -77,19 +78,22 @@ class BaseReader {
       if (m.key != "file") throw wrong(m.place, "is a file; '" + m.key + "' cannot stand beside it");
     base_.file = path_from(file);
     std::error_code ec;
-    if (!std::filesystem::is_regular_file(base_.file, ec)) throw wrong(file.place, "names the file '" + base_.file + "', which is not there");
+    if (!std::filesystem::is_regular_file(base_.file, ec))
+      throw wrong(file.place, "names the file '" + base_.file + "', which is not there");
   }
 
   void read_length() {
     if (!fields_.steps && !fields_.until)
-      throw wrong(given_.place, "needs 'steps', 'until' or 'file'").hint(R"({"steps": 0} is the plain initialisation, {"train": ["*"], "steps": 200} a training)");
+      throw wrong(given_.place, "needs 'steps', 'until' or 'file'")
+          .hint(R"({"steps": 0} is the plain initialisation, {"train": ["*"], "steps": 200} a training)");
     if (fields_.until) {
       base_.until_loss = fields_.until->loss;
       if (fields_.steps == 0) throw wrong(place_of("steps"), "trains until a loss, but 0 steps at most");
     }
     base_.steps = fields_.steps.value_or(longest_until);
     if (base_.steps > 0 && base_.train.empty())
-      throw wrong(given_.place, "trains, but 'train' does not say what").hint(R"("train": ["*"] trains everything, ["tok_emb", "pos_emb"] the embeddings)");
+      throw wrong(given_.place, "trains, but 'train' does not say what")
+          .hint(R"("train": ["*"] trains everything, ["tok_emb", "pos_emb"] the embeddings)");
   }
 
   Json patched_data() const {
@@ -133,7 +137,8 @@ class BaseReader {
 std::vector<BaseRecipe> read_bases(Reading& reading, const Json& manifest) {
   const Json* bases = manifest.find("bases");
   if (!bases || bases->is_null() || (bases->is_object() && bases->as_object().empty()))
-    throw Error(ErrorKind::usage, bases ? bases->place : manifest.place, "the manifest needs 'bases', the frozen models that are adapted")
+    throw Error(ErrorKind::usage, bases ? bases->place : manifest.place,
+                "the manifest needs 'bases', the frozen models that are adapted")
         .hint(std::string("write ") + example);
   std::vector<BaseRecipe> out;
   for (const JsonMember& member : expect_object(*bases, "'bases'", example).as_object())

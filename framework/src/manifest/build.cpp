@@ -47,11 +47,16 @@ struct TopFields {
 TopFields read_top(const Json& manifest, std::vector<std::string>* warnings) {
   const TopFields top = read_config<TopFields>(resolve(schema_of<TopFields>(), manifest, "the manifest", warnings));
   if (top.khost != format)
-    throw Error(ErrorKind::usage, manifest.at("khost").place, "this manifest is of format " + std::to_string(top.khost) + "; this khost reads format " + std::to_string(format));
-  const auto fits = [](char c) { return std::islower(static_cast<unsigned char>(c)) || std::isdigit(static_cast<unsigned char>(c)) || c == '_' || c == '-'; };
+    throw Error(
+        ErrorKind::usage, manifest.at("khost").place,
+        "this manifest is of format " + std::to_string(top.khost) + "; this khost reads format " + std::to_string(format));
+  const auto fits = [](char c) {
+    return std::islower(static_cast<unsigned char>(c)) || std::isdigit(static_cast<unsigned char>(c)) || c == '_' || c == '-';
+  };
   const std::string& name = top.experiment;
   if (name.empty() || name.size() > 100 || !std::all_of(name.begin(), name.end(), fits))
-    throw Error(ErrorKind::usage, manifest.at("experiment").place, "'" + name + "' cannot be an experiment's name").hint("it names a folder: a-z, 0-9, '_' and '-', at most 100");
+    throw Error(ErrorKind::usage, manifest.at("experiment").place, "'" + name + "' cannot be an experiment's name")
+        .hint("it names a folder: a-z, 0-9, '_' and '-', at most 100");
   return top;
 }
 

@@ -10,8 +10,8 @@ namespace khost {
 class Catalog {
  public:
   virtual ~Catalog() = default;
-  // The schema of plugin NAME, and for a probe what `resolved` declares (null: its defaults). Throws a plugin Error when there is no
-  // such plugin.
+  // The schema of plugin NAME, and for a probe what `resolved` declares (null: its defaults). Throws a plugin Error when there is
+  // no such plugin.
   virtual Description describe(Kind kind, const std::string& name, const Json* resolved) = 0;
   virtual bool is_policy(const std::string& probe) = 0;
 };

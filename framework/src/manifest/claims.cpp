@@ -56,7 +56,8 @@ class PathCheck {
   }
 
  private:
-  [[noreturn]] void absent(const std::string& what, const std::string& name, const std::vector<std::string>& names, const std::string& all) const {
+  [[noreturn]] void absent(const std::string& what, const std::string& name, const std::vector<std::string>& names,
+                           const std::string& all) const {
     throw Error(ErrorKind::usage, text_.place, "'" + text_.as_string() + "': there is no " + what + " '" + name + "'")
         .hint(nearest_and_all(name, names, all));
   }
@@ -101,7 +102,8 @@ class ClaimReader {
       : reading_(reading), given_(given), bases_(bases), arms_(arms) {}
 
   Claim read() {
-    if (const Json* id = expect_object(given_, "a claim", example).find("id"); id && id->is_string()) owner_ = "claim '" + id->as_string() + "'";
+    if (const Json* id = expect_object(given_, "a claim", example).find("id"); id && id->is_string())
+      owner_ = "claim '" + id->as_string() + "'";
     const ClaimFields fields = read_config<ClaimFields>(resolve(schema_of<ClaimFields>(), given_, owner_, &reading_.warnings));
     check_name(fields.id, given_.at("id").place, "a claim");
     Claim claim;
@@ -119,7 +121,8 @@ class ClaimReader {
     for (const auto& entry : claim.let) names.push_back(entry.first);
     const Measure measure(claim.measure, names, given_.at("measure").place);
     for (const std::string& unused : measure.unused())
-      reading_.warnings.push_back(given_.at("let").at(unused).place.text() + ": '" + unused + "' of " + owner_ + " is not used by its measure");
+      reading_.warnings.push_back(given_.at("let").at(unused).place.text() + ": '" + unused + "' of " + owner_ +
+                                  " is not used by its measure");
     check_prediction(claim);
     return claim;
   }
@@ -129,9 +132,13 @@ class ClaimReader {
     for (const JsonMember& m : expect_object(let, "'let' of " + owner_, R"("let": {"a": "K32/loss/final"})").as_object()) {
       const auto fits = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
       if (m.key.empty() || std::isdigit(static_cast<unsigned char>(m.key[0])) || !std::all_of(m.key.begin(), m.key.end(), fits))
-        throw Error(ErrorKind::usage, m.place, "'" + m.key + "' cannot be a name in 'let'").hint("names there are letters, digits and '_', not starting with a digit");
-      if (Measure::reserved(m.key)) throw Error(ErrorKind::usage, m.place, "'" + m.key + "' is a function or constant of measures; 'let' needs another name");
-      if (!m.value.is_string()) throw Error(ErrorKind::usage, m.value.place, "'" + m.key + "' in 'let' takes the path of a record, found " + m.value.text());
+        throw Error(ErrorKind::usage, m.place, "'" + m.key + "' cannot be a name in 'let'")
+            .hint("names there are letters, digits and '_', not starting with a digit");
+      if (Measure::reserved(m.key))
+        throw Error(ErrorKind::usage, m.place, "'" + m.key + "' is a function or constant of measures; 'let' needs another name");
+      if (!m.value.is_string())
+        throw Error(ErrorKind::usage, m.value.place,
+                    "'" + m.key + "' in 'let' takes the path of a record, found " + m.value.text());
       PathCheck(m.value, bases_, arms_)();
       claim.let.emplace_back(m.key, m.value.as_string());
     }
@@ -143,8 +150,11 @@ class ClaimReader {
     // On the log scale a measure is positive, and so must be something of what is predicted.
     if (inner.low <= inner.high && !(claim.scale == "log" && inner.high <= 0)) return;
     const std::string margin = Json(claim.margin).text();
-    throw Error(ErrorKind::usage, predicts.place, "nothing is left of \"" + claim.predicts + "\" once the margin " + margin + " is taken off; no result could confirm it")
-        .hint(inner.low <= inner.high ? "on the log scale only what is above 0 counts" : "take a smaller margin, or a wider prediction");
+    throw Error(
+        ErrorKind::usage, predicts.place,
+        "nothing is left of \"" + claim.predicts + "\" once the margin " + margin + " is taken off; no result could confirm it")
+        .hint(inner.low <= inner.high ? "on the log scale only what is above 0 counts"
+                                      : "take a smaller margin, or a wider prediction");
   }
 
   Reading& reading_;
@@ -179,14 +189,16 @@ Prediction parse_prediction(const std::string& text, const Place& place) {
   else
     good = skip("in") && skip("[") && number(p.low) && skip(",") && number(p.high) && skip("]");
   if (!good || (skip(""), at != end))
-    throw Error(ErrorKind::usage, place, "\"" + text + "\" is not a prediction").hint("write \"< 0.5\", \"> 0.5\" or \"in [0.4, 0.6]\"");
+    throw Error(ErrorKind::usage, place, "\"" + text + "\" is not a prediction")
+        .hint("write \"< 0.5\", \"> 0.5\" or \"in [0.4, 0.6]\"");
   if (p.low > p.high) throw Error(ErrorKind::usage, place, "\"" + text + "\" ends before it begins");
   return p;
 }
 
 Prediction shrunk(const Prediction& prediction, double margin) { return {prediction.low + margin, prediction.high - margin}; }
 
-std::vector<Claim> read_claims(Reading& reading, const Json& manifest, const std::vector<BaseRecipe>& bases, const std::vector<ReadArm>& arms) {
+std::vector<Claim> read_claims(Reading& reading, const Json& manifest, const std::vector<BaseRecipe>& bases,
+                               const std::vector<ReadArm>& arms) {
   std::vector<Claim> out;
   const Json* claims = manifest.find("claims");
   if (!claims || claims->is_null()) return out;
@@ -194,7 +206,8 @@ std::vector<Claim> read_claims(Reading& reading, const Json& manifest, const std
     Claim claim = ClaimReader(reading, given, bases, arms).read();
     for (const Claim& other : out)
       if (other.id == claim.id)
-        throw Error(ErrorKind::usage, given.at("id").place, "two claims are called '" + claim.id + "', the other at " + other.source.at("id").place.text());
+        throw Error(ErrorKind::usage, given.at("id").place,
+                    "two claims are called '" + claim.id + "', the other at " + other.source.at("id").place.text());
     out.push_back(std::move(claim));
   }
   return out;

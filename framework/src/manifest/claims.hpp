@@ -17,7 +17,8 @@ Prediction parse_prediction(const std::string& text, const Place& place = {});
 // The prediction less the margin at its finite ends: where an interval has to lie to confirm it. Empty when low > high.
 Prediction shrunk(const Prediction& prediction, double margin);
 
-std::vector<Claim> read_claims(Reading& reading, const Json& manifest, const std::vector<BaseRecipe>& bases, const std::vector<ReadArm>& arms);
+std::vector<Claim> read_claims(Reading& reading, const Json& manifest, const std::vector<BaseRecipe>& bases,
+                               const std::vector<ReadArm>& arms);
 Json resolved_json(const Claim& claim);
 
 }  // namespace khost

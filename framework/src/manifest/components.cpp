@@ -62,7 +62,8 @@ ReadComponent read_component(Reading& reading, Kind kind, const Json& given, con
   schema.fields.insert(schema.fields.end(), host_fields.begin(), host_fields.end());
   for (const Field& field : description.schema.fields) {
     if (schema.find(field.name))
-      throw Error(ErrorKind::plugin, owner + " declares the key '" + field.name + "', which is the host's").hint("the plugin has to rename it");
+      throw Error(ErrorKind::plugin, owner + " declares the key '" + field.name + "', which is the host's")
+          .hint("the plugin has to rename it");
     schema.fields.push_back(field);
   }
   const Json resolved = resolve(schema, given, owner, &reading.warnings);

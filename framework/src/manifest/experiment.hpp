@@ -25,8 +25,8 @@ struct DataSpec {
   Component source;
   std::int64_t sequence = 127;
   std::int64_t batch = 1;
-  bool fresh = false;                      // "reuse": "fresh" draws a new batch each step; "fixed" (default) keeps one
-  std::int64_t held_out_windows = 16;      // windows of the held-out part on which held-out losses are measured
+  bool fresh = false;                  // "reuse": "fresh" draws a new batch each step; "fixed" (default) keeps one
+  std::int64_t held_out_windows = 16;  // windows of the held-out part on which held-out losses are measured
   std::int64_t calibration_windows = 16;
 };
 
@@ -44,11 +44,11 @@ struct AdapterSpec {
 
 struct BaseRecipe {
   std::string name;
-  std::string file;                 // a safetensors file instead of a recipe; then the rest is unused
-  std::vector<std::string> train;   // name patterns with *: "*" all, "@matrices" the adaptable ones
-  DataSpec data;                    // experiment's data with this base's "corpus", "batch", "data": {...}; fresh unless it says so
+  std::string file;                // a safetensors file instead of a recipe; then the rest is unused
+  std::vector<std::string> train;  // name patterns with *: "*" all, "@matrices" the adaptable ones
+  DataSpec data;                   // experiment's data with this base's "corpus", "batch", "data": {...}; fresh unless it says so
   Component optimizer;
-  std::int64_t steps = 0;           // exactly; with `until_loss`: at most
+  std::int64_t steps = 0;            // exactly; with `until_loss`: at most
   std::optional<double> until_loss;  // stop when the loss on the calibration part of the *experiment's* data is at or below
   std::uint64_t base_seed = 0;
   std::int64_t base_draws = 1;
@@ -66,7 +66,7 @@ struct Arm {
 };
 
 struct Claim {
-  std::string id, statement, measure, predicts, scale;  // scale: "linear" | "log"
+  std::string id, statement, measure, predicts, scale;   // scale: "linear" | "log"
   std::vector<std::pair<std::string, std::string>> let;  // name -> record path "K64/snr/drift/1", "@trained/K64/loss/final"
   double margin = 0;
   Json published;
@@ -78,8 +78,8 @@ struct Experiment {
   std::string name, title, published, note;
   std::string manifest_path, folder;  // of the manifest
   std::vector<std::string> plugin_path;
-  std::vector<std::uint64_t> seeds;   // 0 .. N-1
-  std::optional<Component> compute;   // manifest's backend, if it names one
+  std::vector<std::uint64_t> seeds;  // 0 .. N-1
+  std::optional<Component> compute;  // manifest's backend, if it names one
   Component model;
   DataSpec data;
   std::vector<BaseRecipe> bases;
@@ -90,11 +90,16 @@ struct Experiment {
 };
 
 // `--set a.b=v` and friends, applied to the manifest before anything else; the value is JSON, or else a string.
-struct Setting { std::string path, value; };
+struct Setting {
+  std::string path, value;
+};
 
-// Reads, overlays, validates. Throws a usage Error with file, line, column, what is allowed and the nearest name; a plugin Error when a
-// plugin it names cannot be had.
-struct LoadedExperiment { Experiment experiment; std::shared_ptr<Registry> registry; };
+// Reads, overlays, validates. Throws a usage Error with file, line, column, what is allowed and the nearest name; a plugin Error
+// when a plugin it names cannot be had.
+struct LoadedExperiment {
+  Experiment experiment;
+  std::shared_ptr<Registry> registry;
+};
 LoadedExperiment read_experiment(const std::string& manifest_path, const std::vector<Setting>& settings);
 
 }  // namespace khost

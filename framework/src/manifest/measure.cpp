@@ -159,14 +159,16 @@ struct Measure::Impl {
   std::vector<double> values;
 };
 
-Measure::Measure(const std::string& text, const std::vector<std::string>& names, const Place& place) : impl_(std::make_unique<Impl>()) {
+Measure::Measure(const std::string& text, const std::vector<std::string>& names, const Place& place)
+    : impl_(std::make_unique<Impl>()) {
   Scan scan(text, place);
   const std::vector<std::string> mentioned = scan.names();
   for (const std::string& name : mentioned) {
     if (contains(names, name) || contains(functions(), name) || contains(constants(), name)) continue;
     std::vector<std::string> near = names;
     near.insert(near.end(), functions().begin(), functions().end());
-    Error error(ErrorKind::usage, place, "the measure \"" + text + "\" speaks of '" + name + "', which is neither in 'let' nor a function");
+    Error error(ErrorKind::usage, place,
+                "the measure \"" + text + "\" speaks of '" + name + "', which is neither in 'let' nor a function");
     if (const std::string nearest = did_you_mean(name, near); !nearest.empty()) error.hint(nearest);
     throw error.hint("'let' has " + (names.empty() ? "nothing" : joined(names)) + "; functions: " + joined(functions()));
   }

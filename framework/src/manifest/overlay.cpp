@@ -47,7 +47,8 @@ void append(Json& object, const char* key, const JsonMember& more) {
 void overlay_probes(Json& out, const JsonMember& member, const Json& patch) {
   if (member.key == "probes!") {
     if (const Json* also = patch.find("probes"))
-      throw Error(ErrorKind::usage, member.place, "'probes!' replaces the probes; 'probes' at " + also->place.text() + " cannot stand beside it");
+      throw Error(ErrorKind::usage, member.place,
+                  "'probes!' replaces the probes; 'probes' at " + also->place.text() + " cannot stand beside it");
     out.erase("probes");
     put(out, member);
   } else {
@@ -58,7 +59,8 @@ void overlay_probes(Json& out, const JsonMember& member, const Json& patch) {
 void remove_entry(Json& out, const JsonMember& member, Layer layer) {
   const char* what = layer == Layer::arms ? "arm" : "base";
   if (out.erase(member.key)) return;
-  Error error(ErrorKind::usage, member.place, std::string("null removes the ") + what + " '" + member.key + "', but there is none beneath");
+  Error error(ErrorKind::usage, member.place,
+              std::string("null removes the ") + what + " '" + member.key + "', but there is none beneath");
   error.hint(nearest_and_all(member.key, keys_of(out), std::string(what) + "s"));
   throw error;
 }
@@ -129,7 +131,8 @@ class Loader {
  private:
   static Json::List files_of(const Json& include) {
     if (include.is_string()) return {include};
-    if (include.is_list() && std::all_of(include.as_list().begin(), include.as_list().end(), [](const Json& f) { return f.is_string(); }))
+    if (include.is_list() &&
+        std::all_of(include.as_list().begin(), include.as_list().end(), [](const Json& f) { return f.is_string(); }))
       return include.as_list();
     throw Error(ErrorKind::usage, include.place, "'include' takes a file name or a list of them, found " + include.text());
   }

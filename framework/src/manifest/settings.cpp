@@ -23,14 +23,17 @@ class Walk {
     if (node.is_null()) node = empty();
     if (node.is_list()) return set_in_list(node, rest);
     if (!node.is_object())
-      throw Error(ErrorKind::usage, place_, "'" + before(rest) + "' is " + node.text() + " and has no part '" + std::string(rest) + "'");
+      throw Error(ErrorKind::usage, place_,
+                  "'" + before(rest) + "' is " + node.text() + " and has no part '" + std::string(rest) + "'");
     const std::string_view key = longest_prefix(rest, keys_of(node));
     if (key.empty()) return set_new(node, rest, layer);
     if (key == rest) return assign(node, key);
-    const Layer next = layer != Layer::root ? Layer::plain : key == "arms" ? Layer::arms : key == "bases" ? Layer::bases : Layer::plain;
+    const Layer next = layer != Layer::root ? Layer::plain
+                       : key == "arms"      ? Layer::arms
+                       : key == "bases"     ? Layer::bases
+                                            : Layer::plain;
     set(*node.find(key), rest.substr(key.size() + 1), next);
   }
-
 
  private:
   // JSON where it looks like it, else the text itself: --set data.corpus=kjv needs no quotes.
@@ -96,7 +99,8 @@ class Walk {
     if (name.empty()) {
       const std::string part(rest.substr(0, rest.find('.')));
       std::erase(names, "");
-      throw Error(ErrorKind::usage, place_, "'" + before(rest) + "' has no entry '" + part + "'").hint(nearest_and_all(part, names, "entries"));
+      throw Error(ErrorKind::usage, place_, "'" + before(rest) + "' has no entry '" + part + "'")
+          .hint(nearest_and_all(part, names, "entries"));
     }
     const auto at = std::find(names.begin(), names.end(), name) - names.begin();
     Json& entry = list[static_cast<std::size_t>(at) % list.size()];
