@@ -323,15 +323,15 @@ TEST_CASE("manifest: overlays that match nothing") {
   };
   CHECK(
       said(R"("arms": {"K9": null})") ==
-      "m:1:34: null removes the arm 'K9', but there is none beneath\n  did you mean 'K8'?\n  the arms: K8, K16, K8-drop0.1, sgd");
+      "m:1:33: null removes the arm 'K9', but there is none beneath\n  did you mean 'K8'?\n  the arms: K8, K16, K8-drop0.1, sgd");
   CHECK(said(R"("bases": {"int": null})") ==
-        "m:1:35: null removes the base 'int', but there is none beneath\n  did you mean 'init'?\n  the bases: init, trained");
+        "m:1:34: null removes the base 'int', but there is none beneath\n  did you mean 'init'?\n  the bases: init, trained");
   CHECK(said(R"("probes": [], "probes!": [])") ==
         "m:1:38: 'probes!' replaces the probes; 'probes' at m:1:34 cannot stand beside it");
   CHECK(said(R"("arms": {"K8": null, "K16": null})").find("there is no arm 'K8'") !=
         std::string::npos);  // the probe beneath names it
   CHECK(said(R"("claims": [{"id": "noise", "let": {}, "measure": "1", "predicts": "> 0", "margin": 0}])") ==
-        "m:1:41: two claims are called 'noise', the other at beneath:24:12");
+        "m:1:42: two claims are called 'noise', the other at beneath:24:12");
 }
 
 TEST_CASE("manifest: includes in a circle, and a file that is no manifest") {
