@@ -26,8 +26,9 @@ class ArtifactStore {
   // progress lines what is being made: "tokenizer of 15007 pieces".
   virtual std::string get(std::string_view kind, const Json& recipe, std::string_view what,
                           const std::function<void(const std::string& temporary)>& build) = 0;
-  // The folder of a corpus that `./bootstrap` extracted, holding one file per corpus, a document per line;
-  // throws a usage Error that names the package and the command when it is not there.
+  // The file of a corpus that `./bootstrap corpora` extracted: UTF-8, a document per line. Compared with its checksum once a run.
+  // Throws a usage Error that names the package and the command when it is not there or differs, and the corpora there are for an
+  // unknown name.
   virtual std::string corpus_file(std::string_view name) = 0;
 
  protected:
