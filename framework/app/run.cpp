@@ -5,7 +5,7 @@
 #include <fstream>
 #include <iostream>
 
-#include "artifact/atomic_file.hpp"
+#include "artifact/file.hpp"
 #include "commands.hpp"
 #include "engine/prepare.hpp"
 #include "engine/runner.hpp"

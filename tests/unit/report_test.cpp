@@ -11,12 +11,10 @@
 
 #include "khost/json.hpp"
 #include "report/text.hpp"
-#include "unit/temporary_folder.hpp"
+#include "unit/scratch.hpp"
+#include "unit/text_file.hpp"
 
 using namespace khost;
-using khost::test::content_of;
-using khost::test::TemporaryFolder;
-using khost::test::write_text;
 
 namespace {
 
@@ -137,7 +135,7 @@ TEST_CASE("a run without published figures, and one without trials") {
 }
 
 TEST_CASE("summary.json is what scripts are promised") {
-  const TemporaryFolder folder;
+  const Scratch folder;
   Run run = small_run();
   write_summary(folder / "summary.json", run, small_published());
   const Json summary = parse_json_file(folder / "summary.json");
@@ -182,7 +180,7 @@ TEST_CASE("summary.json is what scripts are promised") {
 }
 
 TEST_CASE("records.csv") {
-  const TemporaryFolder folder;
+  const Scratch folder;
   Run run;
   run.trials.push_back(trial("a \"base\"", "K32,drop", 1, {{"snr", "drift/0", -1, 0.1, "1"}, {"snr", "line", 7, absent, ""}}));
   run.trials.push_back(trial("a \"base\"", "K32,drop", 0, {}));
@@ -200,7 +198,7 @@ TEST_CASE("records.csv") {
 }
 
 TEST_CASE("identical runs give identical records.csv, whatever they took") {
-  const TemporaryFolder folder;
+  const Scratch folder;
   Run first = small_run(), second = small_run();
   for (TrialResult& t : second.trials) {
     t.seconds *= 3;
@@ -213,7 +211,7 @@ TEST_CASE("identical runs give identical records.csv, whatever they took") {
 }
 
 TEST_CASE("report.md") {
-  const TemporaryFolder folder;
+  const Scratch folder;
   Run run = small_run();
   run.definitions.push_back({"snr", "drift/<group>", "1", "mean|g| / sd(g) over the steps"});
   run.definitions.push_back({"grad", "mean/<group>", "nats", "mean of |g|"});
@@ -229,7 +227,7 @@ TEST_CASE("report.md") {
 }
 
 TEST_CASE("a file that cannot be written is named") {
-  const TemporaryFolder folder;
+  const Scratch folder;
   CHECK_THROWS_WITH_AS(write_records_csv(folder / "none/records.csv", small_run()), doctest::Contains("none/records.csv"), Error);
 }
 
@@ -260,8 +258,8 @@ TEST_CASE("paper 85's published figures") {
 }
 
 TEST_CASE("wrong published figures are said with their place") {
-  const TemporaryFolder folder;
-  const ShareFolder share(folder.path());
+  const Scratch folder;
+  const ShareFolder share(folder.folder());
   std::filesystem::create_directory(folder / "published");
   const auto reads = [&](const std::string& figures) {
     write_text(folder / "published/mine.json",

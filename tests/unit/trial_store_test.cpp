@@ -12,13 +12,11 @@
 #include <limits>
 
 #include "khost/error.hpp"
-#include "unit/temporary_folder.hpp"
+#include "unit/scratch.hpp"
+#include "unit/text_file.hpp"
 
 namespace fs = std::filesystem;
 using namespace khost;
-using khost::test::content_of;
-using khost::test::TemporaryFolder;
-using khost::test::write_text;
 
 namespace {
 
@@ -65,8 +63,8 @@ int entries(const std::string& folder) {
 }  // namespace
 
 TEST_CASE("a kept trial reads back bit for bit") {
-  const TemporaryFolder cache;
-  const TrialStore store(cache.path());
+  const Scratch cache;
+  const TrialStore store(cache.folder());
   TrialResult written = sample("abc");
   const std::string folder = store.begin("abc");
   CHECK(fs::is_directory(folder));
@@ -107,8 +105,8 @@ TEST_CASE("a kept trial reads back bit for bit") {
 }
 
 TEST_CASE("a damaged trial is not loaded, and the log says which file and what is wrong") {
-  const TemporaryFolder cache;
-  const TrialStore store(cache.path());
+  const Scratch cache;
+  const TrialStore store(cache.folder());
   TrialResult written = sample("abc");
   const std::string temporary = store.begin("abc");
   write_text(temporary + "/trace.safetensors", "12345");
@@ -163,8 +161,8 @@ TEST_CASE("a damaged trial is not loaded, and the log says which file and what i
 }
 
 TEST_CASE("a trial of another format version is run again without complaint") {
-  const TemporaryFolder cache;
-  const TrialStore store(cache.path());
+  const Scratch cache;
+  const TrialStore store(cache.folder());
   fs::create_directory(store.folder("abc"));
   write_text(store.folder("abc") + "/trial.json", "{\"khost_trial\": 2, \"what\": \"ever\"}");
   const Log log;
@@ -173,8 +171,8 @@ TEST_CASE("a trial of another format version is run again without complaint") {
 }
 
 TEST_CASE("the first of two processes wins") {
-  const TemporaryFolder cache;
-  const TrialStore store(cache.path());
+  const Scratch cache;
+  const TrialStore store(cache.folder());
   const std::string first = store.begin("abc"), second = store.begin("abc");
   CHECK(first != second);
   TrialResult result = sample("abc");
@@ -187,8 +185,8 @@ TEST_CASE("the first of two processes wins") {
 }
 
 TEST_CASE("only finished trials are kept") {
-  const TemporaryFolder cache;
-  const TrialStore store(cache.path());
+  const Scratch cache;
+  const TrialStore store(cache.folder());
   TrialResult failed = sample("abc");
   failed.status = "failed";
   const std::string folder = store.begin("abc");
@@ -203,23 +201,23 @@ TEST_CASE("only finished trials are kept") {
 }
 
 TEST_CASE("temporary folders of dead processes are cleaned, others stay") {
-  const TemporaryFolder cache;
+  const Scratch cache;
   const pid_t child = ::fork();
   if (child == 0) ::_exit(0);
   ::waitpid(child, nullptr, 0);
   const std::string dead = cache / ("trials/abc.tmp-" + std::to_string(child) + "-0"),
-                    mine = TrialStore(cache.path()).begin("abc");
+                    mine = TrialStore(cache.folder()).begin("abc");
   const std::string other = cache / "trials/abc.tmp-notes";
   fs::create_directories(dead + "/deep");
   fs::create_directories(other);
-  const TrialStore store(cache.path());
+  const TrialStore store(cache.folder());
   CHECK_FALSE(fs::exists(dead));
   CHECK(fs::exists(mine));
   CHECK(fs::exists(other));
 }
 
 TEST_CASE("a cache that cannot be written is said with its name") {
-  const TemporaryFolder folder;
+  const Scratch folder;
   write_text(folder / "file", "");
   CHECK_THROWS_WITH_AS(TrialStore(folder / "file"), doctest::Contains("cannot make the folder"), Error);
 }

@@ -52,6 +52,12 @@ void NewFile::keep() {
   temporary_.clear();
 }
 
+void write_file_atomically(const std::string& path, std::string_view content) {
+  NewFile file(path);
+  file.write(content.data(), content.size());
+  file.keep();
+}
+
 void flush_to_disk(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) throw_file_error("open", path);

@@ -25,6 +25,9 @@ class NewFile {
   int file_ = -1;
 };
 
+// A whole file at once, by way of NewFile.
+void write_file_atomically(const std::string& path, std::string_view content);
+
 // Makes what has been written to a file, or the names in a folder, survive a power cut.
 void flush_to_disk(const std::string& path);
 

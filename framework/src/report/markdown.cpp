@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "artifact/atomic_file.hpp"
+#include "artifact/file.hpp"
 #include "report/figures.hpp"
 #include "report/text.hpp"
 

@@ -1,4 +1,4 @@
-#include "artifact/atomic_file.hpp"
+#include "artifact/file.hpp"
 #include "report/figures.hpp"
 #include "report/text.hpp"
 

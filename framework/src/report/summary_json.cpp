@@ -1,4 +1,4 @@
-#include "artifact/atomic_file.hpp"
+#include "artifact/file.hpp"
 #include "khost/json.hpp"
 #include "report/figures.hpp"
 

@@ -11,7 +11,6 @@
 #include <cstring>
 #include <filesystem>
 
-#include "artifact/atomic_file.hpp"
 #include "artifact/file.hpp"
 #include "khost/json.hpp"
 #include "store/trial_json.hpp"
