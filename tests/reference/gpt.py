@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 
 
-def parameter_shapes(vocabulary, d_model, n_layer, sequence):
+def parameter_shapes(vocabulary, d_model, n_layer, positions):
     """Names and shapes of all parameters, in the model's order."""
     d = d_model
-    shapes = {"tok_emb": (vocabulary, d), "pos_emb": (sequence, d)}
+    shapes = {"tok_emb": (vocabulary, d), "pos_emb": (positions, d)}
     for i in range(n_layer):
         p = f"layer.{i}."
         shapes |= {p + "ln1.weight": (d,), p + "ln1.bias": (d,), p + "attn.qkv": (3 * d, d), p + "attn.proj": (d, d),

@@ -18,7 +18,7 @@ The file, all little-endian:
 
 For each case CASE ("small", "full_rank", "odd") there are
 
-    CASE/shape            i32 [7]         vocabulary, d_model, n_layer, n_head, T, B, K
+    CASE/shape            i32 [8]         vocabulary, d_model, n_layer, n_head, T, B, K, rows of pos_emb (>= T)
     CASE/tokens, /targets i32 [B, T]
     CASE/weight/NAME      f32             every parameter, in the model's order
     CASE/U/NAME, /V/NAME  f32 [m,K] [n,K] the leading singular vectors of each adaptable matrix; in each pair the largest entry
@@ -56,17 +56,17 @@ import gpt
 
 MAGIC, VERSION = b"KHOSTREF", 1
 TYPES = [np.dtype("<f8"), np.dtype("<f4"), np.dtype("<i4")]
-CASES = {  # vocabulary, d_model, n_layer, n_head, T, B, K
-    "small": (61, 24, 3, 3, 13, 2, 5),
-    "full_rank": (43, 20, 1, 4, 7, 3, 20),
-    "odd": (37, 15, 2, 5, 9, 1, 11),
+CASES = {  # vocabulary, d_model, n_layer, n_head, T, B, K, rows of pos_emb
+    "small": (61, 24, 3, 3, 13, 2, 5, 16),
+    "full_rank": (43, 20, 1, 4, 7, 3, 20, 7),
+    "odd": (37, 15, 2, 5, 9, 1, 11, 9),
 }
 STEPS = 10
 
 
-def draw_weights(rng, vocabulary, d_model, n_layer, sequence):
+def draw_weights(rng, vocabulary, d_model, n_layer, positions):
     weights = {}
-    for name, shape in gpt.parameter_shapes(vocabulary, d_model, n_layer, sequence).items():
+    for name, shape in gpt.parameter_shapes(vocabulary, d_model, n_layer, positions).items():
         noise = rng.standard_normal(shape)
         if len(shape) == 2:
             value = noise * (0.5 if name.endswith("_emb") else shape[1] ** -0.5)
@@ -112,9 +112,9 @@ def train_weights(weights, tokens, targets, heads, rule, steps):
 
 
 def make_case(case, seed):
-    vocabulary, d_model, n_layer, heads, T, B, K = CASES[case]
+    vocabulary, d_model, n_layer, heads, T, B, K, positions = CASES[case]
     rng = np.random.default_rng(seed)
-    w32 = draw_weights(rng, vocabulary, d_model, n_layer, T)
+    w32 = draw_weights(rng, vocabulary, d_model, n_layer, positions)
     bases32, sigma = {}, {}
     for name in filter(gpt.adaptable, w32):
         *bases32[name], sigma[name] = leading_vectors(w32[name], K)
