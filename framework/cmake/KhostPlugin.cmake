@@ -13,11 +13,6 @@ endif()
 set(KHOST_PLUGIN_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
 set(KHOST_PLUGIN_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 
-# What a run needs: host and plugins, no tests.
-if(NOT TARGET khost_runtime)
-  add_custom_target(khost_runtime)
-endif()
-
 function(khost_add_plugin NAME KIND)
   set(kinds compute model optimizer data probe)
   if(NOT KIND IN_LIST kinds)
@@ -47,7 +42,6 @@ function(khost_add_plugin NAME KIND)
   target_link_libraries(${target} PRIVATE ${P_LIBRARIES})
   set_property(GLOBAL APPEND PROPERTY KHOST_PLUGIN_TARGETS ${target})
 
-  add_dependencies(khost_runtime ${target})
   if(BUILD_TESTING AND P_TESTS)
     add_executable(test_${NAME} ${P_TESTS} ${P_SOURCES})
     target_compile_options(test_${NAME} PRIVATE ${KHOST_WARNINGS})
