@@ -58,7 +58,7 @@ void check_gradients(Bench& bench, const std::string& backend_name, std::size_t 
       worst = std::max(worst, std::abs(quotient - static_cast<double>(found[i])));
     }
     INFO(backend_name, ": ", name, " worst ", worst, " of ", largest, " in batch ", bench.B, " sequence ", bench.T);
-    CHECK(worst <= 2e-5 * std::max({scale, largest, 0.1 * scale_of_all, 1e-3}));
+    CHECK(worst <= 2e-5 * std::max({scale, largest, 0.1 * scale_of_all, 2e-2}));
   };
   for (const auto& a : bench.adapters) compare(a.name + "/alpha", at.alpha.at(a.name), a.grad.span());
   if (!bench.options.weight_gradients) return;
@@ -175,7 +175,7 @@ TEST_CASE("graph: adapters only: alpha gradients without weight gradients, some 
 
 TEST_CASE("graph: the head's chunks: token counts around a chunk's size give the same loss and gradients as the oracle") {
   const TestModel model({matrix("E", 13, 6), matrix("H", 13, 6)}, [](Graph& g) { g.head_cross_entropy(g.embedding("E"), "H"); });
-  for (const std::int64_t T : {127, 128, 129, 300}) {
+  for (const std::int64_t T : {255, 256, 257, 530}) {
     Bench bench(model, 1, T, 13, {.ranks = {{"H", 3}}});
     check_gradients(bench, "openblas", 30);
   }

@@ -8,7 +8,9 @@
 namespace khost {
 namespace {
 
-constexpr std::int64_t most_rows = 128;  // tokens whose logits exist at a time
+// Tokens whose logits exist at a time: enough that reading and laying out W for each chunk costs little beside the products, few
+// enough that 15007 logits each stay a small part of a step's memory (15 MiB).
+constexpr std::int64_t most_rows = 256;
 
 // Logits, their cross-entropy and all of the head's gradients in one sweep over chunks of tokens: logits are by far the largest
 // value, so they are used while they are there. What backward() of the others needs is the gradient of h.
