@@ -43,7 +43,7 @@ void print_arm(const Session& session, const Arm& arm) {
 }
 
 void plan(const SessionOptions& options) {
-  const Session session(options, [](std::string_view what) { std::cerr << "making " << what << "\n"; });
+  const Session session(options, [](std::string_view what) { std::cerr << what << "\n"; });
   const TrialStore store(session.cache.root());
   const Environment& e = session.environment;
   std::cout << fmt::format("{}  (run {})\n", session.experiment.name, session.plan.run_hash);

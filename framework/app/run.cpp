@@ -29,7 +29,8 @@ extern "C" void on_interrupt(int signal) {
 bool interrupted() { return interruptions > 0; }
 
 std::string base_line(const PlannedBase& base, const BaseProgress& p) {
-  std::string text = fmt::format("base {}: step {}/{}, loss {:.4f}", base.recipe->name, p.step, p.steps, p.loss);
+  std::string text = fmt::format("base {}: step {}/{}", base.recipe->name, p.step, p.steps);
+  if (p.step > 0) text += fmt::format(", loss {:.4f}", p.loss);
   if (base.recipe->until_loss)
     text += fmt::format(", calibration {:.4f} (until {:.4f})", p.calibration, *base.recipe->until_loss);
   return text;
@@ -74,7 +75,7 @@ void run(const SessionOptions& options, const std::string& out) {
     else
       std::cerr << text << "\n";
   };
-  Session session(options, [&](std::string_view what) { say(fmt::format("making {}", what)); });
+  Session session(options, [&](std::string_view what) { say(what); });
   for (const std::string& warning : session.experiment.warnings) say("warning: " + warning);
   const auto published = read_published(session.experiment.published);
   const std::string folder = out.empty() ? "runs/" + session.experiment.name + "/" + session.plan.run_hash : out;
@@ -94,6 +95,7 @@ void run(const SessionOptions& options, const std::string& out) {
 
   Progress progress(static_cast<int>(session.plan.trials.size()), session.jobs);
   shown = &progress;
+  const LogThrough through(progress);
   const TrialStore store(session.cache.root());
   const auto artifact_backend = session.artifact_backend.make(session.artifact_threads);
   Bases bases(

@@ -8,7 +8,7 @@ void SessionOptions::declare(CLI::App& command) {
   command.add_option("manifest", manifest, "the experiment's manifest")->required();
   command.add_option("--set", set, "change a key of the manifest: steps=10, adapter.rank=16")
       ->type_name("KEY=VALUE")
-      ->expected(1);
+      ->allow_extra_args(false);
   command.add_option("--seeds", seeds, "how many seeds, from 0")->check(CLI::PositiveNumber);
   command.add_option("--backend", backend, "the compute backend; `khost list` shows them");
   command.add_option("--threads", threads, "threads of each trial")->check(CLI::Range(1, 1024));

@@ -6,10 +6,10 @@
 #include <cmath>
 #include <limits>
 
-#include "khost/safetensors.hpp"
 #include "engine/batches.hpp"
 #include "engine/trainer.hpp"
 #include "khost/parallel.hpp"
+#include "khost/safetensors.hpp"
 
 namespace khost {
 
@@ -74,6 +74,13 @@ std::vector<bool> chosen(const BaseRecipe& recipe, const std::vector<Parameter>&
 
 }  // namespace
 
+namespace {
+
+// Measuring the target costs half a step: often enough to stop near it, seldom enough not to matter.
+constexpr std::int64_t calibration_period = 5;
+
+}  // namespace
+
 void Bases::train(const PlannedBase& planned, const std::string& path) {
   const BaseRecipe& recipe = *planned.recipe;
   const std::uint64_t seed = recipe.base_seed + static_cast<std::uint64_t>(planned.draw);
@@ -108,16 +115,18 @@ void Bases::train(const PlannedBase& planned, const std::string& path) {
     }
 
     Random windows(seed, "base", "windows");
+    Batch batch;
     bool reached = false;
     for (;; ++progress.step) {
       if (interrupted_()) throw Error(ErrorKind::interrupted, "interrupted while training base '" + recipe.name + "'");
-      if (calibration) {
+      if (calibration && (progress.step % calibration_period == 0 || progress.step == recipe.steps)) {
         progress.calibration = calibration->loss(*evaluator);
         reached = progress.calibration <= *recipe.until_loss;
       }
       report_(planned, progress);
       if (reached || progress.step == recipe.steps) break;
-      const Batch batch = draw_batch(data, Part::train, recipe.data.batch, recipe.data.sequence, windows);
+      if (recipe.data.fresh || progress.step == 0)
+        batch = draw_batch(data, Part::train, recipe.data.batch, recipe.data.sequence, windows);
       progress.loss = program.forward(batch.tokens, batch.targets, Program::Gradients::alpha_and_weights);
       if (!std::isfinite(progress.loss))
         throw Error(ErrorKind::trial, recipe.place,

@@ -185,16 +185,22 @@ Text::Text(const Config& config, DataContext& context) : vocabulary_(config.voca
   recipe.set("calibration", config.calibration);
   identity_ = "text " + sha256(recipe.canonical());
 
-  const std::string path = context.artifacts.get("tokens", recipe, "tokens of " + name_, [&](const std::string& temporary) {
-    write_tokens(sources, config, Tokenizer(training, config.vocab, context.artifacts), name_, temporary);
-  });
-  file_ = std::make_unique<SafetensorsFile>(path);
+  make_file_ = [=, this, &artifacts = context.artifacts] {
+    return artifacts.get("tokens", recipe, "tokens of " + name_, [&](const std::string& temporary) {
+      write_tokens(sources, config, Tokenizer(training, config.vocab, artifacts), name_, temporary);
+    });
+  };
 }
 
-std::int64_t Text::tokens(Part part) const { return file_->get(name_of(part)).size(); }
+const SafetensorsFile& Text::file() const {
+  std::call_once(made_, [this] { file_ = std::make_unique<SafetensorsFile>(make_file_()); });
+  return *file_;
+}
+
+std::int64_t Text::tokens(Part part) const { return file().get(name_of(part)).size(); }
 
 void Text::windows(Part part, std::int64_t count, std::int64_t length, Random& random, std::span<std::int32_t> out) const {
-  const ArrayView view = file_->get(name_of(part));
+  const ArrayView view = file().get(name_of(part));
   const std::span<const std::int32_t> all = view.i32();
   if (count < 0 || length < 1 || std::ssize(out) != count * length) {
     throw Error(ErrorKind::plugin, "data 'text': " + std::to_string(count) + " windows of " + std::to_string(length) +

