@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 #include <iostream>
@@ -32,13 +33,15 @@ void print_arm(const Session& session, const Arm& arm) {
       arm.steps, adapter, trainable);
   for (const Component& c : arm.probes) {
     const Signals signals = describe(session.registry->get(Kind::probe, c.plugin), &c.config).signals;
-    std::string line;
+    std::vector<std::string> parts;
+    std::string reads;
     for (const Signals::Need& need : signals.needs)
-      line += (line.empty() ? " reads " : ", ") + need.name + " (" + when_text(need.when) + ")";
-    for (const std::string& what : signals.modifies) line += (line.empty() ? " changes " : "; changes ") + what;
-    if (signals.evaluation_count) line += fmt::format("; {} evaluations", signals.evaluation_count);
-    if (signals.gradient_count) line += fmt::format("; {} gradients of further batches", signals.gradient_count);
-    std::cout << fmt::format("    {}:{}\n", c.name, line);
+      reads += (reads.empty() ? "reads " : ", ") + need.name + " (" + when_text(need.when) + ")";
+    if (!reads.empty()) parts.push_back(reads);
+    for (const std::string& what : signals.modifies) parts.push_back("changes " + what);
+    if (signals.evaluation_count) parts.push_back(fmt::format("{} evaluations", signals.evaluation_count));
+    if (signals.gradient_count) parts.push_back(fmt::format("gradients of {} further batches", signals.gradient_count));
+    std::cout << fmt::format("    {}: {}\n", c.name, fmt::join(parts, "; "));
   }
 }
 

@@ -114,7 +114,7 @@ TEST_CASE("the quickstart answers with a table, a summary and records, and its s
 
   const Outcome second = khost({manifest, "--out", "second"});
   CHECK(second.code == 0);
-  CHECK(has(second.out, "36 trials: 36 from the cache"));
+  CHECK(has(second.out, "36 trials: 0 run, 36 from the cache"));
   CHECK(records(khost, "first") == records(khost, "second"));
   const auto table = [](const std::string& out) {
     return out.substr(out.find("base plain"), out.find("run folder") - out.find("base plain"));
@@ -336,4 +336,23 @@ TEST_CASE("plan, list and inspect tell without running") {
   CHECK(khost({"inspect", "snrr"}).code == 3);
   CHECK(khost({"rnu"}).code == 2);
   CHECK(khost({"run"}).code == 2);
+}
+
+TEST_CASE("the README's probe builds as it stands there and answers") {
+  const Khost khost;
+  const Outcome o = khost(
+      {khost.manifest(R"("plugin_path": [")" KHOST_README_PLUGINS R"("], "probes": [{"plugin": "gradient_norm", "every": 2}])"),
+       "--out", "run"});
+  INFO(o.err);
+  REQUIRE(o.code == 0);
+  const Json summary = parse_json_file(khost.scratch / "run/summary.json");
+  const Json& record = summary.at("records").at("plain/A/gradient_norm/norm");
+  CHECK(record.at("mean").as_number() > 0);
+  CHECK(record.at("unit").as_string() == "nats");
+  CHECK(has(records(khost, "run"), "gradient_norm,norm,4,"));
+  CHECK(!has(records(khost, "run"), "gradient_norm,norm,3,"));
+  const Outcome wrong = khost(
+      {khost.manifest(R"("plugin_path": [")" KHOST_README_PLUGINS R"("], "probes": [{"plugin": "gradient_norm", "evry": 2}])")});
+  CHECK(wrong.code == 2);
+  CHECK(has(wrong.err, "did you mean 'every'?"));
 }

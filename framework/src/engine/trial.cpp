@@ -6,10 +6,10 @@
 #include <chrono>
 #include <cmath>
 
-#include "khost/safetensors.hpp"
 #include "engine/batches.hpp"
 #include "engine/probes.hpp"
 #include "engine/trainer.hpp"
+#include "khost/safetensors.hpp"
 
 namespace khost {
 
@@ -232,13 +232,13 @@ class Running {
   }
 
   void write_artifact(const std::string& name, std::span<const NamedArray> arrays) {
-    std::map<std::string, std::string> metadata{{"khost", "artifact " + name},
-                                                {"trial", planned_.key.text()},
-                                                {"model", context_.experiment.model.config.text()},
-                                                {"optimizer", text_of(arm_.optimizer)},
-                                                {"recipe", planned_.identity.canonical()}};
-    for (const JsonMember& m : context_.experiment.model.config.as_object())
-      metadata[m.key] = m.value.is_string() ? m.value.as_string() : m.value.text();
+    std::map<std::string, std::string> metadata{
+        {"khost", "artifact " + name}, {"trial", planned_.key.text()}, {"recipe", planned_.identity.canonical()}};
+    // What a reader needs to compute the trial again, under its own key: n_head, lr, basis, ...
+    if (arm_.adapter) metadata["basis"] = arm_.adapter->basis;
+    for (const Json* config : {&context_.experiment.model.config, &arm_.optimizer.config})
+      for (const JsonMember& m : config->as_object())
+        metadata[m.key] = m.value.is_string() ? m.value.as_string() : m.value.text();
     const std::string file = name + ".safetensors";
     write_safetensors(folder_ + "/" + file, arrays, metadata);
     result_.artifacts.push_back(file);
