@@ -9,6 +9,7 @@
 #include "commands.hpp"
 #include "engine/prepare.hpp"
 #include "engine/runner.hpp"
+#include "manifest/record_path.hpp"
 #include "report/progress.hpp"
 #include "report/report.hpp"
 #include "session.hpp"
@@ -59,7 +60,7 @@ std::vector<Definition> definitions_of(const Session& session) {
   for (const Arm& arm : session.experiment.arms)
     for (const Component& c : arm.probes)
       for (const Signals::Emit& emit : describe(session.registry->get(Kind::probe, c.plugin), &c.config).signals.emits) {
-        const RecordName name = record_name(c.name, emit.name);
+        const RecordName name = record_name(c, emit.name);
         if (std::ranges::none_of(all, [&](const Definition& d) { return d.probe == name.probe && d.name == name.name; }))
           all.push_back({name.probe, name.name, emit.unit, emit.doc});
       }

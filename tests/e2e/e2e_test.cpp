@@ -356,3 +356,17 @@ TEST_CASE("the README's probe builds as it stands there and answers") {
   CHECK(wrong.code == 2);
   CHECK(has(wrong.err, "did you mean 'every'?"));
 }
+
+TEST_CASE("records that stand beside their probe can be claimed on, and two instances do not collide") {
+  const Khost khost;
+  const Outcome o = khost({khost.manifest(R"(
+    "probes": [{"plugin": "snr", "groups": [[0, "K"]], "batches": 0}, {"plugin": "snr", "as": "halves", "groups": [[0, 2], [2, "K"]], "batches": 0}],
+    "claims": [{"id": "c", "let": {"a": "A/grad/mean/0", "b": "B/halves/grad/mean/1"}, "measure": "a - b", "predicts": "< 1", "margin": 0.1}])"),
+                           "--out", "run"});
+  INFO(o.err);
+  REQUIRE(o.code == 0);
+  const Json summary = parse_json_file(khost.scratch / "run/summary.json");
+  CHECK(summary.at("records").find("plain/A/grad/mean/0"));
+  CHECK(summary.at("records").find("plain/A/halves/grad/mean/1"));
+  CHECK(summary.at("records").find("plain/B/halves/drift/1"));
+}

@@ -1,17 +1,17 @@
 #include "engine/probes.hpp"
 
 #include <algorithm>
-#include <set>
+
+#include "manifest/record_path.hpp"
 
 namespace khost {
 
 struct Probes::Instance {
-  std::string name;  // in records and messages
+  Component component;
   Signals declared;
   std::shared_ptr<Probe> probe;
   Policy* policy = nullptr;  // the same object, if it is one
   std::unique_ptr<Random> random;
-  std::set<std::string, std::less<>> made;  // records of the whole trial, each once
 
   bool needs(std::string_view signal, std::int64_t step) const {
     return std::ranges::any_of(declared.needs, [&](const Signals::Need& n) { return n.name == signal && n.when.includes(step); });
@@ -20,21 +20,15 @@ struct Probes::Instance {
     return std::ranges::any_of(declared.needs, [&](const Signals::Need& n) { return n.when.includes(step); });
   }
   std::string frame(const char* phase, std::int64_t step = -1) const {
-    return "probe '" + name + "' in " + phase + (step >= 0 ? " at step " + std::to_string(step) : "");
+    return "probe '" + component.name + "' in " + phase + (step >= 0 ? " at step " + std::to_string(step) : "");
   }
 };
-
-RecordName record_name(std::string_view instance, std::string_view name) {
-  if (!name.starts_with('/')) return {std::string(instance), std::string(name)};
-  const std::size_t end = name.find('/', 1);
-  return {std::string(name.substr(1, end - 1)), std::string(name.substr(end + 1))};
-}
 
 Probes::Probes(const std::vector<Component>& components, Registry& registry) {
   for (const Component& c : components) {
     const Plugin& plugin = registry.get(Kind::probe, c.plugin);
     auto instance = std::make_shared<Instance>();
-    instance->name = c.name;
+    instance->component = c;
     instance->declared = describe(plugin, &c.config).signals;
     instance->probe = create<Probe>(plugin, c.config);
     if (plugin.descriptor->policy) {
@@ -56,24 +50,12 @@ bool Probes::needs(std::string_view signal) const {
   });
 }
 
-namespace {
-
-// A declared part in <> stands for any text without '/'.
-bool matches(std::string_view declared, std::string_view name) {
-  if (declared.empty() || name.empty()) return declared.empty() && name.empty();
-  if (declared.front() != '<') return declared.front() == name.front() && matches(declared.substr(1), name.substr(1));
-  const std::string_view rest = declared.substr(declared.find('>') + 1);
-  for (std::size_t taken = 1; taken <= name.size() && name[taken - 1] != '/'; ++taken)
-    if (matches(rest, name.substr(taken))) return true;
-  return false;
-}
-
-}  // namespace
-
 void Probes::add(const Instance& instance, std::string_view name, std::int64_t step, double value) {
   for (const Signals::Emit& emit : instance.declared.emits)
-    if (matches(emit.name, name)) {
-      RecordName full = record_name(instance.name, name);
+    if (matches_record(emit.name, name)) {
+      RecordName full = record_name(instance.component, name);
+      if (step < 0 && !made_.insert(full.probe + "/" + full.name).second)
+        throw Error(ErrorKind::plugin, "the record '" + full.probe + "/" + full.name + "' was made twice in this trial");
       records_.push_back({std::move(full.probe), std::move(full.name), step, value, emit.unit});
       return;
     }
@@ -121,15 +103,11 @@ class Probes::TrialView final : public Trial {
     check(alphas);
     probes_.hooks_.gradients(alphas, count, visit);
   }
-  Random random(std::string_view purpose) override { return Random(info().seed, instance_.name, purpose); }
+  Random random(std::string_view purpose) override { return Random(info().seed, instance_.component.name, purpose); }
   void write_artifact(std::string_view name, std::span<const NamedArray> arrays) override {
     probes_.hooks_.write_artifact(std::string(name), arrays);
   }
-  void record(std::string_view name, double value) override {
-    if (!instance_.made.emplace(name).second)
-      throw Error(ErrorKind::plugin, "the record '" + std::string(name) + "' was made twice");
-    probes_.add(instance_, name, -1, value);
-  }
+  void record(std::string_view name, double value) override { probes_.add(instance_, name, -1, value); }
   void record(std::string_view name, std::int64_t step, double value) override { probes_.add(instance_, name, step, value); }
 
  private:
@@ -167,7 +145,7 @@ class Probes::PlanView final : public StepPlan {
 void Probes::begin(TrialHooks hooks) {
   hooks_ = std::move(hooks);
   for (auto& i : instances_) {
-    i->random = std::make_unique<Random>(hooks_.info->seed, i->name, "policy");
+    i->random = std::make_unique<Random>(hooks_.info->seed, i->component.name, "policy");
     call_plugin(i->frame("begin"), [&] { i->probe->begin(*hooks_.info); });
   }
 }

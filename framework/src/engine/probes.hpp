@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,7 @@ class Probes {
   std::vector<std::shared_ptr<Instance>> instances_;
   TrialHooks hooks_;
   std::vector<Record> records_;
+  std::set<std::string> made_;  // names of the trial's records that are not of a step
 };
 
 }  // namespace khost

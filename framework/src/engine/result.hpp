@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "plan/keys.hpp"
@@ -17,12 +16,6 @@ struct Record {
   double value = 0;        // NaN: missing
   std::string unit;        // "nats", "1", "parameters"
 };
-
-// Where a probe's declared or made name stands: "drift/0" of instance snr under snr; "/grad/mean/0", beside it, under grad.
-struct RecordName {
-  std::string probe, name;
-};
-RecordName record_name(std::string_view instance, std::string_view name);
 
 struct TrialResult {
   TrialKey key;

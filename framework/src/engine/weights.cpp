@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <set>
 
-#include "khost/safetensors.hpp"
 #include "khost/error.hpp"
 #include "khost/random.hpp"
+#include "khost/safetensors.hpp"
 
 namespace khost {
 

@@ -80,12 +80,14 @@ class PathCheck {
   void record(const ReadArm& in, const RecordPath& path) const {
     std::vector<std::string> declared = own_records(path.probe), probes = {"loss", "parameters"};
     bool found = !declared.empty();
-    for (std::size_t i = 0; i < in.arm.probes.size(); ++i) {
-      probes.push_back(in.arm.probes[i].name);
-      if (probes.back() != path.probe) continue;
-      found = true;
-      for (const Signals::Emit& emit : in.signals[i].emits) declared.push_back(emit.name);
-    }
+    for (std::size_t i = 0; i < in.arm.probes.size(); ++i)
+      for (const Signals::Emit& emit : in.signals[i].emits) {
+        RecordName name = record_name(in.arm.probes[i], emit.name);
+        if (std::find(probes.begin(), probes.end(), name.probe) == probes.end()) probes.push_back(name.probe);
+        if (name.probe != path.probe) continue;
+        found = true;
+        declared.push_back(std::move(name.name));
+      }
     if (!found) absent("probe in arm '" + path.arm + "' called", path.probe, probes, "probes of the arm");
     if (std::none_of(declared.begin(), declared.end(), [&](const std::string& d) { return matches_record(d, path.record); }))
       absent("record of '" + path.probe + "' called", path.record, declared, "records of '" + path.probe + "'");

@@ -20,6 +20,13 @@ std::optional<RecordPath> parse_record_path(std::string_view text) {
   return path;
 }
 
+RecordName record_name(const Component& probe, std::string_view name) {
+  if (!name.starts_with('/')) return {probe.name, std::string(name)};
+  if (probe.name != probe.plugin) return {probe.name, std::string(name.substr(1))};
+  const std::size_t end = name.find('/', 1);
+  return {std::string(name.substr(1, end - 1)), std::string(name.substr(end + 1))};
+}
+
 bool matches_record(std::string_view declared, std::string_view name) {
   const std::size_t open = declared.find('<');
   const std::size_t close = open == std::string_view::npos ? open : declared.find('>', open);

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "manifest/experiment.hpp"
+
 namespace khost {
 
 struct RecordPath {
@@ -14,6 +16,13 @@ struct RecordPath {
 
 // Nothing when the text has not the form.
 std::optional<RecordPath> parse_record_path(std::string_view text);
+
+// Where a probe's declared or made name stands: "drift/0" of instance snr under snr; "/grad/mean/0", beside it, under grad. An
+// instance with a name of its own ("as") keeps the latter to itself, as NAME/grad/mean/0: an arm may have several.
+struct RecordName {
+  std::string probe, name;
+};
+RecordName record_name(const Component& probe, std::string_view name);
 
 // Does `name` fit a declared name, in which a part in <> stands for any text without '/'? "drift/<group>" fits "drift/0".
 bool matches_record(std::string_view declared, std::string_view name);

@@ -50,7 +50,9 @@ Json configuration(const std::string& text) {
 std::unique_ptr<Text> make(Cache& cache, const std::vector<std::string>& texts, const std::string& folder = kFixtures) {
   DataContext context{cache, {}, folder, 1};
   for (const std::string& text : texts) context.siblings.push_back(configuration(text));
-  return std::make_unique<Text>(read_config<Text::Config>(context.siblings[0]), context);
+  auto data = std::make_unique<Text>(read_config<Text::Config>(context.siblings[0]), context);
+  data->tokens(Part::train);  // made when first asked for
+  return data;
 }
 
 std::vector<std::int32_t> all_of(const Text& data, Part part) {
@@ -203,6 +205,20 @@ TEST_CASE("text: what an experiment's data must agree on") {
   CHECK_THROWS_WITH_AS(make(cache, {R"({"vocab": 100, "corpus": "kjv"})"}), doctest::Contains("run ./bootstrap corpora"), Error);
   CHECK_THROWS_WITH_AS(make(cache, {R"({"vocab": 100, "corpus": "kjv"})"}),
                        doctest::Contains("in data 'text' at test.manifest:1:26"), Error);
+}
+
+TEST_CASE("text: what a plan asks for needs no tokens") {
+  const Folder folder;
+  bool made = false;
+  Cache cache(folder.path, [&](std::string_view) { made = true; });
+  DataContext context{cache, {configuration(kVillage)}, kFixtures, 1};
+  const Text data(read_config<Text::Config>(context.siblings[0]), context);
+  CHECK(data.vocabulary() == 150);
+  const std::string identity = data.identity();
+  CHECK(!made);
+  CHECK(data.tokens(Part::train) > 0);
+  CHECK(made);
+  CHECK(data.identity() == identity);
 }
 
 TEST_CASE("text: vocabularies that the text does not give") {
