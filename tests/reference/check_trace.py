@@ -191,16 +191,30 @@ def check_steps(trace, heads, last, worst):
         worst.see_relative("weight.grad", trace.steps["weight.grad"].get(i, {}), weight_grad, f"step {i}")
 
 
+# Adam's first step is g / (|g| + eps): where |g| is far below its vector's norm, it turns the rounding of any f32 backward pass
+# into a step of another size or sign. Such components are counted and left out (at most one in a hundred): f32 resolves 1.2e-7 of
+# the norm, and eight times that leaves a step its three digits.
+RESOLVED = 1e-6
+
+
 def check_training(trace, heads, rule, last, worst):
+    """Trains on its own from alpha = 0; returns how many components f32 does not resolve, and of how many."""
     traced = trace.steps["alpha"]
     if not traced:
-        return
+        return 0, 0
     alphas = {n: torch.zeros(U.shape[1], dtype=torch.float64) for n, (U, _) in trace.bases.items()}
+    resolved = {n: torch.ones_like(a, dtype=torch.bool) for n, a in alphas.items()}
     for i in range(min(last, max(traced)) + 1):
         if i in traced:
-            worst.see_relative("alpha", traced[i], alphas, f"step {i}")
+            seen = {n: torch.where(resolved[n], a, alphas[n]) if n in resolved and a.shape == alphas[n].shape else a
+                    for n, a in traced[i].items()}
+            worst.see_relative("alpha", seen, alphas, f"step {i}")
         if i < max(traced):
-            rule.step(alphas, gpt.loss_and_gradients(trace.weights, trace.bases, alphas, trace.tokens, trace.targets, heads)[1])
+            gradients = gpt.loss_and_gradients(trace.weights, trace.bases, alphas, trace.tokens, trace.targets, heads)[1]
+            for n, g in gradients.items():
+                resolved[n] &= g.abs() > RESOLVED * g.norm()
+            rule.step(alphas, gradients)
+    return sum(int((~r).sum()) for r in resolved.values()), sum(r.numel() for r in resolved.values())
 
 
 def check(path, options):
@@ -221,8 +235,9 @@ def check(path, options):
     worst = Worst()
     check_bases(trace, svd, worst)
     check_steps(trace, heads, last, worst)
+    unresolved = count = 0
     if options.train:
-        check_training(trace, heads, gpt.Adam(**rule), last, worst)
+        unresolved, count = check_training(trace, heads, gpt.Adam(**rule), last, worst)
     good = bool(worst.found)
     for kind, limit in LIMITS.items():
         if kind in worst.found:
@@ -232,6 +247,9 @@ def check(path, options):
             print(f"  {kind:<12} {error:9.2e}  limit {limit:.0e}  {'ok      ' if fits else 'EXCEEDED'}  ({where})")
         else:
             print(f"  {kind:<12} not checked")
+    if unresolved:
+        print(f"  {unresolved} of {count} alphas left out: their gradient is below {RESOLVED:.0e} of their vector's norm")
+        good = good and unresolved <= max(1, count // 100)
     return good
 
 
