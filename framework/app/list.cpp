@@ -11,7 +11,7 @@ namespace khost {
 namespace {
 
 void print_json(const Registry& registry, const Registry::Listing& listing) {
-  Json::List plugins, refused, folders;
+  Json::List plugins, refused, hidden, folders;
   for (const Plugin* p : listing.plugins) {
     Json& added = plugins.emplace_back(Json::Object{});
     added.set("kind", name_of(p->kind()));
@@ -26,10 +26,16 @@ void print_json(const Registry& registry, const Registry::Listing& listing) {
     added.set("path", path);
     added.set("reason", reason);
   }
+  for (const auto& [path, used] : listing.hidden) {
+    Json& added = hidden.emplace_back(Json::Object{});
+    added.set("path", path);
+    added.set("by", used);
+  }
   for (const std::string& folder : registry.folders()) folders.emplace_back(folder);
   Json all{Json::Object{}};
   all.set("plugins", Json(std::move(plugins)));
   all.set("refused", Json(std::move(refused)));
+  all.set("hidden", Json(std::move(hidden)));
   all.set("folders", Json(std::move(folders)));
   std::cout << all.pretty() << '\n';
 }
@@ -51,6 +57,11 @@ void print_text(const Registry& registry, const Registry::Listing& listing) {
       for (const char c : reason) std::cout << c << (c == '\n' ? "  " : "");
       std::cout << '\n';
     }
+  }
+  if (!listing.hidden.empty()) {
+    std::cout
+        << "\nhidden: of two plugins of one name the first folder's is used; to use the other, rename one or change the order\n";
+    for (const auto& [path, used] : listing.hidden) std::cout << fmt::format("  {}\n    by {}\n", path, used);
   }
   std::cout << "\nfolders\n";
   for (const std::string& folder : registry.folders()) std::cout << "  " << folder << '\n';

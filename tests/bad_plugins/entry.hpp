@@ -1,6 +1,9 @@
 // An entry that is right but for what CHANGE does to it.
 #pragma once
 
+#include <algorithm>
+#include <string_view>
+
 #include "khost/plugin.hpp"
 
 #define KHOST_BAD_PLUGIN(DESCRIPTOR, CHANGE)                                          \
@@ -15,6 +18,16 @@
   }
 
 namespace bad {
+
+// Changes the fingerprint's part KEY=... to KEY=VALUE, as another build would have it.
+constexpr void set_part(khost_entry& e, std::string_view key, std::string_view value) {
+  const std::string_view before = KHOST_FINGERPRINT;
+  const std::size_t begin = before.find(key), end = std::min(before.find(';', begin), before.size());
+  std::size_t at = begin;
+  for (const std::string_view text : {key, value, before.substr(end)})
+    for (const char c : text) e.fingerprint[at++] = c;
+  while (at < sizeof e.fingerprint) e.fingerprint[at++] = 0;
+}
 
 // Does nothing.
 struct Idle : khost::Probe {

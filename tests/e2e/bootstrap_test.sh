@@ -149,6 +149,26 @@ check "removal: exit code" equal "$code" 2
 check "removal: refused" err_has "apt would remove precious, which khost never does"
 check "removal: nothing installed" not_called '^apt-get install -y'
 
+# ---- test and test --all: with cmake, ninja and ctest that only say what they were asked
+fake cmake <<<'exit 0'
+fake ninja <<<'echo "ninja: no work to do."'
+fake ctest <<<'[[ "$*" != *broken* ]]'
+run LACKING="" test
+check "test: exit code" equal "$code" 0
+check "test: without the slow ones" called "^ctest --test-dir $checkout/build .*-LE slow"
+check "test: no sanitizer" not_called 'asan|tsan'
+run LACKING="" test --all -R some
+check "test --all: exit code" equal "$code" 0
+check "test --all: the slow ones too" not_called 'LE slow'
+for sanitizer in asan-ubsan tsan; do
+  check "test --all: configures $sanitizer" called "^cmake --fresh --preset $sanitizer "
+  check "test --all: builds only tests of $sanitizer" called "^ninja -C $checkout/build-$sanitizer .*khost_checked"
+  check "test --all: runs $sanitizer, with the options given" called "^ctest --preset $sanitizer .*-R some"
+done
+run LACKING="" test --all -R broken
+check "test --all: a failure is one" equal "$code" 1
+check "test --all: goes on after a failure" called "^ctest --preset tsan"
+
 # Lists that know nothing: updated once, and the failure is apt's own words.
 fake apt-get <<<'case "$*" in *" -s "*) echo "E: Unable to locate package libhwy-dev"; exit 100 ;; esac'
 run LACKING="libhwy-dev" build

@@ -121,7 +121,7 @@ TEST_CASE("each unfit plugin is refused with its own reason, and the process liv
   CHECK(says(refusal("second_openmp"), "needs libomp.so.5, a second OpenMP runtime"));
   CHECK(says(refusal("second_openmp"), "-fopenmp=libgomp"));
   CHECK(says(refusal("unresolved"), "cannot be loaded: undefined symbol"));
-  CHECK(says(refusal("unresolved"), "undefined symbol: _Z28a_function_that_nobody_wrotev\n"));
+  CHECK(says(refusal("unresolved"), "undefined symbol: a_function_that_nobody_wrote() (_Z28a_function_that_nobody_wrotev)\n"));
   CHECK(says(refusal("c_table_probe"), "is a C table, but brings a component of kind probe"));
   CHECK(says(refusal("misnamed"), "calls its probe 'another_name', but its file 'misnamed'"));
   CHECK(says(refusal("no_descriptors"), "has an entry without descriptors"));
@@ -149,6 +149,11 @@ TEST_CASE("a fingerprint that differs is shown with the host's, the first differ
   const auto two = first_difference("abi=1;sdk=12;compiler=gcc-12;std=202002;cxx11abi=0;debug=0;rtti=1;asan=1;tsan=0", host);
   CHECK(two.text == "its libstdc++ ABI flag is 0, khost's is 1");
   CHECK(two.mend == "rebuild the plugin with -D_GLIBCXX_USE_CXX11_ABI=1");
+  const auto standard = first_difference("abi=1;sdk=12;compiler=gcc-12;std=201703;cxx11abi=1;debug=0;rtti=1;asan=0;tsan=0", host);
+  CHECK(standard.text == "its C++ standard is C++17, khost's is C++20");
+  CHECK(standard.mend == "rebuild the plugin as C++20 (CMAKE_CXX_STANDARD)");
+  const auto tsan = first_difference("abi=1;sdk=12;compiler=gcc-12;std=202002;cxx11abi=1;debug=0;rtti=1;asan=0;tsan=1", host);
+  CHECK(tsan.text == "its ThreadSanitizer is on, khost's is off");
   CHECK(first_difference("abi=1;sdk=12", host).text == "its compiler is not given, khost's is gcc-12");
   CHECK(first_difference("", host).text == "its SDK ABI version is not given, khost's is 1");
   CHECK(first_difference(std::string(host) + ";more=1", host).text == "its fingerprint has another form");
@@ -267,6 +272,9 @@ TEST_CASE("plugins are found in the folders' order, and a miss says where it loo
   REQUIRE(listing.refused.size() == 1);
   CHECK(listing.refused[0].first == second + "/goof.so");
   CHECK(says(listing.refused[0].second, "is not an ELF file"));
+  REQUIRE(listing.hidden.size() == 1);
+  CHECK(listing.hidden[0].first == second + "/good.so");
+  CHECK(listing.hidden[0].second == first + "/good.so");
 }
 
 TEST_CASE("the default folders: manifest, environment, beside the host, installed; each once") {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <optional>
+#include <utility>
 
 namespace khost {
 namespace {
@@ -17,12 +18,12 @@ constexpr std::array parts{
     Part{"abi", "SDK ABI version", "rebuild the plugin with the SDK of this khost"},
     Part{"sdk", "SDK headers' hash", "rebuild the plugin with the SDK of this khost; in this tree, ./bootstrap build does it"},
     Part{"compiler", "compiler", "rebuild the plugin with {}, the compiler that built khost (CMAKE_CXX_COMPILER)"},
-    Part{"std", "C++ standard", "rebuild the plugin with the same C++ standard (CMAKE_CXX_STANDARD)"},
+    Part{"std", "C++ standard", "rebuild the plugin as {} (CMAKE_CXX_STANDARD)"},
     Part{"cxx11abi", "libstdc++ ABI flag", "rebuild the plugin with -D_GLIBCXX_USE_CXX11_ABI={}"},
     Part{"debug", "_GLIBCXX_DEBUG", "rebuild the plugin with the same setting of _GLIBCXX_DEBUG"},
     Part{"rtti", "RTTI", "rebuild the plugin with -frtti, as khost is"},
-    Part{"asan", "AddressSanitizer setting", "build khost and the plugin both with -fsanitize=address, or neither"},
-    Part{"tsan", "ThreadSanitizer setting", "build khost and the plugin both with -fsanitize=thread, or neither"},
+    Part{"asan", "AddressSanitizer", "build khost and the plugin both with -fsanitize=address, or neither"},
+    Part{"tsan", "ThreadSanitizer", "build khost and the plugin both with -fsanitize=thread, or neither"},
 };
 
 std::optional<std::string_view> value_of(std::string_view fingerprint, std::string_view key) {
@@ -34,6 +35,19 @@ std::optional<std::string_view> value_of(std::string_view fingerprint, std::stri
   return std::nullopt;
 }
 
+// As a person says it.
+std::string in_words(std::string_view key, std::optional<std::string_view> value) {
+  if (!value) return "not given";
+  if (key == "std")
+    for (const auto& [macro, name] : {std::pair("201402", "C++14"), std::pair("201703", "C++17"), std::pair("202002", "C++20")})
+      if (*value == macro) return name;
+  if (key == "debug" || key == "rtti" || key == "asan" || key == "tsan") {
+    if (*value == "0") return "off";
+    if (*value == "1") return "on";
+  }
+  return std::string(*value);
+}
+
 }  // namespace
 
 FingerprintDifference first_difference(std::string_view plugin, std::string_view host) {
@@ -41,8 +55,9 @@ FingerprintDifference first_difference(std::string_view plugin, std::string_view
   for (const Part& part : parts) {
     const auto theirs = value_of(plugin, part.key), ours = value_of(host, part.key);
     if (theirs == ours) continue;
-    return {fmt::format("its {} is {}, khost's is {}", part.words, theirs.value_or("not given"), ours.value_or("not given")),
-            fmt::format(fmt::runtime(part.mend), ours.value_or("?"))};
+    const std::string our_words = in_words(part.key, ours);
+    return {fmt::format("its {} is {}, khost's is {}", part.words, in_words(part.key, theirs), our_words),
+            fmt::format(fmt::runtime(part.mend), our_words)};
   }
   return {"its fingerprint has another form", "rebuild the plugin with the SDK of this khost"};
 }

@@ -1,9 +1,13 @@
 // Loads one plugin file that has been judged, and checks what its entry points to.
 #include <fmt/format.h>
 
+#include <cxxabi.h>
+
 #include <boost/dll/shared_library.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <mutex>
 
 #include "plugin/registry.hpp"
@@ -17,6 +21,17 @@ namespace fs = std::filesystem;
   throw Error(ErrorKind::plugin, fmt::format("plugin {} {}", path, why)).hint(hint);
 }
 
+// "undefined symbol: _Z1fv" as "undefined symbol: f() (_Z1fv)".
+std::string with_plain_symbol(std::string_view words) {
+  constexpr std::string_view mark = "undefined symbol: ";
+  const auto begin = words.find(mark);
+  if (begin == std::string_view::npos) return std::string(words);
+  const std::string symbol(words.substr(begin + mark.size()));
+  const std::unique_ptr<char, void (*)(void*)> plain(abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, nullptr), std::free);
+  if (!plain) return std::string(words);  // a C function's name, or more than a name
+  return fmt::format("{}{} ({})", words.substr(0, begin + mark.size()), plain.get(), symbol);
+}
+
 // The loader's own words, out of Boost's "...load() failed (dlerror system message: PATH: WORDS): ...".
 std::string loader_words(std::string_view what, const std::string& path) {
   constexpr std::string_view mark = "dlerror system message: ";
@@ -25,7 +40,7 @@ std::string loader_words(std::string_view what, const std::string& path) {
   what.remove_prefix(begin + mark.size());
   what = what.substr(0, what.rfind("): "));
   if (what.starts_with(path + ": ")) what.remove_prefix(path.size() + 2);
-  return std::string(what);
+  return with_plain_symbol(what);
 }
 
 std::string load_hint(std::string_view words) {
@@ -84,8 +99,8 @@ std::vector<Plugin> load(const std::string& path) {
     check_descriptor(path, judged.fingerprint, d);
     for (const Plugin& other : plugins)
       if (other.descriptor->kind == d.kind)
-        refuse(path, fmt::format("brings '{}' of kind {} twice", d.name, name_of(other.kind())),
-               "give each component a file of its own");
+        refuse(path, fmt::format("brings two components called '{}', both of kind {}", d.name, name_of(other.kind())),
+               "a manifest could not say which of them it means: rename one, and give it a file of its own");
     plugins.push_back({path, &d});
   }
   return plugins;

@@ -7,7 +7,7 @@
 #include <boost/dll/runtime_symbol_info.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <set>
+#include <map>
 #include <tuple>
 
 namespace khost {
@@ -21,7 +21,7 @@ bool is_file(const fs::path& path) {
 }
 
 std::string with_article(Kind kind) {
-  const std::string name = name_of(kind);
+  const std::string name = kind == Kind::compute ? "compute backend" : name_of(kind);
   return (name[0] == 'o' ? "an " : "a ") + name;
 }
 
@@ -54,17 +54,22 @@ std::vector<std::string> Registry::default_folders(const std::vector<std::string
   return folders;
 }
 
-std::vector<std::string> Registry::files() const {
+std::vector<std::string> Registry::files(std::vector<std::pair<std::string, std::string>>* hidden) const {
   std::vector<std::string> result;
-  std::set<std::string> seen;
+  std::map<std::string, std::string> seen;
   for (const std::string& folder : folders_) {
     std::vector<fs::path> here;
     std::error_code ignored;
     for (auto it = fs::directory_iterator(folder, ignored); !ignored && it != fs::directory_iterator(); it.increment(ignored))
       if (it->path().extension() == ".so" && is_file(it->path())) here.push_back(it->path());
     std::sort(here.begin(), here.end());
-    for (const fs::path& path : here)
-      if (seen.insert(path.filename().string()).second) result.push_back(path.string());
+    for (const fs::path& path : here) {
+      const auto [first, added] = seen.emplace(path.filename().string(), path.string());
+      if (added)
+        result.push_back(path.string());
+      else if (hidden)
+        hidden->emplace_back(path.string(), first->second);
+    }
   }
   return result;
 }
@@ -109,7 +114,7 @@ const Plugin& Registry::get(Kind kind, std::string_view name) const {
 
 Registry::Listing Registry::list() const {
   Listing listing;
-  for (const std::string& path : files()) {
+  for (const std::string& path : files(&listing.hidden)) {
     try {
       for (const Plugin& plugin : load_plugin_file(path)) listing.plugins.push_back(&plugin);
     } catch (const Error& e) {

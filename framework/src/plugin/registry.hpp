@@ -50,15 +50,17 @@ class Registry {
   std::span<const Plugin> find(std::string_view name) const;
 
   // Everything in all folders, by kind and name: what loads, and for what does not, path and reason. Of two files with one name
-  // only the first is used, and listed.
+  // only the first is used, and listed; `hidden` tells of the others.
   struct Listing {
     std::vector<const Plugin*> plugins;
+    std::vector<std::pair<std::string, std::string>> hidden;  // a file, and the one that is used instead
     std::vector<std::pair<std::string, std::string>> refused;
   };
   Listing list() const;
 
  private:
-  std::vector<std::string> files() const;  // the .so files that can be found by name
+  // The .so files that can be found by name, and into `hidden` those that cannot, each with the one that is found instead.
+  std::vector<std::string> files(std::vector<std::pair<std::string, std::string>>* hidden = nullptr) const;
   std::vector<std::string> folders_;
 };
 

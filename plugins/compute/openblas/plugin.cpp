@@ -27,8 +27,8 @@ int create(const char* options, int32_t threads, void** context, char* message, 
     dladdr(reinterpret_cast<const void*>(&openblas_get_parallel), &where);
     std::snprintf(message, size,
                   "the OpenBLAS that was loaded, %s, is the %s flavour, but khost needs the OpenMP one (Debian package "
-                  "libopenblas0-openmp); "
-                  "something else in this process loaded it first under the same library name: unset LD_PRELOAD and look at "
+                  "libopenblas0-openmp): the threads of any other fight khost's for the cores\n"
+                  "  something else in this process loaded it first under the same library name: unset LD_PRELOAD, and look at "
                   "LD_LIBRARY_PATH",
                   where.dli_fname ? where.dli_fname : "libopenblas.so.0",
                   openblas_get_parallel() == OPENBLAS_THREAD ? "pthread" : "sequential");
