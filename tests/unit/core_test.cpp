@@ -9,6 +9,7 @@
 #include "khost/random.hpp"
 #include "khost/schema.hpp"
 #include "khost/tensor.hpp"
+#include "message.hpp"
 
 using namespace khost;
 
@@ -36,21 +37,6 @@ struct Config {
   }
 };
 
-Json object(std::initializer_list<std::pair<const char*, Json>> members) {
-  Json json{Json::Object{}};
-  for (const auto& [key, value] : members) json.set(key, value);
-  return json;
-}
-
-std::string message_of(const auto& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
 }  // namespace
 
 TEST_CASE("an error says what, where, in what, and what to do") {
@@ -64,7 +50,7 @@ TEST_CASE("an error says what, where, in what, and what to do") {
 
 TEST_CASE("a schema fills defaults in and refuses what does not fit") {
   const Schema schema = schema_of<Config>();
-  const Json full = resolve(schema, object({{"lr", 1}, {"items", Json::List{object({})}}}), "optimizer 'x'");
+  const Json full = resolve(schema, Json::object({{"lr", 1}, {"items", Json::List{Json::object({})}}}), "optimizer 'x'");
   CHECK(full.text() == R"({"lr":1.0,"mode":"fast","keep":[64,32],"until":null,"items":[{"width":3}],"log":"quiet"})");
   const auto config = read_config<Config>(full);
   CHECK(config.lr == 1.0);
@@ -74,15 +60,15 @@ TEST_CASE("a schema fills defaults in and refuses what does not fit") {
   CHECK(identity_of(schema, full).find("log") == nullptr);
 
   const auto refusal = [&](Json given) { return message_of([&] { resolve(schema, given, "optimizer 'x'"); }); };
-  CHECK(refusal(object({{"rl", 1}})) ==
+  CHECK(refusal(Json::object({{"rl", 1}})) ==
         "optimizer 'x' has no key 'rl'\n  did you mean 'lr'?\n  its keys: lr, mode, keep, until, items, log");
-  CHECK(refusal(object({{"lr", 2}})) == "'lr' of optimizer 'x' is 2, expected a number between 0 and 1");
-  CHECK(refusal(object({{"lr", std::nan("")}})).find("expected a number") != std::string::npos);
-  CHECK(refusal(object({{"lr", "2"}})) == "'lr' of optimizer 'x' takes a number, found the string \"2\"");
-  CHECK(refusal(object({{"mode", "fat"}})) ==
+  CHECK(refusal(Json::object({{"lr", 2}})) == "'lr' of optimizer 'x' is 2, expected a number between 0 and 1");
+  CHECK(refusal(Json::object({{"lr", std::nan("")}})).find("expected a number") != std::string::npos);
+  CHECK(refusal(Json::object({{"lr", "2"}})) == "'lr' of optimizer 'x' takes a number, found the string \"2\"");
+  CHECK(refusal(Json::object({{"mode", "fat"}})) ==
         "'mode' of optimizer 'x' is \"fat\", expected one of: fast, exact\n  did you mean 'fast'?");
-  CHECK(refusal(object({{"keep", Json::List{8, 0}}})) == "'keep[1]' of optimizer 'x' is 0, expected a number at least 1");
-  CHECK(refusal(object({{"items", Json::List{object({{"wide", 1}})}}})).find("under 'items[0]' has no key 'wide'") !=
+  CHECK(refusal(Json::object({{"keep", Json::List{8, 0}}})) == "'keep[1]' of optimizer 'x' is 0, expected a number at least 1");
+  CHECK(refusal(Json::object({{"items", Json::List{Json::object({{"wide", 1}})}}})).find("under 'items[0]' has no key 'wide'") !=
         std::string::npos);
 }
 
@@ -93,8 +79,8 @@ TEST_CASE("JSON numbers survive writing") {
     CHECK(text.find_first_of(".e") != std::string::npos);  // reads back as a number, not an integer
   }
   CHECK(Json(std::nan("")).text() == "null");
-  CHECK(object({{"b", 1}, {"a", 2}}).canonical() == R"({"a":2,"b":1})");
-  CHECK(object({{"b", 1}, {"a", 2}}) == object({{"a", 2}, {"b", 1}}));
+  CHECK(Json::object({{"b", 1}, {"a", 2}}).canonical() == R"({"a":2,"b":1})");
+  CHECK(Json::object({{"b", 1}, {"a", 2}}) == Json::object({{"a", 2}, {"b", 1}}));
 }
 
 TEST_CASE("random streams: named, reproducible, independent, of the right moments") {

@@ -38,6 +38,9 @@ class Json {
   Json(List value);
   Json(Object value);
 
+  // An object of these members, in this order.
+  static Json object(std::initializer_list<std::pair<const char*, Json>> members);
+
   bool is_null() const;
   bool is_bool() const;
   bool is_integer() const;  // written without fraction or exponent

@@ -29,6 +29,12 @@ Json::Json(std::string_view value) : value_(std::string(value)) {}
 Json::Json(List value) : value_(std::move(value)) {}
 Json::Json(Object value) : value_(std::move(value)) {}
 
+Json Json::object(std::initializer_list<std::pair<const char*, Json>> members) {
+  Json json{Object{}};
+  for (const auto& [key, value] : members) json.set(key, value);
+  return json;
+}
+
 bool Json::is_null() const { return std::holds_alternative<std::nullptr_t>(value_); }
 bool Json::is_bool() const { return std::holds_alternative<bool>(value_); }
 bool Json::is_integer() const { return std::holds_alternative<std::int64_t>(value_); }

@@ -146,7 +146,7 @@ class Loader {
     for (std::size_t i = 0; i < stack_.size(); ++i) {
       if (key_of_file(stack_[i]) != key_of_file(path)) continue;
       std::string circle;
-      for (; i < stack_.size(); ++i) circle += stack_[i] + " includes ";
+      for (; i < stack_.size(); ++i) circle.append(stack_[i]).append(" includes ");
       throw Error(ErrorKind::usage, file.place, "manifests include each other in a circle: " + circle + path);
     }
     return load(path);

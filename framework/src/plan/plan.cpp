@@ -11,12 +11,6 @@ std::string TrialKey::text() const {
 
 namespace {
 
-Json object(std::initializer_list<std::pair<const char*, Json>> members) {
-  Json json{Json::Object{}};
-  for (const auto& [key, value] : members) json.set(key, value);
-  return json;
-}
-
 class Planner {
  public:
   Planner(const Experiment& experiment, const Materials& materials, const Environment& environment,
@@ -34,7 +28,7 @@ class Planner {
           plan.trials.push_back(trial(plan, b, arm, seed));
           hashes.push_back(plan.trials.back().hash);
         }
-    Json run = object({{"experiment", experiment_.resolved}, {"trials", std::move(hashes)}});
+    Json run = Json::object({{"experiment", experiment_.resolved}, {"trials", std::move(hashes)}});
     run.find("experiment")->erase("plugin_path");  // where the files stand is no part of what they compute
     plan.run_hash = short_hash(run.canonical());
     return plan;
@@ -43,24 +37,24 @@ class Planner {
  private:
   Json component(Kind kind, const Component& c) const {
     const Plugin& plugin = materials_.registry().get(kind, c.plugin);
-    return object({{"plugin", c.plugin},
-                   {"config", identity_of(describe(plugin, &c.config).schema, c.config)},
-                   {"numerics", static_cast<std::int64_t>(plugin.descriptor->numerics)}});
+    return Json::object({{"plugin", c.plugin},
+                         {"config", identity_of(describe(plugin, &c.config).schema, c.config)},
+                         {"numerics", static_cast<std::int64_t>(plugin.descriptor->numerics)}});
   }
 
   static Json environment(const Environment& e) {
-    return object({{"backend", e.backend},
-                   {"library", e.library},
-                   {"version", e.library_version},
-                   {"kernel", e.kernel},
-                   {"threads", e.threads}});
+    return Json::object({{"backend", e.backend},
+                         {"library", e.library},
+                         {"version", e.library_version},
+                         {"kernel", e.kernel},
+                         {"threads", e.threads}});
   }
 
   Json data(const DataSpec& spec) const {
-    return object({{"source", materials_.data(spec).identity()},
-                   {"sequence", spec.sequence},
-                   {"batch", spec.batch},
-                   {"fresh", spec.fresh}});
+    return Json::object({{"source", materials_.data(spec).identity()},
+                         {"sequence", spec.sequence},
+                         {"batch", spec.batch},
+                         {"fresh", spec.fresh}});
   }
 
   // Floating-point operations of one forward pass over one batch: 2 m n a token and matrix, 2 K (m + n) for its adapter, and
@@ -77,24 +71,24 @@ class Planner {
   PlannedBase base(const BaseRecipe& recipe, std::int64_t draw) const {
     PlannedBase planned{.recipe = &recipe, .draw = draw, .identity = {}, .hash = {}, .cost = {}};
     if (!recipe.file.empty()) {
-      planned.identity = object({{"file", sha256_file(recipe.file)}, {"model", component(Kind::model, experiment_.model)}});
+      planned.identity = Json::object({{"file", sha256_file(recipe.file)}, {"model", component(Kind::model, experiment_.model)}});
     } else {
       Json::List train;
       for (const std::string& pattern : recipe.train) train.push_back(pattern);
-      planned.identity = object({{"khost", libkhost_numerics},
-                                 {"model", component(Kind::model, experiment_.model)},
-                                 {"steps", recipe.steps},
-                                 {"seed", recipe.base_seed},
-                                 {"draw", draw}});
+      planned.identity = Json::object({{"khost", libkhost_numerics},
+                                       {"model", component(Kind::model, experiment_.model)},
+                                       {"steps", recipe.steps},
+                                       {"seed", recipe.base_seed},
+                                       {"draw", draw}});
       if (recipe.steps > 0) {  // the plain initialisation depends on nothing else
         planned.identity.set("train", std::move(train));
         planned.identity.set("data", data(recipe.data));
         planned.identity.set("optimizer", component(Kind::optimizer, recipe.optimizer));
         planned.identity.set("environment", environment(artifact_environment_));
         if (recipe.until_loss)
-          planned.identity.set("until", object({{"loss", *recipe.until_loss},
-                                                {"data", data(experiment_.data)},
-                                                {"windows", experiment_.data.calibration_windows}}));
+          planned.identity.set("until", Json::object({{"loss", *recipe.until_loss},
+                                                      {"data", data(experiment_.data)},
+                                                      {"windows", experiment_.data.calibration_windows}}));
       }
       planned.identity.set("vocabulary", materials_.data(experiment_.data).vocabulary());
       planned.identity.set("parameters", shapes());
@@ -118,17 +112,18 @@ class Planner {
         .key = {arm.name, base.recipe->name, base.draw, seed}, .arm = &arm, .base = b, .identity = {}, .hash = {}, .cost = {}};
     Json arm_data = data(arm.data);
     arm_data.set("held_out_windows", arm.data.held_out_windows);
-    planned.identity = object({{"khost", libkhost_numerics},
-                               {"base", base.hash},
-                               {"model", component(Kind::model, experiment_.model)},
-                               {"data", std::move(arm_data)},
-                               {"optimizer", component(Kind::optimizer, arm.optimizer)},
-                               {"steps", arm.steps},
-                               {"seed", seed},
-                               {"environment", environment(environment_)}});
+    planned.identity = Json::object({{"khost", libkhost_numerics},
+                                     {"base", base.hash},
+                                     {"model", component(Kind::model, experiment_.model)},
+                                     {"data", std::move(arm_data)},
+                                     {"optimizer", component(Kind::optimizer, arm.optimizer)},
+                                     {"steps", arm.steps},
+                                     {"seed", seed},
+                                     {"environment", environment(environment_)}});
     planned.identity.set(
-        "adapter",
-        arm.adapter ? object({{"basis", arm.adapter->basis}, {"core", arm.adapter->core}, {"rank", arm.adapter->rank}}) : Json());
+        "adapter", arm.adapter
+                       ? Json::object({{"basis", arm.adapter->basis}, {"core", arm.adapter->core}, {"rank", arm.adapter->rank}})
+                       : Json());
     planned.cost.steps = arm.steps;
     planned.cost.evaluations = 1 + 2 * arm.data.held_out_windows / arm.data.batch;
     Json::List probes;

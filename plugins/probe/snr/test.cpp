@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "khost/testing.hpp"
+#include "message.hpp"
 #include "snr.hpp"
 
 using khost::Alphas;
@@ -24,15 +25,6 @@ double mean_abs_over_sd(std::vector<double> x) {
   for (const double v : x) mean += v / static_cast<double>(x.size()), mean_abs += std::abs(v) / static_cast<double>(x.size());
   for (const double v : x) m2 += (v - mean) * (v - mean);
   return mean_abs / std::sqrt(m2 / static_cast<double>(x.size() - 1));
-}
-
-std::string message_of(const auto& f) {
-  try {
-    f();
-  } catch (const khost::Error& e) {
-    return e.what();
-  }
-  return "no error";
 }
 
 }  // namespace
