@@ -1,0 +1,61 @@
+// BLIS, the OpenMP flavour, through its own interface: strides of rows and columns, and the number of threads with each call.
+
+#include <blis.h>
+#include <dlfcn.h>
+
+#include <cstdio>
+#include <new>
+
+#include "../blas.hpp"
+#include "khost/plugin.hpp"
+
+namespace {
+
+using khost::blas::Context;
+
+int score() { return 90; }  // Measured against OpenBLAS: docs/plugins/compute.md
+
+int create(const char* options, int32_t threads, void** context, char* message, size_t size) {
+  if (!khost::blas::without_options(options, message, size)) return 1;
+  if (!bli_info_get_enable_openmp()) {
+    Dl_info where{};
+    dladdr(reinterpret_cast<const void*>(&bli_info_get_enable_openmp), &where);
+    std::snprintf(message, size,
+                  "the BLIS that was loaded, %s, is not the OpenMP flavour (Debian package libblis4-openmp); something else in "
+                  "this process loaded it first under the same library name: unset LD_PRELOAD and look at LD_LIBRARY_PATH",
+                  where.dli_fname ? where.dli_fname : "libblis.so.4");
+    return 1;
+  }
+  *context = new (std::nothrow) Context{threads};
+  return *context ? 0 : khost::blas::out_of_memory(message, size);
+}
+
+void destroy(void* context) { delete static_cast<Context*>(context); }
+
+void info(void* context, khost_compute_info* out) {
+  std::snprintf(out->library, sizeof out->library, "BLIS");
+  std::snprintf(out->version, sizeof out->version, "%s", bli_info_get_version_str());
+  std::snprintf(out->kernel, sizeof out->kernel, "%s", bli_arch_string(bli_arch_query_id()));
+  out->threads = static_cast<Context*>(context)->threads;
+}
+
+int gemm(void* context, const khost_gemm* g) {
+  if (g->k <= 0) return KHOST_DECLINED;
+  // With the call, not bli_thread_set_num_threads: that is one setting for the process, and trials may run side by side.
+  rntm_t threads;
+  bli_rntm_init(&threads);
+  bli_rntm_set_num_threads(static_cast<Context*>(context)->threads, &threads);
+  float alpha = g->alpha, beta = g->beta;
+  // BLIS's interface takes its inputs as float*; it does not write to them.
+  bli_sgemm_ex(g->transpose_a ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE, g->transpose_b ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE, g->m,
+               g->n, g->k, &alpha, const_cast<float*>(g->a), g->lda, 1, const_cast<float*>(g->b), g->ldb, 1, &beta, g->c, g->ldc,
+               1, nullptr, &threads);
+  return 0;
+}
+
+constexpr khost_compute table = {
+    sizeof(khost_compute), KHOST_COMPUTE_API, score, create, destroy, info, gemm, nullptr, nullptr, nullptr, nullptr};
+
+}  // namespace
+
+KHOST_COMPUTE_PLUGIN(khost::compute("blis", "BLIS with OpenMP threads: optimised matrix products", 1, &table))
