@@ -33,7 +33,8 @@ Description describe(dnnl_engine_t engine, const dnnl_memory_desc_t& a, const dn
   Description out;
   Attributes attributes;
   dnnl_matmul_desc_t operation;
-  if (!ok(dnnl_primitive_attr_create(&attributes.value)) || !ok(dnnl_matmul_desc_init(&operation, &a, &b, nullptr, &c))) return out;
+  if (!ok(dnnl_primitive_attr_create(&attributes.value)) || !ok(dnnl_matmul_desc_init(&operation, &a, &b, nullptr, &c)))
+    return out;
   dnnl_primitive_attr_set_scratchpad_mode(attributes.value, dnnl_scratchpad_mode_user);
   dnnl_primitive_attr_set_fpmath_mode(attributes.value, dnnl_fpmath_mode_strict);  // whatever DNNL_DEFAULT_FPMATH_MODE says
   if (alpha != 1) dnnl_primitive_attr_set_output_scales(attributes.value, 1, 0, &alpha);
@@ -100,17 +101,9 @@ Multiplier::Product Multiplier::make(const Key& key, const Packed* packed) {
 bool Multiplier::multiply(const khost_gemm& g, const Packed* packed) {
   if (g.k <= 0) return false;
   blas::follow_threads(threads_);
-  const Key key{g.m,
-                g.n,
-                g.k,
-                g.lda,
-                packed ? 0 : g.ldb,
-                g.ldc,
-                g.transpose_a,
-                packed ? 0 : g.transpose_b,
-                packed != nullptr,
-                g.alpha,
-                g.beta};
+  const Key key{
+      g.m,     g.n,   g.k, g.lda, packed ? 0 : g.ldb, g.ldc, g.transpose_a, packed ? 0 : g.transpose_b, packed != nullptr,
+      g.alpha, g.beta};
   auto found = products_.find(key);
   if (found == products_.end()) {
     if (products_.size() >= most_products) products_.clear();
@@ -137,8 +130,8 @@ std::unique_ptr<Packed> Multiplier::pack(const khost_gemm& g) {
   dnnl_memory_desc_t any{};
   const dnnl_dims_t dims{g.k, g.n};
   dnnl_memory_desc_init_by_tag(&any, 2, dims, dnnl_f32, dnnl_format_tag_any);
-  const Description description = describe(engine_.value, strided(rows_of_layout, g.k, g.k, false), any,
-                                           strided(rows_of_layout, g.n, g.n, false), 1, 0);
+  const Description description =
+      describe(engine_.value, strided(rows_of_layout, g.k, g.k, false), any, strided(rows_of_layout, g.n, g.n, false), 1, 0);
   if (!description.value) return nullptr;
   const dnnl_memory_desc_t given = strided(g.k, g.n, g.ldb, g.transpose_b);
   const dnnl_memory_desc_t& layout = *dnnl_primitive_desc_query_md(description.value, dnnl_query_weights_md, 0);
@@ -156,7 +149,8 @@ std::unique_ptr<Packed> Multiplier::pack(const khost_gemm& g) {
       !ok(dnnl_primitive_create(&reorder.value, order.value)))
     return nullptr;
   const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, from.value}, {DNNL_ARG_TO, to.value}};
-  if (!ok(dnnl_primitive_execute(reorder.value, stream_.value, 2, arguments)) || !ok(dnnl_stream_wait(stream_.value))) return nullptr;
+  if (!ok(dnnl_primitive_execute(reorder.value, stream_.value, 2, arguments)) || !ok(dnnl_stream_wait(stream_.value)))
+    return nullptr;
   return packed;
 }
 

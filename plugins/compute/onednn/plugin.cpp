@@ -89,9 +89,10 @@ int gemm_packed(void* context, const khost_gemm* g, const void* packed) {
 
 void release(void* packed) { delete static_cast<Packed*>(packed); }
 
-constexpr khost_compute table = {
-    sizeof(khost_compute), KHOST_COMPUTE_API, score, create, destroy, info, gemm, pack, gemm_packed, release, nullptr};
+constexpr khost_compute table = {sizeof(khost_compute), KHOST_COMPUTE_API, score,  create, destroy, info, gemm, pack,
+                                 gemm_packed,           release,           nullptr};
 
 }  // namespace
 
-KHOST_COMPUTE_PLUGIN(khost::compute("onednn", "oneDNN with OpenMP threads: matrix products over weights laid out once", 1, &table))
+KHOST_COMPUTE_PLUGIN(khost::compute("onednn", "oneDNN with OpenMP threads: matrix products over weights laid out once", 1,
+                                    &table))
