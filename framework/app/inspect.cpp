@@ -46,6 +46,7 @@ void print_fields(const std::vector<Field>& fields, const std::string& indent) {
     if (const std::string range = range_words(f); !range.empty()) line += ", " + range;
     if (!f.choices.empty()) line += ", one of " + fmt::format("{}", fmt::join(f.choices, " | "));
     if (f.operational) line += ", does not change results";
+    if (f.path) line += ", a path relative to the manifest";
     std::cout << line << '\n';
     if (!f.doc.empty()) std::cout << indent << "    " << f.doc << '\n';
     if (!f.shape.empty()) std::cout << indent << "    as " << f.shape << '\n';
@@ -78,7 +79,7 @@ void print_text(const Plugin& plugin) {
   std::cout << fmt::format("{}: {}\n\n  kind      {}{}\n  path      {}\n  numerics  {}\n", plugin.name(),
                            plugin.descriptor->summary, name_of(plugin.kind()), plugin.policy() ? " (policy)" : "", plugin.path,
                            plugin.descriptor->numerics);
-  if (plugin.kind() == Kind::compute) return print_compute(*plugin.descriptor->compute);
+  if (plugin.kind() == Kind::compute) print_compute(*plugin.descriptor->compute);
   std::cout << "\nparameters\n";
   if (description.schema.fields.empty()) std::cout << "  none\n";
   print_fields(description.schema.fields, "  ");
@@ -100,6 +101,7 @@ Json json_of(const std::vector<Field>& fields) {
     if (!f.required) each.set("default", f.default_value);
     each.set("nullable", f.nullable);
     each.set("operational", f.operational);
+    each.set("path", f.path);
     each.set("low", optional_number(f.low));
     each.set("high", optional_number(f.high));
     Json::List choices(f.choices.begin(), f.choices.end());
@@ -121,11 +123,11 @@ Json json_of(const Plugin& plugin) {
   all.set("summary", plugin.descriptor->summary);
   all.set("path", plugin.path);
   all.set("numerics", static_cast<std::int64_t>(plugin.descriptor->numerics));
+  all.set("parameters", json_of(description.schema.fields));
   if (plugin.kind() == Kind::compute) {
     all.set("score", plugin.descriptor->compute->score());
     return all;
   }
-  all.set("parameters", json_of(description.schema.fields));
 
   Json::List needs, records, modifies;
   for (const auto& need : description.signals.needs) {

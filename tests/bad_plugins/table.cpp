@@ -12,7 +12,7 @@ void destroy(void*) {}
 void info(void*, khost_compute_info* out) { *out = {}; }
 
 constexpr khost_compute table{
-    sizeof(khost_compute), KHOST_COMPUTE_API, score, create, destroy, info, nullptr, nullptr, nullptr, nullptr};
+    sizeof(khost_compute), KHOST_COMPUTE_API, score, create, destroy, info, nullptr, nullptr, nullptr, nullptr, nullptr};
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // How long one training step's forward and backward pass takes at the papers' full size: khost_bench_step [--batch B] [--rank K]
-// [--seconds S] [--threads N] [--backend NAME] [--weights]. Random weights and bases; the time does not depend on their values.
+// [--seconds S] [--threads N] [--backend NAME] [--options JSON] [--weights]. Random weights and bases; the time does not depend
+// on their values.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -21,7 +22,7 @@ int main(int argc, char** argv) {
   constexpr std::int64_t T = 127, V = 15007;
   int threads = 2;
   double seconds = 5;
-  std::string name = "openblas";
+  std::string name = "openblas", options = "{}";
   bool weights = false;
   for (int i = 1; i < argc; ++i) {
     const std::string key = argv[i];
@@ -38,6 +39,8 @@ int main(int argc, char** argv) {
       seconds = std::atof(value), ++i;
     else if (key == "--backend")
       name = value, ++i;
+    else if (key == "--options")
+      options = value, ++i;
     else
       return std::fprintf(stderr, "khost_bench_step: unknown option %s\n", argv[i]), 2;
   }
@@ -77,7 +80,7 @@ int main(int argc, char** argv) {
   for (auto* ids : {&tokens, &targets})
     for (auto& id : *ids) id = static_cast<std::int32_t>(random.below(V));
 
-  Backend backend(name, test::compute_table(name), "{}", threads);
+  Backend backend(name, test::compute_table(name), options, threads);
   Program program(model, slots, B, T, backend);
   using Clock = std::chrono::steady_clock;
   const auto ms = [](Clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); };

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -369,4 +370,59 @@ TEST_CASE("records that stand beside their probe can be claimed on, and two inst
   CHECK(summary.at("records").find("plain/A/grad/mean/0"));
   CHECK(summary.at("records").find("plain/A/halves/grad/mean/1"));
   CHECK(summary.at("records").find("plain/B/halves/drift/1"));
+}
+
+TEST_CASE("every backend serves the quickstart: the same bases, the same losses") {
+  const Khost khost;
+  const std::string manifest = KHOST_SOURCE_DIR "/experiments/quickstart.manifest";
+  const std::string cblas = R"(compute={"plugin": "cblas", "library": ")" KHOST_NETLIB_CBLAS R"("})";
+  const auto artifacts = [&] {  // bases and their bases, with the time they were written
+    std::map<std::string, std::filesystem::file_time_type> found;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(khost.scratch / "cache"))
+      if (entry.is_regular_file() && !has(entry.path(), "/trials/")) found[entry.path()] = entry.last_write_time();
+    return found;
+  };
+  const auto run = [&](const std::string& backend, std::vector<std::string> more) {
+    std::vector<std::string> arguments{manifest, "--seeds", "2", "--out", backend};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome o = khost(arguments);
+    INFO(o.err);
+    REQUIRE(o.code == 0);
+    CHECK(has(o.out, "12 trials"));
+    CHECK_FALSE(has(o.out, "from the cache"));  // another backend is another trial
+    const Json summary = parse_json_file(khost.scratch / (backend + "/summary.json"));
+    CHECK(summary.at("environment").at("backend").as_string() == backend);
+    return summary;
+  };
+  const Json first = run("openblas", {"--backend", "openblas"});
+  const auto made = artifacts();
+  REQUIRE(made.size() >= 2);
+  for (const char* backend : {"onednn", "blis", "cblas", "reference"}) {
+    CAPTURE(backend);
+    const bool named = std::string(backend) == "cblas";
+    const Json other =
+        run(backend, named ? std::vector<std::string>{"--set", cblas} : std::vector<std::string>{"--backend", backend});
+    CHECK(artifacts() == made);
+    int compared = 0;
+    for (const JsonMember& record : first.at("records").as_object()) {
+      if (!has(record.key, "/loss/")) continue;
+      const Json &expected = record.value.at("values"), &found = other.at("records").at(record.key).at("values");
+      REQUIRE(found.as_list().size() == expected.as_list().size());
+      for (std::size_t i = 0; i < expected.as_list().size(); ++i, ++compared) {
+        INFO(record.key);
+        CHECK(std::abs(found.as_list()[i].as_number() - expected.as_list()[i].as_number()) < 1e-4);
+      }
+    }
+    CHECK(compared >= 24);
+  }
+
+  const Outcome bare = khost({manifest, "--backend", "cblas"});
+  CHECK(bare.code == 3);
+  CHECK_MESSAGE(has(bare.err, R"("compute": {"plugin": "cblas", "library":)"), bare.err);
+  const Outcome nowhere = khost({khost.manifest(R"("compute": {"plugin": "cblas", "library": "lib/none.so"})")});
+  CHECK(nowhere.code == 3);
+  CHECK_MESSAGE(has(nowhere.err, "there is no file " + (khost.scratch / "lib/none.so")), nowhere.err);
+  const Outcome without = khost({khost.manifest(R"("compute": {"plugin": "cblas"})")});
+  CHECK(without.code == 2);
+  CHECK_MESSAGE(has(without.err, "compute 'cblas' needs 'library'"), without.err);
 }

@@ -23,4 +23,9 @@ inline const khost_compute* compute_table(const std::string& name) {
   return name == "portable" ? nullptr : plugin_descriptor(name).compute;
 }
 
+// What the backend is given in tests: cblas gets Debian's netlib one.
+inline std::string compute_options(const std::string& name) {
+  return name == "cblas" ? R"({"library":")" KHOST_NETLIB_CBLAS R"("})" : "{}";
+}
+
 }  // namespace khost::test

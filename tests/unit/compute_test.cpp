@@ -24,10 +24,12 @@ std::vector<float> normals(std::int64_t n, std::uint64_t seed, double sd = 1) {
   return x;
 }
 
+Backend make(const char* name, int threads) { return {name, compute_table(name), compute_options(name), threads}; }
+
 // One product on two backends. A sum of k products of standard normals, each rounded to 6e-8 relative, errs by about sqrt(k) 6e-8
 // x sqrt(k) at most in the worst plausible order; 4e-7 (k + 4) leaves an order of magnitude below any wrong term.
 void compare_gemm(Backend& tested, Backend& oracle, bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
-                  float beta, std::int64_t pad) {
+                  float beta, std::int64_t pad, bool packed = false) {
   const std::int64_t lda = (ta ? m : k) + pad, ldb = (tb ? k : n) + pad, ldc = n + pad;
   const auto a = normals((ta ? k : m) * lda, 1), b = normals((tb ? n : k) * ldb, 2);
   auto c = normals(m * ldc, 3);
@@ -37,7 +39,13 @@ void compare_gemm(Backend& tested, Backend& oracle, bool ta, bool tb, std::int64
   const khost_gemm g{ta, tb, m, n, k, alpha, a.data(), lda, b.data(), ldb, beta, c.data(), ldc};
   khost_gemm e = g;
   e.c = expected.data();
-  tested.gemm(g);
+  if (packed) {
+    khost_gemm without_b = g;
+    without_b.b = nullptr;
+    tested.gemm(without_b, *tested.pack(g));
+  } else {
+    tested.gemm(g);
+  }
   oracle.gemm(e);
   double worst = 0;
   bool rest_untouched = true;
@@ -49,17 +57,20 @@ void compare_gemm(Backend& tested, Backend& oracle, bool ta, bool tb, std::int64
       else
         worst = std::isnan(difference) ? INFINITY : std::max(worst, difference);
     }
-  INFO(tested.info().name, " m ", m, " n ", n, " k ", k, " transposes ", ta, tb, " alpha ", alpha, " beta ", beta, " pad ", pad);
+  INFO(tested.info().name, " m ", m, " n ", n, " k ", k, " transposes ", ta, tb, " alpha ", alpha, " beta ", beta, " pad ", pad,
+       " packed ", packed);
   CHECK(worst <= 4e-7 * static_cast<double>(k + 4));
   CHECK(rest_untouched);
 }
 
 }  // namespace
 
-TEST_CASE("compute: openblas and the portable kernels agree with the reference on a grid of shapes") {
+constexpr const char* optimised[] = {"openblas", "onednn", "blis", "cblas", "portable"};
+
+TEST_CASE("compute: every backend agrees with the reference on a grid of shapes") {
   Backend oracle("reference", compute_table("reference"), "{}", 2);
-  for (const char* name : {"openblas", "portable"}) {
-    Backend tested(name, compute_table(name), "{}", 2);
+  for (const char* name : optimised) {
+    Backend tested = make(name, 2);
     for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{1, 1, 1},
                                   {1, 7, 5},
                                   {7, 1, 5},
@@ -75,12 +86,68 @@ TEST_CASE("compute: openblas and the portable kernels agree with the reference o
         for (const std::int64_t pad : {0, 5})
           for (const auto& [alpha, beta] : {std::pair{1.0f, 0.0f}, std::pair{1.0f, 1.0f}, std::pair{-0.5f, 2.0f}})
             compare_gemm(tested, oracle, transposes & 1, transposes & 2, m, n, k, alpha, beta, pad);
+    // As wide, tall and deep as the papers' vocabulary.
+    for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{3, 15007, 33}, {15007, 5, 16}, {7, 9, 15007}})
+      for (int transposes = 0; transposes < 4; ++transposes)
+        compare_gemm(tested, oracle, transposes & 1, transposes & 2, m, n, k, 1, transposes == 1 ? 1.0f : 0.0f, transposes);
   }
 }
 
+TEST_CASE("compute: packed weights against the reference, for every number of rows, wide and odd") {
+  Backend oracle("reference", compute_table("reference"), "{}", 2);
+  for (const char* name : optimised) {
+    Backend tested = make(name, 2);
+    for (const auto& [n, k] :
+         {std::array<std::int64_t, 2>{256, 256}, {768, 256}, {15007, 24}, {24, 15007}, {31, 17}, {1, 9}, {9, 1}})
+      for (const std::int64_t m : {1, 7, 128, 131})
+        for (int transposes = 0; transposes < 4; ++transposes)
+          compare_gemm(tested, oracle, transposes & 1, transposes & 2, m, n, k, transposes == 3 ? -0.5f : 1.0f,
+                       transposes == 2 ? 1.0f : 0.0f, m == 7 ? 3 : 0, true);
+  }
+}
+
+TEST_CASE("compute: one packed matrix serves two contexts, and outlives the one it was made with") {
+  const auto a = normals(5 * 64, 1), b = normals(96 * 64, 2);
+  std::vector<float> first(5 * 96), second(5 * 96);
+  khost_gemm g{0, 1, 5, 96, 64, 1.0f, a.data(), 64, b.data(), 64, 0.0f, first.data(), 96};
+  for (const char* name : optimised) {
+    std::shared_ptr<const Backend::Packed> packed;
+    {
+      Backend one = make(name, 1);
+      packed = one.pack(g);
+      g.c = first.data();
+      one.gemm(g, *packed);
+    }
+    Backend other = make(name, 1);
+    g.c = second.data();
+    other.gemm(g, *packed);
+    CHECK(first == second);
+  }
+}
+
+TEST_CASE("compute: cblas says what it needs and what it was given instead") {
+  const auto refused = [](const std::string& options) -> std::string {
+    try {
+      Backend("cblas", compute_table("cblas"), options, 1);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  const auto says = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
+  const std::string none = refused("{}");
+  CHECK_MESSAGE(says(none, R"("compute": {"plugin": "cblas", "library": "/path/to/libcblas.so.3"})"), none);
+  CHECK(says(none, "--set"));
+  CHECK(says(refused(R"({"library":"/nowhere/lib\"x\\y.so"})"), R"(there is no file /nowhere/lib"x\y.so)"));
+  CHECK(says(refused("{\"library\":\"/nowhere/\\u00e9\\ud83d\\ude00.so\"}"), "/nowhere/é😀.so"));
+  CHECK(says(refused(R"({"library":"/usr"})"), "/usr is a folder"));
+  CHECK(says(refused(R"({"library":")" KHOST_SOURCE_DIR R"(/bootstrap"})"), "cannot be loaded: "));
+  CHECK(says(refused(R"({"library":")" KHOST_BINARY_DIR R"(/plugins/reference.so"})"), "has no function cblas_sgemm"));
+}
+
 TEST_CASE("compute: an inner size of 0 scales C, and leaves nothing of it at beta 0") {
-  for (const char* name : {"openblas", "reference", "portable"}) {
-    Backend backend(name, compute_table(name), "{}", 1);
+  for (const char* name : {"openblas", "onednn", "blis", "cblas", "reference", "portable"}) {
+    Backend backend = make(name, 1);
     float c[2] = {NAN, 3}, d[2] = {1, 3};
     const float none = 0;
     backend.gemm({0, 0, 1, 2, 0, 1.0f, &none, 1, &none, 2, 0.0f, c, 2});
@@ -114,6 +181,13 @@ TEST_CASE("compute: what the backends say of themselves") {
   CHECK_FALSE(openblas.info().kernel.empty());
   CHECK(openblas.info().threads == 2);
   CHECK(reference.info().threads == 1);
+  CHECK(make("onednn", 1).info().library == "oneDNN");
+  CHECK(make("onednn", 1).info().version.find("2.") == 0);
+  CHECK(make("blis", 1).info().library == "BLIS");
+  CHECK(make("blis", 1).info().version.find("0.") == 0);
+  CHECK(make("cblas", 1).info().library.find("libblas.so.3") == 0);
+  CHECK(make("cblas", 1).info().version.find("file ") == 0);
+  for (const char* name : {"onednn", "blis", "cblas"}) CHECK_FALSE(make(name, 1).info().kernel.empty());
   CHECK(compute_table("openblas")->score() > compute_table("reference")->score());
   CHECK(compute_table("reference")->score() == 1);
   CHECK_THROWS_WITH_AS(

@@ -50,6 +50,10 @@ class FakeCatalog : public Catalog {
     std::int64_t vocab = 50;
     static void fields(auto& f) { f("vocab", &Synthetic::vocab).at_least(2); }
   };
+  struct Cblas {
+    std::string library;
+    static void fields(auto& f) { f("library", &Cblas::library).required().path(); }
+  };
   struct Snr {
     std::int64_t split = 20;
     static void fields(auto& f) { f("split", &Snr::split).at_least(1); }
@@ -61,6 +65,7 @@ class FakeCatalog : public Catalog {
 
   Description describe(Kind kind, const std::string& name, const Json* config) override {
     if (kind == Kind::compute && name == "openblas") return {};
+    if (kind == Kind::compute && name == "cblas") return {schema_of<Cblas>(), {}};
     if (kind == Kind::model && name == "gpt") return {schema_of<Gpt>(), {}};
     if (kind == Kind::optimizer && name == "adam") return {schema_of<Adam>(), {}};
     if (kind == Kind::optimizer && name == "sgd") return {schema_of<Sgd>(), {}};

@@ -35,6 +35,15 @@ typedef struct khost_gemm {
   int64_t ldc;
 } khost_gemm;
 
+/* A key that the manifest's "compute" takes beside "plugin". */
+enum { KHOST_OPTION_STRING = 0, KHOST_OPTION_INTEGER = 1, KHOST_OPTION_BOOLEAN = 2, KHOST_OPTION_PATH = 3 };
+typedef struct khost_compute_option {
+  const char* name;
+  const char* doc;
+  int32_t type;     /* KHOST_OPTION_PATH: a string; the host makes it absolute, seen from the manifest */
+  int32_t required; /* a backend that requires one is used only where it is named. An optional one that is left out is null */
+} khost_compute_option;
+
 typedef struct khost_compute {
   uint32_t struct_size; /* sizeof(khost_compute) */
   uint32_t api_version; /* KHOST_COMPUTE_API */
@@ -42,8 +51,9 @@ typedef struct khost_compute {
   /* How good on this CPU; higher wins, 0 or less: unusable here. The oracle `reference` gives 1, an optimised BLAS about 100. */
   int (*score)(void);
 
-  /* options: JSON text of the manifest's further keys, "{}" when none. On failure returns non-zero and writes a message
-   * of at most `size` bytes with its final 0. */
+  /* options: a JSON object with the manifest's further keys, which the host has checked against `options` below; "{}" when the
+   * backend is named on the command line alone. On failure returns non-zero and writes a message of at most `size` bytes with
+   * its final 0. */
   int (*create)(const char* options, int32_t threads, void** context, char* message, size_t size);
   void (*destroy)(void* context);
   void (*info)(void* context, khost_compute_info* out);
@@ -57,6 +67,9 @@ typedef struct khost_compute {
   int (*pack)(void* context, const khost_gemm* g, void** packed);
   int (*gemm_packed)(void* context, const khost_gemm* g, const void* packed);
   void (*release)(void* packed);
+
+  /* Optional: the keys that create takes, ended by one whose name is null. */
+  const khost_compute_option* options;
 } khost_compute;
 
 #ifdef __cplusplus

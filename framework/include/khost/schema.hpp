@@ -31,6 +31,7 @@ struct Field {
   bool required = false;
   bool nullable = false;               // null is allowed and means "not set"
   bool operational = false;            // not part of a run's identity (a log level, a cache path)
+  bool path = false;                   // a string that names a file: relative to the manifest; the host makes it absolute
   std::optional<double> low, high;     // inclusive bounds of a number, or of each element of a list of numbers
   std::vector<std::string> choices;    // allowed strings
   std::string deprecated;              // why, and what to use instead; "" when current
@@ -95,6 +96,10 @@ class FieldBuilder {
     field_.operational = true;
     return *this;
   }
+  FieldBuilder& path() {
+    field_.path = true;
+    return *this;
+  }
   FieldBuilder& shape(std::string_view words) {
     field_.shape = words;
     return *this;
@@ -113,6 +118,7 @@ struct FieldReader {
   FieldReader& choices(std::initializer_list<const char*>) { return *this; }
   FieldReader& deprecated(std::string_view) { return *this; }
   FieldReader& operational() { return *this; }
+  FieldReader& path() { return *this; }
   FieldReader& shape(std::string_view) { return *this; }
 };
 

@@ -27,6 +27,7 @@ BackendChoice choose_backend(Registry& registry, const std::optional<std::string
   const Registry::Listing listing = registry.list();
   for (const Plugin* plugin : listing.plugins) {
     if (plugin->kind() != Kind::compute) continue;
+    if (std::ranges::any_of(describe(*plugin, nullptr).schema.fields, &Field::required)) continue;  // only where it is named
     if (const int score = plugin->descriptor->compute->score(); score > best_score) {
       best_score = score;
       best = {plugin->name(), plugin->descriptor->compute, "{}"};

@@ -1,5 +1,6 @@
 #include "manifest/components.hpp"
 
+#include "manifest/overlay.hpp"
 #include "manifest/parts.hpp"
 
 namespace khost {
@@ -72,7 +73,10 @@ ReadComponent read_component(Reading& reading, Kind kind, const Json& given, con
   check_name(component.name, as.is_null() ? given.place : as.place, "a component");
   component.config = out.host = Json(Json::Object{});
   component.config.place = given.place;
-  for (const Field& field : description.schema.fields) component.config.set(field.name, resolved.at(field.name));
+  for (const Field& field : description.schema.fields) {
+    const Json& value = resolved.at(field.name);
+    component.config.set(field.name, field.path && value.is_string() ? Json(path_from(value)) : value);
+  }
   for (const Field& field : host_fields) out.host.set(field.name, resolved.at(field.name));
   return out;
 }

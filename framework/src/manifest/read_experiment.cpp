@@ -9,9 +9,7 @@ class RegistryCatalog : public Catalog {
   explicit RegistryCatalog(Registry& registry) : registry_(registry) {}
 
   Description describe(Kind kind, const std::string& name, const Json* resolved) override {
-    const Plugin& plugin = registry_.get(kind, name);
-    if (kind == Kind::compute) return {};  // a C table, without parameters
-    return khost::describe(plugin, resolved);
+    return khost::describe(registry_.get(kind, name), resolved);
   }
 
   bool is_policy(const std::string& probe) override { return registry_.get(Kind::probe, probe).descriptor->policy != 0; }

@@ -19,22 +19,38 @@ void checked(const Plugin& plugin, std::string_view function, Call&& call) {
       .within(fmt::format("{} in {}", title_of(plugin), function));
 }
 
+// A compute plugin's options are plain C: any toolchain.
+Schema schema_of_table(const khost_compute& table) {
+  Schema schema;
+  if (!table.options) return schema;
+  for (const khost_compute_option* option = table.options; option->name; ++option) {
+    Field& field = schema.fields.emplace_back();
+    field.name = option->name;
+    field.doc = option->doc ? option->doc : "";
+    field.type = option->type == KHOST_OPTION_INTEGER   ? FieldType::integer
+                 : option->type == KHOST_OPTION_BOOLEAN ? FieldType::boolean
+                                                        : FieldType::string;
+    field.path = option->type == KHOST_OPTION_PATH;
+    field.required = option->required != 0;
+    field.nullable = !field.required;
+  }
+  return schema;
+}
+
 }  // namespace
 
 std::string title_of(const Plugin& plugin) { return fmt::format("{} '{}'", name_of(plugin.kind()), plugin.name()); }
 
 Description describe(const Plugin& plugin, const Json* resolved) {
   Description description;
-  if (plugin.kind() != Kind::compute)
+  if (plugin.kind() == Kind::compute)
+    description.schema = schema_of_table(*plugin.descriptor->compute);
+  else
     checked(plugin, "describe", [&](khost_message* m) { return plugin.descriptor->describe(resolved, &description, m); });
   return description;
 }
 
 Json resolve_config(const Plugin& plugin, const Json& given, std::vector<std::string>* warnings) {
-  if (plugin.kind() == Kind::compute) {
-    given.as_object();
-    return given;
-  }
   return resolve(describe(plugin, nullptr).schema, given, title_of(plugin), warnings);
 }
 

@@ -67,11 +67,10 @@ class Registry {
 // What messages call it: "probe 'snr'".
 std::string title_of(const Plugin& plugin);
 
-// The schema and, for a probe, the signals of the resolved configuration (null: of the defaults). Empty for compute plugins.
+// The schema and, for a probe, the signals of the resolved configuration (null: of the defaults).
 Description describe(const Plugin& plugin, const Json* resolved);
 
-// `given` checked against the plugin's schema, with defaults filled in. A compute plugin has no schema here: its table gets the
-// object as it is given.
+// `given` checked against the plugin's schema, with defaults filled in.
 Json resolve_config(const Plugin& plugin, const Json& given, std::vector<std::string>* warnings = nullptr);
 
 // What the plugin's create makes, never null. `context` is a ModelContext*, a DataContext* or null, by kind. Throws what the

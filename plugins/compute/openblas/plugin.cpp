@@ -2,26 +2,21 @@
 
 #include <cblas.h>
 #include <dlfcn.h>
-#include <omp.h>
 
 #include <cstdio>
 #include <cstring>
 
+#include "../blas.hpp"
 #include "khost/plugin.hpp"
 
 namespace {
 
-struct Context {
-  int32_t threads;
-};
+using khost::blas::Context;
 
 int score() { return 100; }
 
 int create(const char* options, int32_t threads, void** context, char* message, size_t size) {
-  if (options && *options && std::strcmp(options, "{}") != 0) {
-    std::snprintf(message, size, "it takes no options, but was given %s", options);
-    return 1;
-  }
+  if (!khost::blas::without_options(options, message, size)) return 1;
   if (openblas_get_parallel() != OPENBLAS_OPENMP) {
     Dl_info where{};
     dladdr(reinterpret_cast<const void*>(&openblas_get_parallel), &where);
@@ -35,10 +30,7 @@ int create(const char* options, int32_t threads, void** context, char* message, 
     return 1;
   }
   *context = new (std::nothrow) Context{threads};
-  if (!*context) {
-    std::snprintf(message, size, "out of memory");
-    return 1;
-  }
+  if (!*context) return khost::blas::out_of_memory(message, size);
   openblas_set_num_threads(threads);
   return 0;
 }
@@ -57,20 +49,12 @@ void info(void* context, khost_compute_info* out) {
 }
 
 int gemm(void* context, const khost_gemm* g) {
-  constexpr int64_t most = INT32_MAX;  // this build's index type
-  if (g->m > most || g->n > most || g->k > most || g->lda > most || g->ldb > most || g->ldc > most) return KHOST_DECLINED;
-  if (g->k == 0) return KHOST_DECLINED;
-  // OpenBLAS follows the calling thread's OpenMP setting; a trial's thread may differ from the one that made the context.
-  const int32_t threads = static_cast<Context*>(context)->threads;
-  if (omp_get_max_threads() != threads && !omp_in_parallel()) omp_set_num_threads(threads);
-  cblas_sgemm(CblasRowMajor, g->transpose_a ? CblasTrans : CblasNoTrans, g->transpose_b ? CblasTrans : CblasNoTrans,
-              static_cast<int>(g->m), static_cast<int>(g->n), static_cast<int>(g->k), g->alpha, g->a, static_cast<int>(g->lda),
-              g->b, static_cast<int>(g->ldb), g->beta, g->c, static_cast<int>(g->ldc));
-  return 0;
+  khost::blas::follow_threads(static_cast<Context*>(context)->threads);
+  return khost::blas::cblas_gemm<CBLAS_ORDER, CBLAS_TRANSPOSE>(cblas_sgemm, *g);
 }
 
 constexpr khost_compute table = {
-    sizeof(khost_compute), KHOST_COMPUTE_API, score, create, destroy, info, gemm, nullptr, nullptr, nullptr};
+    sizeof(khost_compute), KHOST_COMPUTE_API, score, create, destroy, info, gemm, nullptr, nullptr, nullptr, nullptr};
 
 }  // namespace
 

@@ -1,29 +1,20 @@
 // The oracle: plain loops, every sum in double from first to last, rounded once.
 
-#include <omp.h>
-
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 
+#include "../blas.hpp"
 #include "khost/plugin.hpp"
 
 namespace {
 
-struct Context {
-  int32_t threads;
-};
+using khost::blas::Context;
 
 int score() { return 1; }
 
 int create(const char* options, int32_t threads, void** context, char* message, size_t size) {
-  if (options && *options && std::strcmp(options, "{}") != 0) {
-    std::snprintf(message, size, "it takes no options, but was given %s", options);
-    return 1;
-  }
+  if (!khost::blas::without_options(options, message, size)) return 1;
   *context = new (std::nothrow) Context{threads};
-  if (!*context) std::snprintf(message, size, "out of memory");
-  return *context ? 0 : 1;
+  return *context ? 0 : khost::blas::out_of_memory(message, size);
 }
 
 void destroy(void* context) { delete static_cast<Context*>(context); }
@@ -59,7 +50,7 @@ int gemm(void* context, const khost_gemm* g) {
 }
 
 constexpr khost_compute table = {
-    sizeof(khost_compute), KHOST_COMPUTE_API, score, create, destroy, info, gemm, nullptr, nullptr, nullptr};
+    sizeof(khost_compute), KHOST_COMPUTE_API, score, create, destroy, info, gemm, nullptr, nullptr, nullptr, nullptr};
 
 }  // namespace
 

@@ -1,0 +1,78 @@
+// BLIS, the OpenMP flavour, through its own interface: strides of rows and columns, and the number of threads with each call.
+
+#include <blis.h>
+#include <dlfcn.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <string>
+
+#include "../blas.hpp"
+#include "khost/plugin.hpp"
+
+namespace {
+
+using khost::blas::Context;
+
+int score() { return 90; }  // Measured against OpenBLAS: docs/plugins/compute.md
+
+// BLIS takes its AVX-512 kernels on Intel only where the CPU's model name tells it how many vector units there are; virtual
+// machines and newer Xeons do not say, and get the AVX2 ones. With one unit both are equally fast, with two these are twice as
+// fast. What the user has set stays.
+void initialise() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_is("intel") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    ::setenv("BLIS_ARCH_TYPE", std::to_string(static_cast<int>(BLIS_ARCH_SKX)).c_str(), 0);
+#endif
+  bli_init();  // reads the variable. BLIS 0.9 aborts where it is set and another call comes first
+}
+
+int create(const char* options, int32_t threads, void** context, char* message, size_t size) {
+  if (!khost::blas::without_options(options, message, size)) return 1;
+  static std::once_flag once;  // the environment is written before any trial runs
+  std::call_once(once, initialise);
+  if (!bli_info_get_enable_openmp()) {
+    Dl_info where{};
+    dladdr(reinterpret_cast<const void*>(&bli_info_get_enable_openmp), &where);
+    std::snprintf(message, size,
+                  "the BLIS that was loaded, %s, is not the OpenMP flavour (Debian package libblis4-openmp); something else in "
+                  "this process loaded it first under the same library name: unset LD_PRELOAD and look at LD_LIBRARY_PATH",
+                  where.dli_fname ? where.dli_fname : "libblis.so.4");
+    return 1;
+  }
+  *context = new (std::nothrow) Context{threads};
+  return *context ? 0 : khost::blas::out_of_memory(message, size);
+}
+
+void destroy(void* context) { delete static_cast<Context*>(context); }
+
+void info(void* context, khost_compute_info* out) {
+  std::snprintf(out->library, sizeof out->library, "BLIS");
+  std::snprintf(out->version, sizeof out->version, "%s", bli_info_get_version_str());
+  std::snprintf(out->kernel, sizeof out->kernel, "%s", bli_arch_string(bli_arch_query_id()));
+  out->threads = static_cast<Context*>(context)->threads;
+}
+
+int gemm(void* context, const khost_gemm* g) {
+  if (g->k <= 0) return KHOST_DECLINED;
+  // With the call, not bli_thread_set_num_threads: that is one setting for the process, and trials may run side by side.
+  rntm_t threads;
+  bli_rntm_init(&threads);
+  bli_rntm_set_num_threads(static_cast<Context*>(context)->threads, &threads);
+  float alpha = g->alpha, beta = g->beta;
+  // BLIS's interface takes its inputs as float*; it does not write to them.
+  bli_sgemm_ex(g->transpose_a ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE, g->transpose_b ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE, g->m,
+               g->n, g->k, &alpha, const_cast<float*>(g->a), g->lda, 1, const_cast<float*>(g->b), g->ldb, 1, &beta, g->c, g->ldc,
+               1, nullptr, &threads);
+  return 0;
+}
+
+constexpr khost_compute table = {
+    sizeof(khost_compute), KHOST_COMPUTE_API, score, create, destroy, info, gemm, nullptr, nullptr, nullptr, nullptr};
+
+}  // namespace
+
+KHOST_COMPUTE_PLUGIN(khost::compute("blis", "BLIS with OpenMP threads: optimised matrix products", 1, &table))
