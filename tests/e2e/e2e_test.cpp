@@ -379,7 +379,7 @@ TEST_CASE("doctor names every backend with its speed, and the command that bring
   const auto processors = report.at("cpu").at("threads").as_integer();
   CHECK(static_cast<std::int64_t>(report.at("cores").as_list().size()) == processors);
   for (const Json& core : report.at("cores").as_list()) {
-    CHECK(core.at("gflops").as_number() > 0.1);
+    CHECK(core.at("gflops").as_number() > 0);
     CHECK(core.at("best").as_number() >= core.at("gflops").as_number());
     CHECK(core.at("share").as_number() > 0);
   }
@@ -392,7 +392,7 @@ TEST_CASE("doctor names every backend with its speed, and the command that bring
     REQUIRE(b.at("speed").as_list().size() == 2);
     for (const Json& speed : b.at("speed").as_list()) {
       CHECK(speed.at("layers").as_list().size() == 5);
-      for (const Json& layer : speed.at("layers").as_list()) CHECK(layer.at("gflops").as_number() > 0.01);
+      for (const Json& layer : speed.at("layers").as_list()) CHECK(layer.at("gflops").as_number() > 0);
     }
   }
   for (const Json& corpus : report.at("corpora").as_list()) {
