@@ -106,5 +106,5 @@ TEST_CASE("the training step allocates nothing after warm-up") {
   with_weights.weight_gradients = true;
   CHECK(count_of_steps("openblas", with_weights, 3) == 0);
   CHECK(openblas_end > openblas_begin);
-  MESSAGE("allocations inside OpenBLAS's products: " << of_openblas);
+  MESSAGE("allocations inside OpenBLAS's products: " << of_openblas.load());
 }
