@@ -10,5 +10,6 @@ void add_run(CLI::App& app);
 void add_plan(CLI::App& app);
 void add_list(CLI::App& app);
 void add_inspect(CLI::App& app);
+void add_doctor(CLI::App& app);
 
 }  // namespace khost

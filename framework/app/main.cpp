@@ -53,6 +53,7 @@ int run(int argc, char** argv) {
   khost::add_plan(app);
   khost::add_list(app);
   khost::add_inspect(app);
+  khost::add_doctor(app);
   try {
     std::vector<std::string> arguments = with_command(app, argc, argv);
     std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back

@@ -48,7 +48,7 @@ class Khost {
     const pid_t child = ::fork();
     if (child == 0) {
       ::setenv("KHOST_CACHE", (scratch / "cache").c_str(), 1);
-      ::unsetenv("KHOST_PLUGIN_PATH");
+      plugin_path.empty() ? ::unsetenv("KHOST_PLUGIN_PATH") : ::setenv("KHOST_PLUGIN_PATH", plugin_path.c_str(), 1);
       if (::chdir(scratch.folder().c_str()) != 0 || !std::freopen(out.c_str(), "w", stdout) ||
           !std::freopen(err.c_str(), "w", stderr))
         ::_exit(99);
@@ -82,6 +82,7 @@ class Khost {
 )" + more + "\n}\n");
     return path;
   }
+  std::string plugin_path;  // KHOST_PLUGIN_PATH
   Scratch scratch;
 };
 
@@ -425,4 +426,61 @@ TEST_CASE("every backend serves the quickstart: the same bases, the same losses"
   const Outcome without = khost({khost.manifest(R"("compute": {"plugin": "cblas"})")});
   CHECK(without.code == 2);
   CHECK_MESSAGE(has(without.err, "compute 'cblas' needs 'library'"), without.err);
+}
+
+TEST_CASE("doctor names every backend with its speed, and the command that brings what is missing") {
+  Khost khost;
+  const Outcome text = khost({"doctor"});
+  INFO(text.err);
+  CHECK(text.code == 0);  // a corpus is missing, but not every experiment reads one
+  for (const char* expected : {"openblas: OpenBLAS ", "reference: khost reference", "attn.qkv", "head", "core 0", "libgomp",
+                               "corpus 'kjv' is not in the cache", "corpus 'wordnet'", "-> ./bootstrap corpora", "not made yet"})
+    CHECK_MESSAGE(has(text.out, expected), expected);
+
+  const Outcome outcome = khost({"doctor", "--json"});
+  INFO(outcome.err);
+  CHECK(outcome.code == 0);
+  const Json report = parse_json(outcome.out, "doctor");
+  CHECK(report.at("fit").as_bool());
+  CHECK(report.at("cache").at("path").as_string() == khost.scratch / "cache");
+  CHECK(report.at("cache").at("writable").as_bool());
+  CHECK(report.at("openmp").as_list().size() == 1);
+  const auto processors = report.at("cpu").at("threads").as_integer();
+  CHECK(static_cast<std::int64_t>(report.at("cores").as_list().size()) == processors);
+  for (const Json& core : report.at("cores").as_list()) {
+    CHECK(core.at("gflops").as_number() > 0);
+    CHECK(core.at("best").as_number() >= core.at("gflops").as_number());
+    CHECK(core.at("share").as_number() > 0);
+  }
+  std::map<std::string, const Json*> backends;
+  for (const Json& b : report.at("backends").as_list()) backends[b.at("name").as_string()] = &b;
+  for (const char* name : {"openblas", "reference"}) {
+    REQUIRE_MESSAGE(backends.contains(name), name);
+    const Json& b = *backends[name];
+    CHECK(b.at("threads").as_integer() == processors);
+    REQUIRE(b.at("speed").as_list().size() == 2);
+    for (const Json& speed : b.at("speed").as_list()) {
+      CHECK(speed.at("layers").as_list().size() == 5);
+      for (const Json& layer : speed.at("layers").as_list()) CHECK(layer.at("gflops").as_number() > 0);
+    }
+  }
+  for (const Json& corpus : report.at("corpora").as_list()) {
+    CHECK(!corpus.at("here").as_bool());
+    CHECK(corpus.at("command").as_string() == "./bootstrap corpora");
+  }
+
+  // What does not fit: a plugin that is refused, and a cache that cannot be one.
+  std::filesystem::create_directory(khost.scratch / "plugins");
+  write(khost.scratch / "plugins/broken.so", "not a shared library");
+  khost.plugin_path = khost.scratch / "plugins";
+  write(khost.scratch / "cache", "a file");
+  const Outcome unfit = khost({"doctor", "--json"});
+  CHECK(unfit.code == 3);
+  CHECK(has(unfit.err, "broken.so"));
+  const Json told = parse_json(unfit.out, "doctor");
+  CHECK(!told.at("fit").as_bool());
+  REQUIRE(told.at("plugins").at("refused").as_list().size() == 1);
+  CHECK(has(told.at("plugins").at("refused").as_list()[0].at("reason").as_string(), "broken.so"));
+  CHECK(!told.at("cache").at("writable").as_bool());
+  CHECK(has(told.at("findings").text(), "cannot be written"));
 }

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "khost/data.hpp"
 
@@ -31,6 +32,7 @@ class Cache : public ArtifactStore {
   std::string get(std::string_view kind, const Json& recipe, std::string_view what,
                   const std::function<void(const std::string& temporary)>& build) override;
   std::string corpus_file(std::string_view name) override;
+  static std::vector<std::string> known_corpora();  // those that ./bootstrap extracts
 
  private:
   bool is_verified(const std::string& path);

@@ -32,9 +32,14 @@ std::string recorded_checksum(const std::string& path) {
 
 }  // namespace
 
-std::string Cache::corpora_here() const {
+std::vector<std::string> Cache::known_corpora() {
   std::vector<std::string> names;
   for (const Known& k : kKnown) names.emplace_back(k.name);
+  return names;
+}
+
+std::string Cache::corpora_here() const {
+  std::vector<std::string> names = known_corpora();
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(root_ + "/corpora", ignored)) {
     if (entry.path().extension() == ".txt") names.push_back(entry.path().stem().string());

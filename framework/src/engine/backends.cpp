@@ -3,7 +3,8 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <fstream>
+
+#include "compute/machine.hpp"
 
 namespace khost {
 
@@ -40,17 +41,6 @@ BackendChoice choose_backend(Registry& registry, const std::optional<std::string
 }
 
 int available_processors() { return std::max(1, omp_get_num_procs()); }
-
-namespace {
-
-std::string cpu_name() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);)
-    if (line.starts_with("model name")) return line.substr(std::min(line.size(), line.find(':') + 2));
-  return "unknown";
-}
-
-}  // namespace
 
 Environment environment_of(const BackendInfo& info, int threads, int jobs) {
   return {KHOST_VERSION, info.name, info.library, info.version, info.kernel, cpu_name(), threads, jobs};

@@ -1,0 +1,223 @@
+// ./bootstrap bench: khost's training step in turn with the PyTorch peer's, each measurement a process of its own.
+//   khost_bench_bench [--json FILE] [--pairs N] [--seconds S] [--threads N] [--rank K] [--batch B]... [--backend NAME]...
+//                     [--peer-libraries FOLDER] [--no-peer]
+// A round runs the peer and then each backend, so that what the machine does meanwhile meets all; figures are medians over
+// rounds, the ratio is the median of the rounds' ratios.
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "artifact/file.hpp"
+#include "compute/core_probe.hpp"
+#include "compute/machine.hpp"
+#include "khost/json.hpp"
+#include "plugin/registry.hpp"
+
+using namespace khost;
+
+namespace {
+
+struct Options {
+  std::string json, peer_libraries;
+  int pairs = 9, threads = 2, rank = 64;
+  double seconds = 2;
+  std::vector<int> batches;
+  std::vector<std::string> backends;
+  bool peer = true;
+};
+
+[[noreturn]] void complain(const std::string& text) { throw Error(ErrorKind::usage, text); }
+
+int positive(const std::string& key, const std::string& text) {
+  const int value = std::atoi(text.c_str());
+  return value > 0 ? value : (complain(key + " takes a whole number above 0, found '" + text + "'"), 0);
+}
+
+Options options_of(int argc, char** argv) {
+  Options o;
+  for (int i = 1; i < argc; ++i) {
+    const std::string key = argv[i];
+    if (key == "--no-peer") {
+      o.peer = false;
+      continue;
+    }
+    if (i + 1 == argc) complain("bench: unknown option, or one without its value: " + key);
+    const std::string value = argv[++i];
+    if (key == "--json")
+      o.json = value;
+    else if (key == "--peer-libraries")
+      o.peer_libraries = value;
+    else if (key == "--backend")
+      o.backends.push_back(value);
+    else if (key == "--batch")
+      o.batches.push_back(positive(key, value));
+    else if (key == "--pairs")
+      o.pairs = positive(key, value);
+    else if (key == "--threads")
+      o.threads = positive(key, value);
+    else if (key == "--rank")
+      o.rank = positive(key, value);
+    else if (key == "--seconds")
+      o.seconds = std::max(0.0, std::atof(value.c_str()));
+    else
+      complain("bench: unknown option " + key);
+  }
+  if (o.batches.empty()) o.batches = {8, 1};
+  return o;
+}
+
+// Backends that can be used here with no options, best first; the oracle only when it is asked for: a step takes it a minute.
+std::vector<std::string> usable_backends() {
+  std::vector<std::pair<int, std::string>> found;
+  const Registry registry({std::string(KHOST_BINARY_DIR) + "/plugins"});
+  const Registry::Listing listing = registry.list();
+  for (const Plugin* plugin : listing.plugins) {
+    if (plugin->kind() != Kind::compute || plugin->name() == "reference") continue;
+    const khost_compute& table = *plugin->descriptor->compute;
+    const int score = table.score();
+    void* context = nullptr;
+    char message[1024] = "";
+    if (score <= 0 || table.create("{}", 1, &context, message, sizeof message) != 0) {
+      fmt::print(stderr, "{} is left out: {}\n", plugin->name(), score <= 0 ? "it cannot run on this CPU" : message);
+      continue;
+    }
+    table.destroy(context);
+    found.emplace_back(-score, plugin->name());
+  }
+  std::sort(found.begin(), found.end());
+  std::vector<std::string> names;
+  for (const auto& each : found) names.push_back(each.second);
+  return names;
+}
+
+// Runs a program and reads the line of JSON it prints.
+Json run(std::vector<std::string> arguments, const std::string& libraries = "") {
+  int ends[2];
+  if (::pipe(ends) != 0) complain("bench: no pipe");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(ends[1], 1), ::close(ends[0]), ::close(ends[1]);
+    if (!libraries.empty()) ::setenv("LD_LIBRARY_PATH", libraries.c_str(), 1);
+    std::vector<char*> argv;
+    for (std::string& a : arguments) argv.push_back(a.data());
+    argv.push_back(nullptr);
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  ::close(ends[1]);
+  std::string text;
+  char part[4096];
+  for (ssize_t n; (n = ::read(ends[0], part, sizeof part)) > 0;) text.append(part, static_cast<std::size_t>(n));
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) complain(fmt::format("bench: `{}` failed", fmt::join(arguments, " ")));
+  return parse_json(text, arguments[0]);
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+// What one contender gave in every round.
+struct Row {
+  std::string name, library;
+  std::vector<double> ms, least, memory;
+};
+
+Json probe(const char* when) {
+  Json::List list;
+  fmt::print("core probe {}:", when);
+  for (const CoreSpeed& core : probe_cores()) {
+    fmt::print("  core {} {:.1f} GFLOP/s ({:.0f} % of it)", core.core, core.gflops, 100 * core.share);
+    Json& each = list.emplace_back(Json::Object{});
+    each.set("core", core.core), each.set("gflops", core.gflops), each.set("best", core.best), each.set("share", core.share);
+  }
+  fmt::print("\n");
+  return Json(std::move(list));
+}
+
+Json numbers(const std::vector<double>& values) { return Json(Json::List(values.begin(), values.end())); }
+
+// One batch size: its rows, printed and as JSON.
+Json measure(const Options& o, int batch) {
+  std::vector<Row> rows;
+  if (o.peer) rows.push_back({"PyTorch", "", {}, {}, {}});
+  for (const std::string& name : o.backends) rows.push_back({name, "", {}, {}, {}});
+  for (int round = 0; round < o.pairs; ++round)
+    for (Row& row : rows) {
+      const bool peer = o.peer && &row == &rows.front();
+      std::vector<std::string> arguments{std::string(KHOST_BINARY_DIR) + "/bin/khost_bench_step", "--backend", row.name};
+      if (peer) arguments = {"/usr/bin/python3", std::string(KHOST_SOURCE_DIR) + "/tests/bench/torch_ctlora.py"};
+      for (const auto& [key, value] : {std::pair{"--batch", std::to_string(batch)},
+                                       {"--rank", std::to_string(o.rank)},
+                                       {"--threads", std::to_string(o.threads)},
+                                       {"--seconds", fmt::format("{}", o.seconds)}})
+        arguments.insert(arguments.end(), {key, value});
+      const Json got = run(arguments, peer ? o.peer_libraries : "");
+      row.library = peer ? got.at("torch").as_string() : got.at("library").as_string() + ", " + got.at("kernel").as_string();
+      row.ms.push_back(got.at("median_ms").as_number());
+      row.least.push_back(got.at("min_ms").as_number());
+      row.memory.push_back(got.at("peak_rss_mib").as_number());
+      fmt::print(stderr, "batch {}, round {} of {}: {} {:.1f} ms\n", batch, round + 1, o.pairs, row.name, row.ms.back());
+    }
+
+  fmt::print("\nbatch {}: a training step, f32, {} threads, K = {}, sequence 127; medians of {} rounds\n", batch, o.threads,
+             o.rank, o.pairs);
+  fmt::print("  {:<12} {:>10} {:>10} {:>12} {:>10}  {}\n", "", "ms", "least ms", "x the peer", "peak MiB", "library");
+  Json::List list;
+  for (const Row& row : rows) {
+    std::vector<double> ratios;
+    if (o.peer)
+      for (std::size_t i = 0; i < row.ms.size(); ++i) ratios.push_back(row.ms[i] / rows.front().ms[i]);
+    const double least = *std::min_element(row.least.begin(), row.least.end());
+    const double peak = *std::max_element(row.memory.begin(), row.memory.end());
+    fmt::print("  {:<12} {:>10.2f} {:>10.2f} {:>12} {:>10.0f}  {}\n", row.name, median(row.ms), least,
+               ratios.empty() ? "-" : fmt::format("{:.3f}", median(ratios)), peak, row.library);
+    Json& each = list.emplace_back(Json::Object{});
+    each.set("name", row.name), each.set("library", row.library);
+    each.set("median_ms", median(row.ms)), each.set("min_ms", least), each.set("peak_rss_mib", peak);
+    each.set("ratio", ratios.empty() ? Json() : Json(median(ratios)));
+    each.set("rounds_ms", numbers(row.ms)), each.set("rounds_ratio", numbers(ratios));
+  }
+  Json made{Json::Object{}};
+  made.set("batch", batch), made.set("rows", Json(std::move(list)));
+  return made;
+}
+
+void bench(Options o) {
+  if (o.backends.empty()) o.backends = usable_backends();
+  fmt::print("{}\n", cpu_name());
+  Json out{Json::Object{}};
+  out.set("cpu", cpu_name());
+  out.set("threads", o.threads), out.set("K", o.rank), out.set("sequence", 127), out.set("pairs", o.pairs),
+      out.set("seconds", o.seconds);
+  out.set("cores_before", probe("before"));
+  std::fflush(stdout);
+  Json::List batches;
+  for (const int batch : o.batches) batches.push_back(measure(o, batch)), std::fflush(stdout);
+  fmt::print("\n");
+  out.set("batches", Json(std::move(batches)));
+  out.set("cores_after", probe("after"));
+  if (!o.json.empty()) write_file_atomically(o.json, out.pretty() + "\n");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  bench(options_of(argc, argv));
+  return 0;
+} catch (const Error& e) {
+  std::fprintf(stderr, "%s\n", e.what());
+  return e.kind() == ErrorKind::usage ? 2 : 3;
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "%s\n", e.what());
+  return 1;
+}
