@@ -3,8 +3,10 @@
 #include <blis.h>
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <mutex>
 #include <new>
 #include <string>
@@ -18,15 +20,26 @@ using khost::blas::Context;
 
 int score() { return 90; }  // Measured against OpenBLAS: docs/plugins/compute.md
 
+// Asked of the kernel: it knows what the system saves of a thread's registers, and the compiler's own test would bring a static
+// initialiser.
+bool intel_with_avx512() {
+  std::ifstream cpu("/proc/cpuinfo");
+  bool intel = false;
+  for (std::string line; std::getline(cpu, line);) {
+    if (line.starts_with("vendor_id")) intel = line.ends_with("GenuineIntel");
+    if (!line.starts_with("flags")) continue;
+    line += ' ';
+    const char* const needed[] = {" avx512f ", " avx512dq ", " avx512bw ", " avx512vl "};
+    return intel && std::ranges::all_of(needed, [&](const char* flag) { return line.find(flag) != std::string::npos; });
+  }
+  return false;
+}
+
 // BLIS takes its AVX-512 kernels on Intel only where the CPU's model name tells it how many vector units there are; virtual
 // machines and newer Xeons do not say, and get the AVX2 ones. With one unit both are equally fast, with two these are twice as
 // fast. What the user has set stays.
 void initialise() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_is("intel") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-    ::setenv("BLIS_ARCH_TYPE", std::to_string(static_cast<int>(BLIS_ARCH_SKX)).c_str(), 0);
-#endif
+  if (intel_with_avx512()) ::setenv("BLIS_ARCH_TYPE", std::to_string(static_cast<int>(BLIS_ARCH_SKX)).c_str(), 0);
   bli_init();  // reads the variable. BLIS 0.9 aborts where it is set and another call comes first
 }
 
