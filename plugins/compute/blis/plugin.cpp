@@ -36,8 +36,8 @@ bool intel_with_avx512() {
 }
 
 // BLIS takes its AVX-512 kernels on Intel only where the CPU's model name tells it how many vector units there are; virtual
-// machines and newer Xeons do not say, and get the AVX2 ones. With one unit both have the same peak, with two these have twice it.
-// What the user has set stays.
+// machines and newer Xeons do not say, and get the AVX2 ones. With one unit both have the same peak, with two these have twice
+// it. What the user has set stays.
 void initialise() {
   if (intel_with_avx512()) ::setenv("BLIS_ARCH_TYPE", std::to_string(static_cast<int>(BLIS_ARCH_SKX)).c_str(), 0);
   bli_init();  // reads the variable. BLIS 0.9 aborts where it is set and another call comes first
