@@ -1,6 +1,6 @@
 #include "plan/plan.hpp"
 
-#include "artifact/hash.hpp"
+#include "khost/hash.hpp"
 
 namespace khost {
 

@@ -6,27 +6,24 @@ namespace khost {
 namespace {
 
 Json environment_json(const Environment& e) {
-  Json json{Json::Object()};
-  json.set("backend", e.backend);
-  json.set("library", e.library);
-  json.set("version", e.library_version);
-  json.set("kernel", e.kernel);
-  json.set("threads", e.threads);
-  json.set("jobs", e.jobs);
-  json.set("cpu", e.cpu);
-  return json;
+  return Json::object({{"backend", e.backend},
+                       {"library", e.library},
+                       {"version", e.library_version},
+                       {"kernel", e.kernel},
+                       {"threads", e.threads},
+                       {"jobs", e.jobs},
+                       {"cpu", e.cpu}});
 }
 
 Json trial_json(const TrialResult& t) {
-  Json json{Json::Object()};
-  json.set("arm", t.key.arm);
-  json.set("base", t.key.base);
-  json.set("draw", t.key.draw);
-  json.set("seed", Json(t.key.seed));
-  json.set("status", t.status);
-  json.set("seconds", t.seconds);
-  json.set("adapter_parameters", t.adapter_parameters);
-  json.set("trainable_parameters", t.trainable_parameters);
+  Json json = Json::object({{"arm", t.key.arm},
+                            {"base", t.key.base},
+                            {"draw", t.key.draw},
+                            {"seed", t.key.seed},
+                            {"status", t.status},
+                            {"seconds", t.seconds},
+                            {"adapter_parameters", t.adapter_parameters},
+                            {"trainable_parameters", t.trainable_parameters}});
   if (t.status != "done") json.set("message", t.message);
   return json;
 }

@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "artifact/hash.hpp"
+#include "khost/hash.hpp"
 
 namespace fs = std::filesystem;
 
