@@ -23,14 +23,13 @@ std::string when_text(const When& when) {
 }
 
 void print_arm(const Session& session, const Arm& arm) {
-  std::int64_t adapter = 0, trainable = 0;
-  for (const AdaptedMatrix& m : session.materials->matrices(arm.adapter))
-    adapter += m.rank * (m.rows + m.cols), trainable += m.rank;
+  const ArmShape& shape = session.materials->arm(arm);
   std::cout << fmt::format(
-      "arm {}: {}, {} steps, {} adapter parameters, {} trainable\n", arm.name,
-      arm.adapter ? fmt::format("{} basis, {} core, K = {}", arm.adapter->basis, arm.adapter->core, arm.adapter->rank)
+      "arm {}: {}, {} steps, {} adapter parameters, {} trainable{}\n", arm.name,
+      arm.adapter ? fmt::format("{} basis, {} core, K = {}", arm.adapter->basis, arm.adapter->core, arm.adapter->rank.text())
                   : "no adapter",
-      arm.steps, adapter, trainable);
+      shape.steps, shape.adapter_parameters(), shape.trainable_parameters(),
+      arm.needs.empty() ? "" : fmt::format(", after {}", fmt::join(arm.needs, ", ")));
   for (const Component& c : arm.probes) {
     const Signals signals = describe(session.registry->get(Kind::probe, c.plugin), &c.config).signals;
     std::vector<std::string> parts;

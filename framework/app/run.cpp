@@ -113,7 +113,7 @@ void run(const SessionOptions& options, const std::string& out) {
   hooks.begin = [&](const std::string& hash) { return store.begin(hash); };
   hooks.keep = [&](const std::string& temporary, const TrialResult& result) { store.keep(temporary, result); };
   hooks.discard = [&](const std::string& temporary) { store.discard(temporary); };
-  hooks.started = [&](int job, const PlannedTrial& t) { progress.start(job, t.key, t.arm->steps); };
+  hooks.started = [&](int job, const PlannedTrial& t) { progress.start(job, t.key, session.materials->arm(*t.arm).steps); };
   hooks.stepped = [&](int job, std::int64_t step, double loss) { progress.step(job, step, loss); };
   hooks.finished = [&](int job, const TrialResult& result) { progress.finish(job, result); };
   hooks.interrupted = interrupted;

@@ -32,7 +32,7 @@ std::string read(const std::string& path) {
 
 void write(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
 
-struct Outcome {
+struct Finished {
   int code = -1;
   std::string out, err;
 };
@@ -41,7 +41,7 @@ struct Outcome {
 class Khost {
  public:
   // Starts the host; `interrupt` sends it Ctrl-C as soon as its messages hold that text.
-  Outcome operator()(std::vector<std::string> arguments, const std::string& interrupt = "") const {
+  Finished operator()(std::vector<std::string> arguments, const std::string& interrupt = "") const {
     const std::string out = scratch / "out", err = scratch / "err";
     write(out, "");
     write(err, "");
@@ -96,7 +96,7 @@ std::string records(const Khost& khost, const std::string& folder) { return read
 TEST_CASE("the quickstart answers with a table, a summary and records, and its second run computes nothing") {
   const Khost khost;
   const std::string manifest = KHOST_SOURCE_DIR "/experiments/quickstart.manifest";
-  const Outcome first = khost({manifest, "--out", "first"});
+  const Finished first = khost({manifest, "--out", "first"});
   INFO(first.err);
   REQUIRE(first.code == 0);
   for (const char* expected : {"base plain", "base trained", "loss/final", "snr/drift/0", "snr/batch/ratio", "grad/mean/0",
@@ -114,7 +114,7 @@ TEST_CASE("the quickstart answers with a table, a summary and records, and its s
   CHECK(summary.at("records").at("trained/K16/loss/final").at("values") == record.at("values"));  // nothing ablated
   CHECK(std::filesystem::exists(khost.scratch / "first/resolved.manifest"));
 
-  const Outcome second = khost({manifest, "--out", "second"});
+  const Finished second = khost({manifest, "--out", "second"});
   CHECK(second.code == 0);
   CHECK(has(second.out, "36 trials: 0 run, 36 from the cache"));
   CHECK(records(khost, "first") == records(khost, "second"));
@@ -124,7 +124,7 @@ TEST_CASE("the quickstart answers with a table, a summary and records, and its s
   CHECK(table(first.out) == table(second.out));
 
   std::filesystem::remove_all(khost.scratch / "cache");
-  const Outcome anew = khost({manifest, "--out", "anew"});
+  const Finished anew = khost({manifest, "--out", "anew"});
   CHECK(anew.code == 0);
   CHECK(records(khost, "first") == records(khost, "anew"));  // computed again, to the last bit
 }
@@ -137,7 +137,7 @@ TEST_CASE("a reading probe leaves the loss alone, to the last bit") {
     {"plugin": "trace", "signals": ["tokens", "targets", "weights", "basis", "loss", "alpha", "alpha.grad", "weight.grad"]}])",
                                             "probed.manifest");
   REQUIRE(khost({plain, "--out", "plain"}).code == 0);
-  const Outcome with = khost({probed, "--out", "probed"});
+  const Finished with = khost({probed, "--out", "probed"});
   INFO(with.err);
   REQUIRE(with.code == 0);
   const auto losses = [&](const std::string& folder) {
@@ -189,7 +189,7 @@ TEST_CASE("batches, jobs and fresh data: what may change a figure and what may n
 TEST_CASE("what is wrong with a manifest is said with its place, before anything runs") {
   const Khost khost;
   const auto refused = [&](const std::string& more, int code, std::initializer_list<const char*> expected) {
-    const Outcome o = khost({khost.manifest(more)});
+    const Finished o = khost({khost.manifest(more)});
     INFO(more);
     INFO(o.err);
     CHECK(o.code == code);
@@ -210,7 +210,7 @@ TEST_CASE("what does not fit the model or the text is refused with the bound") {
   const auto refused = [&](std::vector<std::string> set, int code, std::initializer_list<const char*> expected) {
     std::vector<std::string> arguments{khost.manifest()};
     for (const std::string& s : set) arguments.insert(arguments.end(), {"--set", s});
-    const Outcome o = khost(arguments);
+    const Finished o = khost(arguments);
     INFO(o.err);
     CHECK(o.code == code);
     for (const char* text : expected) CHECK_MESSAGE(has(o.err, text), text);
@@ -241,7 +241,7 @@ TEST_CASE("a base from a file: its round trip, and files that are not what they 
     write(khost.scratch / "base.safetensors", content);
     return khost({khost.manifest(), "--set", R"(bases.plain={"file": "base.safetensors"})", "--out", "from-file"});
   };
-  const Outcome same = with_base(whole);
+  const Finished same = with_base(whole);
   INFO(same.err);
   REQUIRE(same.code == 0);
   REQUIRE(khost({khost.manifest(), "--out", "recipe"}).code == 0);
@@ -249,7 +249,7 @@ TEST_CASE("a base from a file: its round trip, and files that are not what they 
 
   for (const auto& [content, expected] :
        {std::pair{whole.substr(0, whole.size() / 2), "base.safetensors"}, {whole.substr(0, 5), "base.safetensors"}}) {
-    const Outcome o = with_base(content);
+    const Finished o = with_base(content);
     CHECK(o.code == 2);
     CHECK(has(o.err, expected));
   }
@@ -258,7 +258,7 @@ TEST_CASE("a base from a file: its round trip, and files that are not what they 
   for (const std::string& name : file.names()) arrays.push_back({name, file.get(name)});
   arrays[1].array.shape = {arrays[1].array.shape[1], arrays[1].array.shape[0]};
   write_safetensors(khost.scratch / "turned.safetensors", arrays);
-  const Outcome turned = khost({khost.manifest(), "--set", R"(bases.plain={"file": "turned.safetensors"})"});
+  const Finished turned = khost({khost.manifest(), "--set", R"(bases.plain={"file": "turned.safetensors"})"});
   INFO(turned.err);
   CHECK(turned.code == 2);
   CHECK(has(turned.err, arrays[1].name));
@@ -285,13 +285,13 @@ TEST_CASE("a loss that turns NaN fails its trials, names where, and keeps the ot
   }
   write_safetensors(khost.scratch / "nan.safetensors", arrays);
   write(khost.scratch / "nan.manifest", R"({"include": "small.manifest", "bases": {"broken": {"file": "nan.safetensors"}}})");
-  const Outcome o = khost({khost.scratch / "nan.manifest", "--out", "nan"});
+  const Finished o = khost({khost.scratch / "nan.manifest", "--out", "nan"});
   INFO(o.err);
   INFO(o.out);
   CHECK(o.code == 4);
   CHECK(has(o.out + o.err, "the loss became NaN"));
   CHECK(has(o.out + o.err, "layer.1.ln2.weight"));
-  CHECK(has(o.out + o.err, "arm A, base broken, seed 0, step 0"));
+  CHECK(has(o.out + o.err, "arm A, base broken, seed 0, before the first step"));
   const Json summary = parse_json_file(khost.scratch / "nan/summary.json");
   CHECK(summary.at("records").at("plain/A/loss/final").at("n").as_integer() == 2);
   int failed = 0;
@@ -302,7 +302,7 @@ TEST_CASE("a loss that turns NaN fails its trials, names where, and keeps the ot
 TEST_CASE("Ctrl-C keeps what is finished, exits with 5, and the next run goes on") {
   const Khost khost;
   const std::string manifest = khost.manifest();
-  const Outcome o = khost({manifest, "--set", "steps=4000", "--jobs", "1", "--seeds", "3"}, "[1/6]");
+  const Finished o = khost({manifest, "--set", "steps=4000", "--jobs", "1", "--seeds", "3"}, "[1/6]");
   INFO(o.err);
   REQUIRE(o.code == 5);
   CHECK(has(o.err, "finished trials are kept"));
@@ -313,7 +313,7 @@ TEST_CASE("Ctrl-C keeps what is finished, exits with 5, and the next run goes on
 
 TEST_CASE("a target that is never reached fails that base's trials and says how far it came") {
   const Khost khost;
-  const Outcome o =
+  const Finished o =
       khost({khost.manifest(R"("title": "x")"), "--set", R"(bases.plain={"train": ["*"], "until": {"loss": 0.01}, "steps": 7})"});
   INFO(o.err);
   CHECK(o.code == 4);
@@ -323,17 +323,17 @@ TEST_CASE("a target that is never reached fails that base's trials and says how 
 
 TEST_CASE("plan, list and inspect tell without running") {
   const Khost khost;
-  const Outcome plan = khost({"plan", KHOST_SOURCE_DIR "/experiments/quickstart.manifest"});
+  const Finished plan = khost({"plan", KHOST_SOURCE_DIR "/experiments/quickstart.manifest"});
   INFO(plan.err);
   CHECK(plan.code == 0);
   CHECK(has(plan.out, "2 bases x 3 arms x 6 seeds = 36 trials"));
   CHECK(has(plan.out, "alpha.grad (every step)"));
   CHECK(!std::filesystem::exists(khost.scratch / "cache/base"));
-  const Outcome list = khost({"list"});
+  const Finished list = khost({"list"});
   for (const char* name : {"openblas", "reference", "gpt", "adam", "sgd", "text", "synthetic", "snr", "ablation",
                            "effective_rank", "alpha_dropout", "trace"})
     CHECK_MESSAGE(has(list.out, name), name);
-  const Outcome inspect = khost({"inspect", "snr"});
+  const Finished inspect = khost({"inspect", "snr"});
   CHECK(has(inspect.out, "batch_debiased/<group>"));
   CHECK(khost({"inspect", "snrr"}).code == 3);
   CHECK(khost({"rnu"}).code == 2);
@@ -342,7 +342,7 @@ TEST_CASE("plan, list and inspect tell without running") {
 
 TEST_CASE("the README's probe builds as it stands there and answers") {
   const Khost khost;
-  const Outcome o = khost(
+  const Finished o = khost(
       {khost.manifest(R"("plugin_path": [")" KHOST_README_PLUGINS R"("], "probes": [{"plugin": "gradient_norm", "every": 2}])"),
        "--out", "run"});
   INFO(o.err);
@@ -353,7 +353,7 @@ TEST_CASE("the README's probe builds as it stands there and answers") {
   CHECK(record.at("unit").as_string() == "nats");
   CHECK(has(records(khost, "run"), "gradient_norm,norm,4,"));
   CHECK(!has(records(khost, "run"), "gradient_norm,norm,3,"));
-  const Outcome wrong = khost(
+  const Finished wrong = khost(
       {khost.manifest(R"("plugin_path": [")" KHOST_README_PLUGINS R"("], "probes": [{"plugin": "gradient_norm", "evry": 2}])")});
   CHECK(wrong.code == 2);
   CHECK(has(wrong.err, "did you mean 'every'?"));
@@ -361,10 +361,10 @@ TEST_CASE("the README's probe builds as it stands there and answers") {
 
 TEST_CASE("records that stand beside their probe can be claimed on, and two instances do not collide") {
   const Khost khost;
-  const Outcome o = khost({khost.manifest(R"(
+  const Finished o = khost({khost.manifest(R"(
     "probes": [{"plugin": "snr", "groups": [[0, "K"]], "batches": 0}, {"plugin": "snr", "as": "halves", "groups": [[0, 2], [2, "K"]], "batches": 0}],
     "claims": [{"id": "c", "let": {"a": "A/grad/mean/0", "b": "B/halves/grad/mean/1"}, "measure": "a - b", "predicts": "< 1", "margin": 0.1}])"),
-                           "--out", "run"});
+                            "--out", "run"});
   INFO(o.err);
   REQUIRE(o.code == 0);
   const Json summary = parse_json_file(khost.scratch / "run/summary.json");
@@ -386,7 +386,7 @@ TEST_CASE("every backend serves the quickstart: the same bases, the same losses"
   const auto run = [&](const std::string& backend, std::vector<std::string> more) {
     std::vector<std::string> arguments{manifest, "--seeds", "2", "--out", backend};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    const Outcome o = khost(arguments);
+    const Finished o = khost(arguments);
     INFO(o.err);
     REQUIRE(o.code == 0);
     CHECK(has(o.out, "12 trials"));
@@ -417,27 +417,27 @@ TEST_CASE("every backend serves the quickstart: the same bases, the same losses"
     CHECK(compared >= 24);
   }
 
-  const Outcome bare = khost({manifest, "--backend", "cblas"});
+  const Finished bare = khost({manifest, "--backend", "cblas"});
   CHECK(bare.code == 3);
   CHECK_MESSAGE(has(bare.err, R"("compute": {"plugin": "cblas", "library":)"), bare.err);
-  const Outcome nowhere = khost({khost.manifest(R"("compute": {"plugin": "cblas", "library": "lib/none.so"})")});
+  const Finished nowhere = khost({khost.manifest(R"("compute": {"plugin": "cblas", "library": "lib/none.so"})")});
   CHECK(nowhere.code == 3);
   CHECK_MESSAGE(has(nowhere.err, "there is no file " + (khost.scratch / "lib/none.so")), nowhere.err);
-  const Outcome without = khost({khost.manifest(R"("compute": {"plugin": "cblas"})")});
+  const Finished without = khost({khost.manifest(R"("compute": {"plugin": "cblas"})")});
   CHECK(without.code == 2);
   CHECK_MESSAGE(has(without.err, "compute 'cblas' needs 'library'"), without.err);
 }
 
 TEST_CASE("doctor names every backend with its speed, and the command that brings what is missing") {
   Khost khost;
-  const Outcome text = khost({"doctor"});
+  const Finished text = khost({"doctor"});
   INFO(text.err);
   CHECK(text.code == 0);  // a corpus is missing, but not every experiment reads one
   for (const char* expected : {"openblas: OpenBLAS ", "reference: khost reference", "attn.qkv", "head", "core 0", "libgomp",
                                "corpus 'kjv' is not in the cache", "corpus 'wordnet'", "-> ./bootstrap corpora", "not made yet"})
     CHECK_MESSAGE(has(text.out, expected), expected);
 
-  const Outcome outcome = khost({"doctor", "--json"});
+  const Finished outcome = khost({"doctor", "--json"});
   INFO(outcome.err);
   CHECK(outcome.code == 0);
   const Json report = parse_json(outcome.out, "doctor");
@@ -474,7 +474,7 @@ TEST_CASE("doctor names every backend with its speed, and the command that bring
   write(khost.scratch / "plugins/broken.so", "not a shared library");
   khost.plugin_path = khost.scratch / "plugins";
   write(khost.scratch / "cache", "a file");
-  const Outcome unfit = khost({"doctor", "--json"});
+  const Finished unfit = khost({"doctor", "--json"});
   CHECK(unfit.code == 3);
   CHECK(has(unfit.err, "broken.so"));
   const Json told = parse_json(unfit.out, "doctor");

@@ -83,13 +83,13 @@ std::string complaint(const std::string& out, const std::string& err) {
   return text + (error == std::string::npos ? err : err.substr(error));
 }
 
-struct Outcome {
+struct Finished {
   int code = -1;
   std::string said;
 };
 
 // The host on its own, so that what it survives and how it ends can be seen.
-Outcome khost(const Case& c, const Scratch& scratch) {
+Finished khost(const Case& c, const Scratch& scratch) {
   const std::string manifest = scratch / "m.manifest", said = scratch / "said";
   const std::string probe = c.probe[0] == '{' ? c.probe : R"({"plugin": ")" + c.probe + R"("})";
   write_text(manifest, R"({
@@ -161,7 +161,7 @@ TEST_CASE("each refusal ends khost with its exit code, and says what the golden 
   std::string all = preface;
   for (const Case& c : cases) {
     const Scratch scratch;
-    const Outcome outcome = khost(c, scratch);
+    const Finished outcome = khost(c, scratch);
     const std::string text =
         section(c.title, normalised(outcome.said, scratch) + "exit code " + std::to_string(outcome.code) + "\n");
     all += text;

@@ -72,7 +72,7 @@ TEST_CASE("manifest: what is wrong, where, what is allowed") {
       {R"x("adapter": {"rank": 8},)x", R"x("adapter": {"rank": 0},)x",
        "m:8:23: 'rank' of the adapter is 0, expected a number at least 1"},
       {R"x("adapter": {"rank": 8},)x", R"x("adapter": {"basis": "svg"},)x",
-       R"x(m:8:24: 'basis' of the adapter is "svg", expected one of: svd, random)x"
+       R"x(m:8:24: 'basis' of the adapter is "svg", expected one of: svd, random, gradient)x"
        "\n"
        "  did you mean 'svd'?"},
       {R"x("adapter": {"rank": 8},)x", R"x("adapter": 8,)x", "m:8:14: the adapter takes an object"},

@@ -18,10 +18,10 @@ namespace khost {
 // A value that could not be computed (a standard deviation of zero, say): shown as missing, never as a number.
 inline constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 
-// An adapted matrix of this trial.
+// An adaptable matrix of this trial's model.
 struct AdaptedMatrix {
   std::string name;                           // "layer.0.attn.qkv"
-  std::int64_t rows = 0, cols = 0, rank = 0;  // m, n, K
+  std::int64_t rows = 0, cols = 0, rank = 0;  // m, n, K; K = 0: it carries no adapter
   int layer = -1;                             // -1: the embedding
 };
 
@@ -31,7 +31,8 @@ struct TrialInfo {
   std::uint64_t seed = 0;
   std::int64_t steps = 0;
   std::int64_t batch = 0, sequence = 0;  // B, T
-  std::vector<AdaptedMatrix> matrices;   // in the model's parameter order
+  std::vector<AdaptedMatrix> matrices;   // all adaptable ones, in the model's parameter order
+  std::string basis, core;               // of the adapter: "svd", "diagonal"; "" without one
 };
 
 // Where records go. `name` must match one of the probe's declared emits; units are declared there.
@@ -58,14 +59,24 @@ class Step {
   ~Step() = default;
 };
 
-// One vector per adapted matrix, in TrialInfo::matrices' order: the diagonals alpha.
+// The adapters' cores, one vector per matrix in TrialInfo::matrices' order: alpha [K] of a diagonal or of factors U, alpha, V; C
+// [K, K] row-major of a block. Empty where K = 0.
 using Alphas = std::vector<std::vector<float>>;
+
+// How a trial came out: losses in nats per token on its own batch and on held-out text, before and after training.
+struct Outcome {
+  double base = 0, final = 0;
+  double held_out_base = missing, held_out_final = missing;       // missing without held-out windows
+  std::int64_t adapter_parameters = 0, trainable_parameters = 0;  // sum of K (m + n); what the optimizer updates, at most
+};
 
 // After the last update. Valid during conclude() only. Nothing here changes the trial's result.
 class Trial : public Records {
  public:
   virtual const TrialInfo& info() const = 0;
   virtual const Alphas& alphas() const = 0;  // as trained
+  virtual const Outcome& outcome() const = 0;
+  virtual std::vector<double> displacement() = 0;  // ||dW||_F of each matrix: how far training moved it from the base
   virtual double evaluate(
       const Alphas& alphas) = 0;  // loss in nats per token on the trial's own batch (the last one, when fresh)
   // Visits `count` independent training batches at fixed alphas: visit(i, loss, gradient of alpha), i from 0.
@@ -89,13 +100,31 @@ class Probe {
   virtual void conclude(Trial& trial);
 };
 
+// Records of finished trials that this one needs: those of the arms in its arm's "needs", on the same base, draw and seed.
+class Upstream {
+ public:
+  virtual const TrialInfo& trial() const = 0;  // this trial, with the ranks of its manifest
+  // `path` as a claim would name it, ARM/PROBE/RECORD; must match one of the policy's declared reads. NaN when missing.
+  virtual double record(std::string_view path) const = 0;
+  virtual Random& random() const = 0;  // keyed by seed, instance and "resolve"
+
+ protected:
+  ~Upstream() = default;
+};
+
 // What a policy may change before a step. Valid during before_step() only.
 class StepPlan {
  public:
   virtual std::int64_t index() const = 0;
   virtual const TrialInfo& trial() const = 0;
-  // Needs modify("alpha.scale"): K multipliers of matrix i's alpha for this step's forward and backward pass, 1 unless set.
+  // Needs modify("alpha.scale"): K multipliers of matrix i's alpha for this step's forward and backward pass, 1 unless
+  // set; of a block, of C's columns.
   virtual std::span<float> alpha_scale(std::size_t matrix) = 0;
+  // Needs modify("alpha.rank"): from this step on only the first K dims of matrix i are trained and used. Alphas of dims that
+  // stay are kept; those beyond are set to 0, as are those that come back later. 0 <= K <= TrialInfo's rank.
+  virtual void set_rank(std::size_t matrix, std::int64_t K) = 0;
+  // Needs modify("optimizer.state"): before this step's update the optimizer forgets all it has gathered.
+  virtual void reset_optimizer() = 0;
   virtual Random& random() = 0;  // this policy's own stream; continues from step to step
 
  protected:
@@ -104,7 +133,10 @@ class StepPlan {
 
 class Policy : public Probe {
  public:
-  virtual void before_step(StepPlan& plan) = 0;
+  // Before bases are cut to rank and before begin(); `ranks` holds K per matrix and may be changed by a policy that declares
+  // modify("adapter.rank"). The host refuses a rank below 0 or above min(m, n).
+  virtual void resolve(const Upstream& upstream, std::vector<std::int64_t>& ranks);
+  virtual void before_step(StepPlan& plan);
 };
 
 }  // namespace khost

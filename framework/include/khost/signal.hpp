@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "khost/tensor.hpp"
@@ -35,23 +36,32 @@ class Signals {
 
   // Signals: loss, tokens, targets, weights, basis, alpha, alpha.grad, weight.grad.
   Signals& need(std::string_view signal, When when = every(1));
+  // The base's own bases, whatever the arm's: signal "basis.svd" or "basis.random", at least the first min(rank, m, n) directions
+  // of each matrix (more when another probe needs more). From the cache: it costs no decomposition.
+  Signals& need_basis(std::string_view kind, std::int64_t rank, When when = every(1));
+  // Policies with resolve(): a record of an arm that this one needs, "ARM/PROBE/RECORD", with parts in <> as in emit().
+  Signals& read(std::string_view path);
   // A record this probe will make. A part in <> stands for any text without '/': "drift/<group>". Its full name is
   // ARM/INSTANCE/drift/0; one that begins with '/' stands beside the instance: "/grad/mean/<group>" is ARM/grad/mean/0.
   Signals& emit(std::string_view record, std::string_view unit, std::string_view doc);
   // What conclude() will cost, for the plan: forward passes, and forward-and-backward passes, on one batch.
   Signals& evaluations(std::int64_t count);
   Signals& gradients(std::int64_t count);
-  // Policies: what they change, "alpha.scale". Two policies of one arm on one thing are refused.
+  // Policies: what they change: "alpha.scale", "alpha.rank", "adapter.rank", "optimizer.state". Two policies of one arm on one
+  // thing are refused.
   Signals& modify(std::string_view what);
 
   std::vector<Need> needs;
   std::vector<Emit> emits;
-  std::vector<std::string> modifies;
+  std::vector<std::string> modifies, reads;
+  std::vector<std::pair<std::string, std::int64_t>> bases;  // kind, rank
   std::int64_t evaluation_count = 0, gradient_count = 0;
 };
 
 // One signal at one step: an array per matrix, in the model's parameter order. `loss` is one scalar, `tokens` and `targets`
-// one [B, T] array each (i32); `basis` two arrays a matrix, "NAME/U" [m, K] and "NAME/V" [n, K].
+// one [B, T] array each (i32); `basis`, "basis.svd" and "basis.random" two arrays a matrix, "NAME/U" [m, K] and
+// "NAME/V" [n, K]. `weights` has every parameter of the model, as it is at this step; `weight.grad` the adaptable and the
+// trained.
 class Signal {
  public:
   explicit Signal(std::vector<NamedArray> arrays) : arrays_(std::move(arrays)) {}

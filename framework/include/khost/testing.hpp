@@ -20,6 +20,16 @@ class FakeTrial final : public Trial {
     for (const AdaptedMatrix& m : info_.matrices) trained.emplace_back(static_cast<std::size_t>(m.rank), 0.0f);
   }
 
+  // Shows a step with one signal: an array of f32 per matrix, of the shapes given, in TrialInfo's order.
+  void step(Probe& probe, std::int64_t index, const std::string& signal, const std::vector<std::vector<float>>& values,
+            const std::vector<Shape>& shapes) {
+    std::vector<NamedArray> arrays;
+    for (std::size_t i = 0; i < values.size(); ++i)
+      arrays.push_back({info_.matrices[i].name, {DType::f32, values[i].data(), shapes[i]}});
+    signals.insert_or_assign(signal, Signal(std::move(arrays)));
+    probe.observe(View(*this, index));
+  }
+
   // Shows a step with these alpha gradients (one vector per matrix) to the probe.
   void step(Probe& probe, std::int64_t index, const Alphas& gradient) {
     std::vector<NamedArray> arrays;
@@ -32,6 +42,8 @@ class FakeTrial final : public Trial {
 
   const TrialInfo& info() const override { return info_; }
   const Alphas& alphas() const override { return trained; }
+  const Outcome& outcome() const override { return result; }
+  std::vector<double> displacement() override { return moved; }
   double evaluate(const Alphas& alphas) override { return loss(alphas); }
   void gradients(const Alphas& alphas, std::int64_t count, const Visit& visit) override {
     for (std::int64_t i = 0; i < count; ++i) visit(i, loss ? loss(alphas) : 0, batch_gradient(i, alphas));
@@ -43,7 +55,11 @@ class FakeTrial final : public Trial {
   void record(std::string_view name, double value) override { records[std::string(name)] = value; }
   void record(std::string_view name, std::int64_t step, double value) override { series[std::string(name)][step] = value; }
 
+  TrialInfo& info() { return info_; }  // to be changed before begin()
+
   Alphas trained;                                                     // what alphas() gives
+  Outcome result;                                                     // what outcome() gives
+  std::vector<double> moved;                                          // what displacement() gives
   std::function<double(const Alphas&)> loss;                          // what evaluate() gives
   std::function<Alphas(std::int64_t, const Alphas&)> batch_gradient;  // of independent batch i
   std::map<std::string, Signal, std::less<>> signals;
@@ -76,12 +92,30 @@ class FakeStepPlan final : public StepPlan {
   std::int64_t index() const override { return index_; }
   const TrialInfo& trial() const override { return info_; }
   std::span<float> alpha_scale(std::size_t matrix) override { return scale.at(matrix); }
+  void set_rank(std::size_t matrix, std::int64_t K) override { ranks[matrix] = K; }
+  void reset_optimizer() override { ++resets; }
   Random& random() override { return random_; }
   Alphas scale;
+  std::map<std::size_t, std::int64_t> ranks;  // what set_rank() was given
+  int resets = 0;
 
  private:
   const TrialInfo& info_;
   std::int64_t index_;
+  Random& random_;
+};
+
+// What resolve() reads of other arms.
+class FakeUpstream final : public Upstream {
+ public:
+  FakeUpstream(const TrialInfo& info, Random& stream) : info_(info), random_(stream) {}
+  const TrialInfo& trial() const override { return info_; }
+  double record(std::string_view path) const override { return records.at(std::string(path)); }
+  Random& random() const override { return random_; }
+  std::map<std::string, double> records;
+
+ private:
+  const TrialInfo& info_;
   Random& random_;
 };
 

@@ -10,6 +10,7 @@
 #include "engine/trainer.hpp"
 #include "khost/parallel.hpp"
 #include "khost/safetensors.hpp"
+#include "plan/patterns.hpp"
 
 namespace khost {
 
@@ -35,7 +36,7 @@ std::shared_ptr<const Weights> Bases::weights(const PlannedBase& base) {
   auto& held = weights_[base.hash];
   if (held) return held;
   try {
-    held = std::make_shared<const Weights>(load_weights(materials_.parameters(), file(base)));
+    held = std::make_shared<const Weights>(load_weights(materials_.base_model().parameters, file(base)));
   } catch (const Error& e) {
     if (e.kind() == ErrorKind::trial) failures_.emplace(base.hash, e);
     throw;
@@ -51,28 +52,26 @@ std::string Bases::summary(const PlannedBase& base) {
   return base.recipe->name + ": " + (found == metadata.end() ? base.recipe->file : found->second);
 }
 
-namespace {
-
-// The tensors that a recipe trains. A pattern that matches nothing is a mistake in the manifest.
-std::vector<bool> chosen(const BaseRecipe& recipe, const std::vector<Parameter>& parameters) {
-  std::vector<bool> trains(parameters.size());
-  for (const std::string& pattern : recipe.train) {
-    bool any = false;
-    for (std::size_t i = 0; i < parameters.size(); ++i)
-      if (name_matches(pattern, parameters[i])) any = trains[i] = true;
-    if (!any) {
-      std::vector<std::string> names;
-      for (const Parameter& p : parameters) names.push_back(p.name);
-      Error error(ErrorKind::usage, recipe.place,
-                  "base '" + recipe.name + "' trains '" + pattern + "', which matches no tensor of the model");
-      if (const std::string near = did_you_mean(pattern, names); !near.empty()) error.hint(near);
-      throw error;
-    }
+std::shared_ptr<const Weights> Bases::weights(const PlannedBase& base, const Arm& arm) {
+  const auto own = weights(base);
+  const MadeModel& model = *materials_.arm(arm).model;
+  if (&model == &materials_.base_model()) return own;
+  const std::lock_guard lock(mutex_);
+  auto& held = weights_[base.hash + "/" + text_of(arm.model)];
+  if (held) return held;
+  Weights mixed = draw_weights(model.parameters, base.recipe->base_seed + static_cast<std::uint64_t>(base.draw));
+  for (std::size_t i = 0; i < own->parameters.size(); ++i) {
+    const Parameter& p = own->parameters[i];
+    const auto same = std::ranges::find(mixed.parameters, p.name, &Parameter::name);
+    if (same == mixed.parameters.end() || same->shape != p.shape)
+      throw Error(ErrorKind::usage, arm.place_of("model"),
+                  "the model of arm '" + arm.name + "' has no tensor '" + p.name + "' " + text_of(p.shape) + ", which base '" +
+                      base.recipe->name + "' has")
+          .hint("an arm's model may have more tensors than the experiment's, not others");
+    std::ranges::copy(own->values[i].span(), mixed.values[static_cast<std::size_t>(same - mixed.parameters.begin())].data());
   }
-  return trains;
+  return held = std::make_shared<const Weights>(std::move(mixed));
 }
-
-}  // namespace
 
 namespace {
 
@@ -84,10 +83,11 @@ constexpr std::int64_t calibration_period = 5;
 void Bases::train(const PlannedBase& planned, const std::string& path) {
   const BaseRecipe& recipe = *planned.recipe;
   const std::uint64_t seed = recipe.base_seed + static_cast<std::uint64_t>(planned.draw);
-  Weights weights = draw_weights(materials_.parameters(), seed);
+  Weights weights = draw_weights(materials_.base_model().parameters, seed);
   BaseProgress progress{0, recipe.steps, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
   if (recipe.steps > 0) {
-    const std::vector<bool> trains = chosen(recipe, weights.parameters);
+    const std::vector<bool> trains =
+        chosen(recipe.train, weights.parameters, "'train' of base '" + recipe.name + "'", recipe.place);
     std::vector<Tensor> gradients(weights.values.size());
     std::vector<WeightSlot> slots;
     std::vector<Trained> trained;
@@ -103,7 +103,7 @@ void Bases::train(const PlannedBase& planned, const std::string& path) {
         create<Optimizer>(materials_.registry().get(Kind::optimizer, recipe.optimizer.plugin), recipe.optimizer.config);
     Trainer trainer(*optimizer, std::move(trained));
     const Data& data = materials_.data(recipe.data);
-    Program program(materials_.model(), slots, recipe.data.batch, recipe.data.sequence, backend_);
+    Program program(*materials_.base_model().model, slots, recipe.data.batch, recipe.data.sequence, backend_);
 
     // The target is measured on the calibration part of the adapted text, which neither trials nor held-out losses use.
     std::unique_ptr<WindowSet> calibration;
@@ -111,7 +111,8 @@ void Bases::train(const PlannedBase& planned, const std::string& path) {
     if (recipe.until_loss) {
       calibration = std::make_unique<WindowSet>(materials_.data(experiment_.data), Part::calibration,
                                                 experiment_.data.calibration_windows, experiment_.data.sequence);
-      evaluator = std::make_unique<Program>(materials_.model(), slots, calibration->batch(), experiment_.data.sequence, backend_);
+      evaluator = std::make_unique<Program>(*materials_.base_model().model, slots, calibration->batch(),
+                                            experiment_.data.sequence, backend_);
     }
 
     Random windows(seed, "base", "windows");
@@ -174,72 +175,81 @@ constexpr int basis_numerics = 1;
 
 void Bases::prepare(const PlannedBase& base) {
   try {
+    weights(base);
     for (const Arm& arm : experiment_.arms) {
-      if (arm.adapter)
-        cut(base, *arm.adapter);
-      else
-        weights(base);
+      if (arm.adapter && arm.adapter->basis != "gradient") cut(base, arm.adapter->basis, materials_.arm(arm).matrices);
     }
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::trial) throw;
   }
 }
 
-std::shared_ptr<const CutBasis> Bases::cut(const PlannedBase& base, const AdapterSpec& adapter) {
-  const auto source = weights(base);
-  const std::string& kind = adapter.basis;
-  const std::int64_t rank = adapter.rank;
-  std::int64_t most = 1;
-  for (const Arm& arm : experiment_.arms)
-    if (arm.adapter) most = std::max(most, arm.adapter->rank);
+double Bases::held_out_base(const PlannedBase& base, const Arm& arm, const std::function<double()>& measure) {
+  const std::string key = base.hash + "/" + text_of(arm.model) + "/" + text_of(arm.data.source) + "/" +
+                          std::to_string(arm.data.sequence) + "/" + std::to_string(arm.data.held_out_windows);
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = held_out_.find(key); found != held_out_.end()) return found->second;
+  }
+  const double loss = measure();  // two jobs may both come here: they find the same
   const std::lock_guard lock(mutex_);
-  auto& held = cuts_[base.hash + "/" + kind + "/" + std::to_string(rank)];
+  return held_out_.emplace(key, loss).first->second;
+}
+
+void Bases::build_basis(const PlannedBase& base, const std::string& kind, std::int64_t rank, const Json& recipe,
+                        const std::string& path) {
+  const Weights& source = *weights_.at(base.hash);
+  std::vector<std::size_t> adaptable;
+  for (std::size_t i = 0; i < source.parameters.size(); ++i)
+    if (source.parameters[i].adaptable) adaptable.push_back(i);
+  std::vector<Basis> made(adaptable.size());
+  parallel_for(static_cast<std::int64_t>(adaptable.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto j = static_cast<std::size_t>(begin); j < static_cast<std::size_t>(end); ++j) {
+      const Parameter& p = source.parameters[adaptable[j]];
+      const std::int64_t K = std::min({rank, p.shape[0], p.shape[1]});
+      Random random(base.recipe->base_seed + static_cast<std::uint64_t>(base.draw), p.name, "basis");
+      made[j] = kind == "svd" ? svd_basis(source.values[adaptable[j]].span(), p.shape[0], p.shape[1], K)
+                              : random_basis(p.shape[0], p.shape[1], K, random);
+    }
+  });
+  std::vector<Tensor> tensors;
+  std::vector<NamedArray> arrays;
+  tensors.reserve(2 * made.size());
+  for (std::size_t j = 0; j < made.size(); ++j) {
+    const std::string& name = source.parameters[adaptable[j]].name;
+    arrays.push_back({name + "/U'", tensors.emplace_back(transposed(made[j].U, made[j].m, made[j].rank)).view()});
+    arrays.push_back({name + "/V'", tensors.emplace_back(transposed(made[j].V, made[j].n, made[j].rank)).view()});
+  }
+  write_safetensors(path, arrays, {{"khost", kind + " basis"}, {"recipe", recipe.canonical()}});
+}
+
+std::shared_ptr<const CutBasis> Bases::cut(const PlannedBase& base, const std::string& kind,
+                                           const std::vector<AdaptedMatrix>& matrices) {
+  weights(base);
+  std::int64_t most = 1;
+  for (const Arm& arm : experiment_.arms) most = std::max(most, materials_.arm(arm).largest_rank());
+  std::string key = base.hash + "/" + kind;
+  for (const AdaptedMatrix& m : matrices) {
+    key += "/" + m.name + ":" + std::to_string(m.rank);
+    most = std::max(most, m.rank);
+  }
+  const std::lock_guard lock(mutex_);
+  auto& held = cuts_[key];
   if (held) return held;
 
-  std::vector<std::size_t> adapted;
-  std::int64_t limit = std::numeric_limits<std::int64_t>::max();
-  for (std::size_t i = 0; i < source->parameters.size(); ++i)
-    if (source->parameters[i].adaptable) {
-      adapted.push_back(i);
-      limit = std::min({limit, source->parameters[i].shape[0], source->parameters[i].shape[1]});
-    }
-  const std::int64_t stored = std::min(limit, (most + 63) / 64 * 64);  // in steps, so that a somewhat larger rank finds it too
-  Json recipe{Json::Object{}};
-  recipe.set("base", base.hash);
-  recipe.set("basis", kind);
-  recipe.set("rank", stored);
-  recipe.set("numerics", basis_numerics);
-  const std::string path =
-      cache_.get("basis", recipe, kind + " basis of " + base.recipe->name, [&](const std::string& temporary) {
-        std::vector<Basis> made(adapted.size());
-        parallel_for(static_cast<std::int64_t>(adapted.size()), 1, [&](std::int64_t begin, std::int64_t end) {
-          for (std::int64_t j = begin; j < end; ++j) {
-            const Parameter& p = source->parameters[adapted[static_cast<std::size_t>(j)]];
-            Random random(base.recipe->base_seed + static_cast<std::uint64_t>(base.draw), p.name, "basis");
-            made[static_cast<std::size_t>(j)] =
-                kind == "svd"
-                    ? svd_basis(source->values[adapted[static_cast<std::size_t>(j)]].span(), p.shape[0], p.shape[1], stored)
-                    : random_basis(p.shape[0], p.shape[1], stored, random);
-          }
-        });
-        std::vector<Tensor> tensors;
-        std::vector<NamedArray> arrays;
-        tensors.reserve(2 * made.size());
-        for (std::size_t j = 0; j < made.size(); ++j) {
-          const std::string& name = source->parameters[adapted[j]].name;
-          arrays.push_back({name + "/U'", tensors.emplace_back(transposed(made[j].U, made[j].m, stored)).view()});
-          arrays.push_back({name + "/V'", tensors.emplace_back(transposed(made[j].V, made[j].n, stored)).view()});
-        }
-        write_safetensors(temporary, arrays, {{"khost", kind + " basis"}, {"recipe", recipe.canonical()}});
-      });
+  const std::int64_t stored = (most + 63) / 64 * 64;  // in steps, so that a somewhat larger rank finds it too
+  const Json recipe = Json::object({{"base", base.hash}, {"basis", kind}, {"rank", stored}, {"numerics", basis_numerics}});
+  const std::string path = cache_.get("basis", recipe, kind + " basis of " + base.recipe->name,
+                                      [&](const std::string& temporary) { build_basis(base, kind, stored, recipe, temporary); });
   const SafetensorsFile file(path);
   auto cut = std::make_shared<CutBasis>();
-  for (const std::size_t i : adapted) {
-    const Parameter& p = source->parameters[i];
+  for (const AdaptedMatrix& m : matrices) {
     Basis& b = cut->emplace_back();
-    b.m = p.shape[0], b.n = p.shape[1], b.rank = rank;
-    b.U = columns(file.get(p.name + "/U'", {stored, b.m}).f32(), b.m, rank);
-    b.V = columns(file.get(p.name + "/V'", {stored, b.n}).f32(), b.n, rank);
+    b.m = m.rows, b.n = m.cols, b.rank = m.rank;
+    if (m.rank == 0) continue;
+    const std::int64_t there = std::min({stored, m.rows, m.cols});
+    b.U = columns(file.get(m.name + "/U'", {there, b.m}).f32(), b.m, b.rank);
+    b.V = columns(file.get(m.name + "/V'", {there, b.n}).f32(), b.n, b.rank);
   }
   return held = std::move(cut);
 }

@@ -15,7 +15,7 @@
 
 namespace khost {
 
-// U and V of every adapted matrix, cut to one rank, in the order of Materials::matrices().
+// U and V of every adaptable matrix of an arm, cut to its rank, in the order of ArmShape::matrices; empty where K = 0.
 using CutBasis = std::vector<Basis>;
 
 struct BaseProgress {
@@ -34,12 +34,20 @@ class Bases {
   // Trains it if it is not in the cache. Throws a trial Error, the same at every call, when it never reaches its target, or its
   // loss turns NaN.
   std::shared_ptr<const Weights> weights(const PlannedBase& base);
+  // The same for an arm whose model is another than the base's: tensors that the base has not are drawn from its seed. Throws a
+  // usage Error for a tensor of the base that the arm's model has not, or has in another shape.
+  std::shared_ptr<const Weights> weights(const PlannedBase& base, const Arm& arm);
   bool cached(const PlannedBase& base) const;
   // How it came out, from its artifact's metadata: "spectral-null: 57 steps, calibration loss 7.83"; "" when it is not there.
   std::string summary(const PlannedBase& base);
 
-  // U and V of every adaptable matrix. One artifact a base and basis serves all ranks of the experiment.
-  std::shared_ptr<const CutBasis> cut(const PlannedBase& base, const AdapterSpec& adapter);
+  // `kind`: svd or random. One artifact a base and kind serves all ranks of the experiment.
+  std::shared_ptr<const CutBasis> cut(const PlannedBase& base, const std::string& kind,
+                                      const std::vector<AdaptedMatrix>& matrices);
+
+  // The loss of an unadapted base on the held-out windows of an arm's data: the same for all its trials, so `measure` is called
+  // once.
+  double held_out_base(const PlannedBase& base, const Arm& arm, const std::function<double()>& measure);
 
   // Makes the base and what all arms cut from it. A trial Error is kept, and thrown again by weights() for every trial.
   void prepare(const PlannedBase& base);
@@ -47,6 +55,8 @@ class Bases {
  private:
   std::string file(const PlannedBase& base);
   void train(const PlannedBase& base, const std::string& path);
+  void build_basis(const PlannedBase& base, const std::string& kind, std::int64_t rank, const Json& recipe,
+                   const std::string& path);
 
   const Experiment& experiment_;
   const Materials& materials_;
@@ -58,6 +68,7 @@ class Bases {
   std::map<std::string, Error> failures_;
   std::map<std::string, std::shared_ptr<const Weights>> weights_;
   std::map<std::string, std::shared_ptr<const CutBasis>> cuts_;
+  std::map<std::string, double> held_out_;
 };
 
 }  // namespace khost

@@ -19,6 +19,11 @@ struct Probes::Instance {
   bool observes(std::int64_t step) const {
     return std::ranges::any_of(declared.needs, [&](const Signals::Need& n) { return n.when.includes(step); });
   }
+  void must_modify(const std::string& what) const {
+    if (std::ranges::find(declared.modifies, what) != declared.modifies.end()) return;
+    throw Error(ErrorKind::plugin, "changing " + what + " was not declared")
+        .hint("add modify(\"" + what + "\") to the policy's declare()");
+  }
   std::string frame(const char* phase, std::int64_t step = -1) const {
     return "probe '" + component.name + "' in " + phase + (step >= 0 ? " at step " + std::to_string(step) : "");
   }
@@ -48,6 +53,14 @@ bool Probes::needs(std::string_view signal) const {
   return std::ranges::any_of(instances_, [&](const auto& i) {
     return std::ranges::any_of(i->declared.needs, [&](const Signals::Need& n) { return n.name == signal; });
   });
+}
+
+std::int64_t Probes::basis_rank(std::string_view kind) const {
+  std::int64_t most = 0;
+  for (const auto& i : instances_)
+    for (const auto& [of, rank] : i->declared.bases)
+      if (of == kind) most = std::max(most, rank);
+  return most;
 }
 
 void Probes::add(const Instance& instance, std::string_view name, std::int64_t step, double value) {
@@ -95,6 +108,8 @@ class Probes::TrialView final : public Trial {
   TrialView(Probes& probes, Instance& instance) : probes_(probes), instance_(instance) {}
   const TrialInfo& info() const override { return *probes_.hooks_.info; }
   const Alphas& alphas() const override { return *probes_.hooks_.alphas; }
+  const Outcome& outcome() const override { return probes_.hooks_.outcome(); }
+  std::vector<double> displacement() override { return probes_.hooks_.displacement(); }
   double evaluate(const Alphas& alphas) override {
     check(alphas);
     return probes_.hooks_.evaluate(alphas);
@@ -112,12 +127,10 @@ class Probes::TrialView final : public Trial {
 
  private:
   void check(const Alphas& alphas) const {
-    const auto& matrices = info().matrices;
-    bool fits = alphas.size() == matrices.size();
-    for (std::size_t i = 0; fits && i < matrices.size(); ++i)
-      fits = static_cast<std::int64_t>(alphas[i].size()) == matrices[i].rank;
-    if (!fits)
-      throw Error(ErrorKind::plugin, "alphas have another shape than this trial's adapters (one vector of K per matrix)");
+    const Alphas& own = this->alphas();
+    bool fits = alphas.size() == own.size();
+    for (std::size_t i = 0; fits && i < own.size(); ++i) fits = alphas[i].size() == own[i].size();
+    if (!fits) throw Error(ErrorKind::plugin, "alphas have another shape than this trial's adapters (one vector per matrix)");
   }
   Probes& probes_;
   Instance& instance_;
@@ -129,10 +142,22 @@ class Probes::PlanView final : public StepPlan {
   std::int64_t index() const override { return index_; }
   const TrialInfo& trial() const override { return *probes_.hooks_.info; }
   std::span<float> alpha_scale(std::size_t matrix) override {
-    if (std::ranges::find(instance_.declared.modifies, "alpha.scale") == instance_.declared.modifies.end())
-      throw Error(ErrorKind::plugin, "changing alpha.scale was not declared")
-          .hint("add modify(\"alpha.scale\") to the policy's declare()");
+    instance_.must_modify("alpha.scale");
     return probes_.hooks_.alpha_scale(matrix);
+  }
+  void set_rank(std::size_t matrix, std::int64_t K) override {
+    instance_.must_modify("alpha.rank");
+    const auto& matrices = trial().matrices;
+    if (matrix >= matrices.size() || K < 0 || K > matrices[matrix].rank)
+      throw Error(ErrorKind::plugin,
+                  "set_rank(" + std::to_string(matrix) + ", " + std::to_string(K) + "): " +
+                      (matrix >= matrices.size() ? "there are " + std::to_string(matrices.size()) + " matrices"
+                                                 : matrices[matrix].name + " has K = " + std::to_string(matrices[matrix].rank)));
+    probes_.hooks_.set_rank(matrix, K);
+  }
+  void reset_optimizer() override {
+    instance_.must_modify("optimizer.state");
+    probes_.hooks_.reset_optimizer();
   }
   Random& random() override { return *instance_.random; }
 
@@ -141,6 +166,46 @@ class Probes::PlanView final : public StepPlan {
   Instance& instance_;
   std::int64_t index_;
 };
+
+class Probes::UpstreamView final : public Upstream {
+ public:
+  UpstreamView(const TrialInfo& info, const Instance& instance, const Find& find)
+      : info_(info), instance_(instance), find_(find), random_(info.seed, instance.component.name, "resolve") {}
+  const TrialInfo& trial() const override { return info_; }
+  double record(std::string_view path) const override {
+    const auto& reads = instance_.declared.reads;
+    if (std::ranges::none_of(reads, [&](const std::string& declared) { return matches_record(declared, path); }))
+      throw Error(ErrorKind::plugin, "reading the record '" + std::string(path) + "' of another arm was not declared")
+          .hint("add read(\"" + std::string(path) + "\") to the policy's declare()");
+    return find_(path);
+  }
+  Random& random() const override { return random_; }
+
+ private:
+  const TrialInfo& info_;
+  const Instance& instance_;
+  const Find& find_;
+  mutable Random random_;
+};
+
+void Probes::resolve(const TrialInfo& info, const Find& upstream, std::vector<std::int64_t>& ranks) {
+  for (auto& i : instances_) {
+    if (!i->policy) continue;
+    const std::vector<std::int64_t> before = ranks;
+    call_plugin(i->frame("resolve"), [&] {
+      i->policy->resolve(UpstreamView(info, *i, upstream), ranks);
+      if (ranks == before) return;
+      i->must_modify("adapter.rank");
+      if (ranks.size() != before.size()) throw Error(ErrorKind::plugin, "resolve() changed how many ranks there are");
+      for (std::size_t k = 0; k < ranks.size(); ++k) {
+        const AdaptedMatrix& m = info.matrices[k];
+        if (ranks[k] < 0 || ranks[k] > std::min(m.rows, m.cols))
+          throw Error(ErrorKind::plugin, "resolve() gave " + m.name + " a rank of " + std::to_string(ranks[k]) +
+                                             "; it can have 0 to " + std::to_string(std::min(m.rows, m.cols)));
+      }
+    });
+  }
+}
 
 void Probes::begin(TrialHooks hooks) {
   hooks_ = std::move(hooks);

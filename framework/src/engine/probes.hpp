@@ -22,7 +22,11 @@ struct TrialHooks {
   const Alphas* alphas = nullptr;
   std::function<double(const Alphas&)> evaluate;
   std::function<void(const Alphas&, std::int64_t, const Trial::Visit&)> gradients;
+  std::function<const Outcome&()> outcome;
+  std::function<std::vector<double>()> displacement;
   std::function<std::span<float>(std::size_t)> alpha_scale;  // of a matrix; asking for it switches scaling on for the step
+  std::function<void(std::size_t, std::int64_t)> set_rank;
+  std::function<void()> reset_optimizer;
   std::function<void(const std::string& name, std::span<const NamedArray>)> write_artifact;
 };
 
@@ -33,7 +37,13 @@ class Probes {
   // The union of what is needed: at this step, or at any.
   bool needs(std::string_view signal, std::int64_t step) const;
   bool needs(std::string_view signal) const;
+  // The largest rank that any probe asked of the base's own basis of that kind; 0: none did.
+  std::int64_t basis_rank(std::string_view kind) const;
 
+  // Lets policies change the ranks. `upstream` finds a record of a trial that this one needs, "ARM/PROBE/RECORD"; NaN: missing.
+  // Throws a plugin Error for a rank outside 0 .. min(m, n).
+  using Find = std::function<double(std::string_view path)>;
+  void resolve(const TrialInfo& info, const Find& upstream, std::vector<std::int64_t>& ranks);
   void begin(TrialHooks hooks);
   void before_step(std::int64_t step);
   void observe(std::int64_t step);
@@ -46,6 +56,7 @@ class Probes {
   class StepView;
   class TrialView;
   class PlanView;
+  class UpstreamView;
 
   void add(const Instance& instance, std::string_view name, std::int64_t step, double value);
   std::vector<std::shared_ptr<Instance>> instances_;

@@ -2,10 +2,15 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <thread>
+
+#include "manifest/record_path.hpp"
 
 namespace khost {
 
@@ -40,23 +45,61 @@ class Runner {
     return f();
   }
 
-  // Each job takes the next trial that nobody has: which job runs it changes nothing in its result.
+  // Each job takes the first trial that nobody has and whose needs are finished: which job runs it changes nothing in its result.
   void take(int job) try {
     omp_set_num_threads(threads_);
     const auto backend = choice_.make(threads_);
-    while (!stopped_) {
-      const std::size_t next = next_++;
-      if (next >= work_.size()) return;
-      if (hooks_.interrupted()) {
-        stopped_ = true;
-        return;
-      }
-      one(job, work_[next], *backend);
+    while (const auto index = next()) {
+      one(job, *index, *backend);
+      const std::lock_guard lock(mutex_);
+      ready_.notify_all();
     }
   } catch (...) {
     const std::lock_guard lock(mutex_);
     if (!failure_) failure_ = std::current_exception();
     stopped_ = true;
+    ready_.notify_all();
+  }
+
+  // Waits while all that is left needs what other jobs are at. Nothing when all is taken, or the run stops.
+  std::optional<std::size_t> next() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      if (!stopped_ && hooks_.interrupted()) stopped_ = true;
+      if (stopped_ || work_.empty()) {
+        ready_.notify_all();
+        return std::nullopt;
+      }
+      const auto found = std::ranges::find_if(work_, [&](std::size_t i) {
+        return std::ranges::all_of(context_.plan.trials[i].needs, [&](std::size_t n) { return results_[n].has_value(); });
+      });
+      if (found != work_.end()) {
+        const std::size_t index = *found;
+        work_.erase(found);
+        return index;
+      }
+      ready_.wait_for(lock, std::chrono::milliseconds(200));  // an interruption wakes nobody
+    }
+  }
+
+  // A record of what the trial needs.
+  double upstream(const PlannedTrial& trial, std::string_view path) {
+    const auto wanted = parse_record_path(path);
+    const std::lock_guard lock(mutex_);
+    for (const std::size_t n : trial.needs) {
+      const TrialResult& result = *results_[n];
+      if (!wanted || result.key.arm != wanted->arm) continue;
+      for (const Record& r : result.records)
+        if (r.step < 0 && r.probe == wanted->probe && r.name == wanted->record) return r.value;
+    }
+    throw Error(ErrorKind::trial, "there is no record '" + std::string(path) + "' among those of the arms it needs");
+  }
+
+  void check_needs(const PlannedTrial& trial) {
+    const std::lock_guard lock(mutex_);
+    for (const std::size_t n : trial.needs)
+      if (results_[n]->status != "done")
+        throw Error(ErrorKind::trial, trial.key.text() + " needs arm " + results_[n]->key.arm + ", whose trial failed");
   }
 
   void one(int job, std::size_t index, Backend& backend) {
@@ -69,7 +112,8 @@ class Runner {
     const std::string folder = locked([&] { return hooks_.begin(trial.hash); });
     TrialResult result;
     try {
-      result = run_trial(context_, trial, backend, folder,
+      check_needs(trial);
+      result = run_trial(context_, trial, [&](std::string_view path) { return upstream(trial, path); }, backend, folder,
                          {[&](std::int64_t step, double loss) { locked([&] { hooks_.stepped(job, step, loss); }); },
                           [&] { return stopped_ || hooks_.interrupted(); }});
       locked([&] { hooks_.keep(folder, result); });
@@ -109,11 +153,11 @@ class Runner {
   int threads_;
   const RunnerHooks& hooks_;
   std::map<std::string, std::vector<std::size_t>> by_hash_;
-  std::vector<std::size_t> work_;
+  std::vector<std::size_t> work_;  // in plan order; taken ones are gone
   std::vector<std::optional<TrialResult>> results_;
-  std::atomic<std::size_t> next_ = 0;
   std::atomic<bool> stopped_ = false;
   std::mutex mutex_;
+  std::condition_variable ready_;
   std::exception_ptr failure_;
 };
 

@@ -21,10 +21,13 @@ void Trainer::reset() {
   for (auto& state : state_) std::ranges::fill(state, 0.0f);
 }
 
-std::int64_t Trainer::trainable() const {
-  std::int64_t count = 0;
-  for (const Trained& t : tensors_) count += static_cast<std::int64_t>(t.value.size());
-  return count;
+void Trainer::forget(std::string_view tensor, const std::function<bool(std::size_t)>& entry) {
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    if (tensors_[i].name != tensor) continue;
+    const std::size_t size = tensors_[i].value.size();
+    for (std::size_t k = 0; k < state_[i].size(); ++k)
+      if (entry(k % size)) state_[i][k] = 0;
+  }
 }
 
 }  // namespace khost

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "khost/optimizer.hpp"
@@ -22,7 +24,8 @@ class Trainer {
   Trainer(const Optimizer& optimizer, std::vector<Trained> tensors);
   void step();  // updates every tensor, in order
   void reset();
-  std::int64_t trainable() const;  // numbers it updates
+  // Sets the state of one tensor's entries to zero where `entry(k)`.
+  void forget(std::string_view tensor, const std::function<bool(std::size_t)>& entry);
 
  private:
   const Optimizer& optimizer_;

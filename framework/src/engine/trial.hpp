@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "compute/backend.hpp"
 #include "engine/bases.hpp"
@@ -23,9 +24,13 @@ struct TrialContext {
   Bases& bases;
 };
 
+// A record of a finished trial that this one needs, by "ARM/PROBE/RECORD"; NaN when it is missing. Throws a trial Error when
+// there is no such record.
+using UpstreamRecord = std::function<double(std::string_view path)>;
+
 // Runs it on the calling thread (and its OpenMP threads); artifacts go to `folder`. Throws: a trial Error with arm, base, seed
 // and step, a plugin Error likewise, or an interrupted Error.
-TrialResult run_trial(const TrialContext& context, const PlannedTrial& trial, Backend& backend, const std::string& folder,
-                      const TrialMonitor& monitor);
+TrialResult run_trial(const TrialContext& context, const PlannedTrial& trial, const UpstreamRecord& upstream, Backend& backend,
+                      const std::string& folder, const TrialMonitor& monitor);
 
 }  // namespace khost

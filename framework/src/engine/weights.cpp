@@ -44,22 +44,4 @@ void save_weights(const Weights& weights, const std::string& path, const std::ma
   write_safetensors(path, arrays, metadata);
 }
 
-namespace {
-
-bool wildcard(std::string_view pattern, std::string_view name) {
-  if (pattern.empty()) return name.empty();
-  if (pattern.front() == '*') {
-    for (std::size_t skip = 0; skip <= name.size(); ++skip)
-      if (wildcard(pattern.substr(1), name.substr(skip))) return true;
-    return false;
-  }
-  return !name.empty() && name.front() == pattern.front() && wildcard(pattern.substr(1), name.substr(1));
-}
-
-}  // namespace
-
-bool name_matches(std::string_view pattern, const Parameter& parameter) {
-  return pattern == "@matrices" ? parameter.adaptable : wildcard(pattern, parameter.name);
-}
-
 }  // namespace khost

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "khost/model.hpp"
@@ -23,8 +22,5 @@ Weights draw_weights(const std::vector<Parameter>& parameters, std::uint64_t see
 // Throws a usage Error for a missing, extra or mis-shaped tensor.
 Weights load_weights(const std::vector<Parameter>& parameters, const std::string& path);
 void save_weights(const Weights& weights, const std::string& path, const std::map<std::string, std::string>& metadata);
-
-// `pattern` with * for any run of characters; "@matrices" is every adaptable parameter.
-bool name_matches(std::string_view pattern, const Parameter& parameter);
 
 }  // namespace khost

@@ -14,13 +14,21 @@
 
 namespace khost {
 
-// The adapter of one matrix W [m, n]: dW = U diag(alpha) V'. All arrays belong to the caller and outlive the program.
+// diagonal: dW = U diag(alpha) V'. block: dW = U C V', C [K, K]. factors: the first, with U and V trained too.
+enum class Core { diagonal, block, factors };
+
+// The adapter of one matrix W [m, n]. All arrays belong to the caller and outlive the program.
 struct AdapterSlot {
-  std::int64_t rank = 0;         // K
+  std::int64_t rank = 0;         // K, at least 1
   const float* U = nullptr;      // [m, K]
   const float* V = nullptr;      // [n, K]
-  const float* alpha = nullptr;  // [K]: what the forward pass uses (after dropout scaling)
-  float* alpha_grad = nullptr;   // [K]: written by backward (dL / d of the above)
+  const float* alpha = nullptr;  // [K], or C [K, K] row-major: what the forward pass uses (after dropout scaling)
+  float* alpha_grad = nullptr;   // the same shape: written by backward (dL / d of the above)
+  Core core = Core::diagonal;
+  float* U_grad = nullptr;  // factors: [m, K]
+  float* V_grad = nullptr;  // factors: [n, K]
+
+  std::int64_t core_size() const { return core == Core::block ? rank * rank : rank; }
 };
 
 // One parameter of the model, in Model::parameters() order.

@@ -91,6 +91,7 @@ class ArmReader {
     const ArmFields fields = read_config<ArmFields>(resolve(schema_of<ArmFields>(), given_, owner_, &reading_.warnings));
     Arm& arm = out_.arm;
     arm.steps = fields.steps.value_or(defaults_.steps);
+    arm.model = read_component(reading_, Kind::model, manifest_.at("model")).component;
     arm.data = read_data(reading_, patched("data", fields.data, R"({"batch": 2})"));
     arm.optimizer =
         read_component(reading_, Kind::optimizer, patched("optimizer", fields.optimizer, R"({"lr": 1e-3})")).component;

@@ -142,7 +142,7 @@ class ClaimReader {
         throw Error(ErrorKind::usage, m.value.place,
                     "'" + m.key + "' in 'let' takes the path of a record, found " + m.value.text());
       PathCheck(m.value, bases_, arms_)();
-      claim.let.emplace_back(m.key, m.value.as_string());
+      claim.let.emplace_back(m.key, std::vector<std::string>{m.value.as_string()});
     }
   }
 
@@ -217,7 +217,7 @@ std::vector<Claim> read_claims(Reading& reading, const Json& manifest, const std
 
 Json resolved_json(const Claim& claim) {
   Json let{Json::Object{}};
-  for (const auto& [name, path] : claim.let) let.set(name, path);
+  for (const auto& [name, paths] : claim.let) let.set(name, paths.size() == 1 ? Json(paths[0]) : detail::to_json(paths));
   Json out{Json::Object{}};
   out.set("id", claim.id);
   out.set("statement", claim.statement);

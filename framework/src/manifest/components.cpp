@@ -96,7 +96,12 @@ DataSpec read_data(Reading& reading, const Json& given) {
 
 std::optional<AdapterSpec> read_adapter(Reading& reading, const Json& given) {
   if (given.is_null()) return std::nullopt;
-  return read_config<AdapterSpec>(resolve(schema_of<AdapterSpec>(), given, "the adapter", &reading.warnings));
+  AdapterSpec spec = read_config<AdapterSpec>(resolve(schema_of<AdapterSpec>(), given, "the adapter", &reading.warnings));
+  const Json* rank = given.find("rank");
+  if (rank && (!rank->is_integer() || rank->as_integer() < 1))
+    throw Error(ErrorKind::usage, rank->place, "'rank' of the adapter is " + rank->text() + ", expected a number at least 1");
+  if (rank) spec.ranks = {{"*", rank->as_integer(), rank->place}};
+  return spec;
 }
 
 Json resolved_json(const Component& component) {

@@ -30,15 +30,27 @@ struct DataSpec {
   std::int64_t calibration_windows = 16;
 };
 
+// K of the matrices whose names fit a pattern. The last rule that fits a matrix decides.
+struct RankRule {
+  std::string pattern;    // with * for any run of characters; "*" for the default
+  std::int64_t rank = 0;  // 0: no adapter there
+  Place place;
+};
+
 struct AdapterSpec {
-  std::string basis = "svd";      // svd | random
-  std::string core = "diagonal";  // diagonal
-  std::int64_t rank = 32;
+  std::string basis = "svd";      // svd | random | gradient
+  std::string core = "diagonal";  // diagonal | block | factors
+  std::vector<RankRule> ranks{{"*", 32, {}}};
+  Json rank = 32;  // as written: K, or {"default": K, PATTERN: K}
 
   static void fields(auto& f) {
-    f("basis", &AdapterSpec::basis).choices({"svd", "random"}).doc("where U and V of dW = U diag(alpha) V' come from");
-    f("core", &AdapterSpec::core).choices({"diagonal"}).doc("what is trained between U and V");
-    f("rank", &AdapterSpec::rank).at_least(1).doc("K, the number of dims per matrix");
+    f("basis", &AdapterSpec::basis)
+        .choices({"svd", "random", "gradient"})
+        .doc("where U and V of dW = U diag(alpha) V' come from; gradient: the SVD of the first step's weight gradient");
+    f("core", &AdapterSpec::core)
+        .choices({"diagonal", "block", "factors"})
+        .doc("what is trained: alpha, a K x K block between U and V, or U, alpha and V");
+    f("rank", &AdapterSpec::rank).doc("K, the number of dims per matrix; or {\"default\": 32, \"layer.*.mlp.*\": 48}");
   }
 };
 
@@ -57,17 +69,32 @@ struct BaseRecipe {
 
 struct Arm {
   std::string name;
+  Component model;  // the experiment's, or a patch on it: tensors that the base does not have are drawn
   DataSpec data;
   Component optimizer;
   std::optional<AdapterSpec> adapter;
-  std::int64_t steps = 40;
-  std::vector<Component> probes;  // this arm's, in order; policies too
+  std::vector<std::string> train;       // tensors trained beside the adapter: name patterns as in BaseRecipe
+  std::int64_t steps = 40;              // unless a budget decides
+  std::optional<std::int64_t> budget;   // steps x adapter parameters: steps = floor(budget / parameters)
+  std::vector<std::int64_t> record_at;  // losses are recorded after so many steps too
+  std::optional<std::int64_t> seeds;    // only the experiment's first so many
+  std::vector<std::string> needs;       // arms whose records its policies read
+  std::vector<Component> probes;        // this arm's, in order; policies too
   Place place;
+  std::vector<std::pair<std::string, Place>> places;  // of its keys, as written
+
+  const Place& place_of(std::string_view key) const {
+    for (const auto& [written, at] : places)
+      if (written == key) return at;
+    return place;
+  }
 };
 
 struct Claim {
-  std::string id, statement, measure, predicts, scale;   // scale: "linear" | "log"
-  std::vector<std::pair<std::string, std::string>> let;  // name -> record path "K64/snr/drift/1", "@trained/K64/loss/final"
+  std::string id, statement, measure, predicts, scale;  // scale: "linear" | "log"
+  // name -> record paths: one, "K64/snr/drift/1" or "@trained/K64/loss/final", or a list, which a measure's functions of many
+  // (mean, argmin, pearson, min, max) take in its order
+  std::vector<std::pair<std::string, std::vector<std::string>>> let;
   double margin = 0;
   Json published;
   Json source;  // the claim as written

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "manifest/parts.hpp"
+#include "plan/patterns.hpp"
+
 namespace khost {
 
 std::string text_of(const Component& component) { return component.plugin + " " + component.config.canonical(); }
@@ -42,29 +45,110 @@ Materials::Materials(const Experiment& experiment, Registry& registry, ArtifactS
                   "this data source has a vocabulary of " + std::to_string(data(*spec).vocabulary()) + ", the experiment's has " +
                       std::to_string(vocabulary) + "; what shares a model must share a vocabulary");
 
-  ModelContext context{vocabulary, longest};
-  model_ = create<Model>(registry.get(Kind::model, experiment.model.plugin), experiment.model.config, &context);
-  parameters_ = model_->parameters();
-  for (const Arm& arm : experiment.arms) {
-    if (!arm.adapter) continue;
-    for (const Parameter& p : parameters_) {
-      if (!p.adaptable) continue;
-      const std::int64_t limit = std::min(p.shape.at(0), p.shape.at(1));
-      if (arm.adapter->rank > limit)
-        throw Error(ErrorKind::usage, arm.place,
-                    "arm '" + arm.name + "' has rank " + std::to_string(arm.adapter->rank) + ", but " + p.name + " " +
-                        text_of(p.shape) + " has only min(m, n) = " + std::to_string(limit) + " singular directions")
-            .hint("choose an adapter rank of at most " + std::to_string(limit));
-    }
-  }
+  const ModelContext context{vocabulary, longest};
+  base_model_ = &make_model(experiment.model, context);
+  for (const Arm& arm : experiment.arms) arms_.emplace(arm.name, shape(arm, context));
 }
 
-std::vector<AdaptedMatrix> Materials::matrices(const std::optional<AdapterSpec>& adapter) const {
-  std::vector<AdaptedMatrix> matrices;
-  if (!adapter) return matrices;
-  for (const Parameter& p : parameters_)
-    if (p.adaptable) matrices.push_back({p.name, p.shape.at(0), p.shape.at(1), adapter->rank, p.layer});
-  return matrices;
+const MadeModel& Materials::make_model(const Component& component, const ModelContext& context) {
+  const auto [found, is_new] = models_.try_emplace(text_of(component));
+  if (is_new) {
+    ModelContext own = context;
+    found->second.model = create<Model>(registry_.get(Kind::model, component.plugin), component.config, &own);
+    found->second.parameters = found->second.model->parameters();
+  }
+  return found->second;
+}
+
+namespace {
+
+// K of one matrix: the last rule that fits it.
+const RankRule& rule_of(const Parameter& p, const std::vector<RankRule>& rules) {
+  const RankRule* found = &rules.front();
+  for (const RankRule& rule : rules)
+    if (rule.pattern == "*" || name_matches(rule.pattern, p)) found = &rule;
+  return *found;
+}
+
+void check_steps(const Arm& arm, std::int64_t steps) {
+  for (const std::int64_t at : arm.record_at)
+    if (at > steps)
+      throw Error(ErrorKind::usage, arm.place_of("record_at"),
+                  "arm '" + arm.name + "' records its loss after step " + std::to_string(at) + ", but has only " +
+                      std::to_string(steps) + " steps");
+}
+
+}  // namespace
+
+ArmShape Materials::shape(const Arm& arm, const ModelContext& context) {
+  ArmShape shape;
+  shape.model = &make_model(arm.model, context);
+  const std::vector<Parameter>& parameters = shape.model->parameters;
+  const std::string owner = "arm '" + arm.name + "'";
+  shape.trains = chosen(arm.train, parameters, "'train' of " + owner, arm.place_of("train"));
+  if (arm.adapter) {
+    shape.core = arm.adapter->core;
+    for (const RankRule& rule : arm.adapter->ranks) {
+      if (rule.pattern == "*") continue;
+      const auto picks = [&](const Parameter& p) { return p.adaptable && name_matches(rule.pattern, p); };
+      if (std::ranges::any_of(parameters, picks)) continue;
+      std::vector<std::string> names;
+      for (const Parameter& p : parameters)
+        if (p.adaptable) names.push_back(p.name);
+      throw Error(ErrorKind::usage, rule.place,
+                  "the rank pattern '" + rule.pattern + "' of " + owner + " matches no matrix of the model")
+          .hint(nearest_and_all(rule.pattern, names, "matrices"));
+    }
+  }
+  for (const Parameter& p : parameters) {
+    if (!p.adaptable) continue;
+    AdaptedMatrix& m = shape.matrices.emplace_back(AdaptedMatrix{p.name, p.shape.at(0), p.shape.at(1), 0, p.layer});
+    if (!arm.adapter) continue;
+    const RankRule& rule = rule_of(p, arm.adapter->ranks);
+    const std::int64_t limit = std::min(m.rows, m.cols);
+    if (rule.rank > limit)
+      throw Error(ErrorKind::usage, rule.place.line ? rule.place : arm.place,
+                  owner + " has rank " + std::to_string(rule.rank) + ", but " + p.name + " " + text_of(p.shape) +
+                      " has only min(m, n) = " + std::to_string(limit) + " singular directions")
+          .hint("choose an adapter rank of at most " + std::to_string(limit));
+    m.rank = rule.rank;
+  }
+  shape.steps = arm.steps;
+  if (arm.budget) {
+    const std::int64_t parameters_each = shape.adapter_parameters();
+    if (parameters_each == 0)
+      throw Error(ErrorKind::usage, arm.place_of("budget"),
+                  owner + " has a budget in adapter parameters x steps, but no adapter parameters")
+          .hint("give it \"steps\" instead");
+    shape.steps = *arm.budget / parameters_each;
+    if (shape.steps < 1)
+      throw Error(ErrorKind::usage, arm.place_of("budget"),
+                  "the budget of " + owner + ", " + std::to_string(*arm.budget) + ", is below one step of its " +
+                      std::to_string(parameters_each) + " adapter parameters");
+  }
+  check_steps(arm, shape.steps);
+  return shape;
+}
+
+std::int64_t ArmShape::adapter_parameters() const {
+  std::int64_t sum = 0;
+  for (const AdaptedMatrix& m : matrices) sum += m.rank * (m.rows + m.cols);
+  return sum;
+}
+
+std::int64_t ArmShape::trainable_parameters() const {
+  std::int64_t sum = 0;
+  for (const AdaptedMatrix& m : matrices)
+    sum += core == "block" ? m.rank * m.rank : core == "factors" ? m.rank * (m.rows + m.cols + 1) : m.rank;
+  for (std::size_t i = 0; i < trains.size(); ++i)
+    if (trains[i]) sum += element_count(model->parameters[i].shape);
+  return sum;
+}
+
+std::int64_t ArmShape::largest_rank() const {
+  std::int64_t most = 0;
+  for (const AdaptedMatrix& m : matrices) most = std::max(most, m.rank);
+  return most;
 }
 
 const Data& Materials::data(const DataSpec& spec) const { return *data_.at(text_of(spec.source)); }

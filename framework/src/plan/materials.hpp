@@ -1,4 +1,4 @@
-// The experiment's live parts that are cheap to make: the model and the data sources. Made once, shared by plan and engine.
+// The experiment's live parts that are cheap to make: models and data sources. Made once, shared by plan and engine.
 #pragma once
 
 #include <map>
@@ -13,22 +13,44 @@
 
 namespace khost {
 
+struct MadeModel {
+  std::shared_ptr<const Model> model;
+  std::vector<Parameter> parameters;
+};
+
+// What an arm is once its model is known.
+struct ArmShape {
+  const MadeModel* model = nullptr;
+  std::vector<AdaptedMatrix> matrices;  // all adaptable ones, with K of the manifest: a policy may resolve another
+  std::vector<bool> trains;             // of the model's parameters: trained beside the adapter
+  std::int64_t steps = 0;
+
+  std::int64_t adapter_parameters() const;    // sum of K (m + n)
+  std::int64_t trainable_parameters() const;  // cores, factors and trained tensors
+  std::int64_t largest_rank() const;
+  std::string core;  // "" without an adapter
+};
+
 class Materials {
  public:
-  // Throws when data sources disagree on the vocabulary, a rank exceeds a matrix, or a plugin refuses its configuration.
+  // Throws when data sources disagree on the vocabulary, a rank exceeds a matrix, a pattern picks nothing, a budget is below one
+  // step, or a plugin refuses its configuration.
   Materials(const Experiment& experiment, Registry& registry, ArtifactStore& artifacts, int threads);
 
-  const Model& model() const { return *model_; }
-  const std::vector<Parameter>& parameters() const { return parameters_; }
-  std::vector<AdaptedMatrix> matrices(const std::optional<AdapterSpec>& adapter) const;  // {} without an adapter
+  const MadeModel& base_model() const { return *base_model_; }  // the experiment's, which bases have
+  const ArmShape& arm(const Arm& arm) const { return arms_.at(arm.name); }
   const Data& data(const DataSpec& spec) const;
   Registry& registry() const { return registry_; }
 
  private:
+  const MadeModel& make_model(const Component& component, const ModelContext& context);
+  ArmShape shape(const Arm& arm, const ModelContext& context);
+
   Registry& registry_;
   std::map<std::string, std::shared_ptr<Data>> data_;  // by plugin and configuration
-  std::shared_ptr<Model> model_;
-  std::vector<Parameter> parameters_;
+  std::map<std::string, MadeModel> models_;            // likewise
+  const MadeModel* base_model_ = nullptr;
+  std::map<std::string, ArmShape> arms_;  // by name
 };
 
 // "plugin {config}": equal for equal components.

@@ -1,5 +1,8 @@
 #include "plan/plan.hpp"
 
+#include <algorithm>
+#include <functional>
+
 #include "khost/hash.hpp"
 
 namespace khost {
@@ -22,10 +25,11 @@ class Planner {
     for (const BaseRecipe& recipe : experiment_.bases)
       for (std::int64_t draw = 0; draw < recipe.base_draws; ++draw) plan.bases.push_back(base(recipe, draw));
     Json::List hashes;
+    const std::vector<const Arm*> arms = in_order_of_need();
     for (std::size_t b = 0; b < plan.bases.size(); ++b)
-      for (const Arm& arm : experiment_.arms)
-        for (const std::uint64_t seed : experiment_.seeds) {
-          plan.trials.push_back(trial(plan, b, arm, seed));
+      for (const Arm* arm : arms)
+        for (const std::uint64_t seed : seeds_of(*arm)) {
+          plan.trials.push_back(trial(plan, b, *arm, seed));
           hashes.push_back(plan.trials.back().hash);
         }
     Json run = Json::object({{"experiment", experiment_.resolved}, {"trials", std::move(hashes)}});
@@ -35,6 +39,25 @@ class Planner {
   }
 
  private:
+  // Every arm after those that it needs, otherwise as the manifest has them; it has no circles (the manifest is checked for
+  // that).
+  std::vector<const Arm*> in_order_of_need() const {
+    std::vector<const Arm*> out;
+    const std::function<void(const Arm&)> add = [&](const Arm& arm) {
+      if (std::ranges::find(out, &arm) != out.end()) return;
+      for (const std::string& name : arm.needs) add(*std::ranges::find(experiment_.arms, name, &Arm::name));
+      out.push_back(&arm);
+    };
+    for (const Arm& arm : experiment_.arms) add(arm);
+    return out;
+  }
+
+  std::vector<std::uint64_t> seeds_of(const Arm& arm) const {
+    const std::size_t all = experiment_.seeds.size();
+    const std::size_t count = arm.seeds ? std::min(all, static_cast<std::size_t>(*arm.seeds)) : all;
+    return {experiment_.seeds.begin(), experiment_.seeds.begin() + static_cast<std::ptrdiff_t>(count)};
+  }
+
   Json component(Kind kind, const Component& c) const {
     const Plugin& plugin = materials_.registry().get(kind, c.plugin);
     return Json::object({{"plugin", c.plugin},
@@ -59,10 +82,10 @@ class Planner {
 
   // Floating-point operations of one forward pass over one batch: 2 m n a token and matrix, 2 K (m + n) for its adapter, and
   // attention's two products over the causal half.
-  double forward_flop(const DataSpec& spec, const std::vector<AdaptedMatrix>& adapted) const {
+  double forward_flop(const MadeModel& model, const DataSpec& spec, const std::vector<AdaptedMatrix>& adapted) const {
     const double tokens = static_cast<double>(spec.batch * spec.sequence);
     double each = 0;
-    for (const Parameter& p : materials_.parameters())
+    for (const Parameter& p : model.parameters)
       if (p.adaptable) each += 2.0 * static_cast<double>(element_count(p.shape));
     for (const AdaptedMatrix& m : adapted) each += 2.0 * static_cast<double>(m.rank * (m.rows + m.cols));
     return tokens * each;
@@ -93,7 +116,7 @@ class Planner {
       planned.identity.set("vocabulary", materials_.data(experiment_.data).vocabulary());
       planned.identity.set("parameters", shapes());
       planned.cost.steps = recipe.steps;
-      planned.cost.flop = static_cast<double>(recipe.steps) * 3 * forward_flop(recipe.data, {});
+      planned.cost.flop = static_cast<double>(recipe.steps) * 3 * forward_flop(materials_.base_model(), recipe.data, {});
     }
     planned.hash = sha256(planned.identity.canonical());
     return planned;
@@ -102,30 +125,42 @@ class Planner {
   // A longer sequence gives the model more positions: another set of tensors, another base.
   Json shapes() const {
     Json::List list;
-    for (const Parameter& p : materials_.parameters()) list.push_back(p.name + text_of(p.shape));
+    for (const Parameter& p : materials_.base_model().parameters) list.push_back(p.name + text_of(p.shape));
     return list;
   }
 
   PlannedTrial trial(const Plan& plan, std::size_t b, const Arm& arm, std::uint64_t seed) const {
     const PlannedBase& base = plan.bases[b];
-    PlannedTrial planned{
-        .key = {arm.name, base.recipe->name, base.draw, seed}, .arm = &arm, .base = b, .identity = {}, .hash = {}, .cost = {}};
+    const ArmShape& shape = materials_.arm(arm);
+    PlannedTrial planned{.key = {arm.name, base.recipe->name, base.draw, seed},
+                         .arm = &arm,
+                         .base = b,
+                         .needs = {},
+                         .identity = {},
+                         .hash = {},
+                         .cost = {}};
     Json arm_data = data(arm.data);
     arm_data.set("held_out_windows", arm.data.held_out_windows);
     planned.identity = Json::object({{"khost", libkhost_numerics},
                                      {"base", base.hash},
-                                     {"model", component(Kind::model, experiment_.model)},
+                                     {"model", component(Kind::model, arm.model)},
                                      {"data", std::move(arm_data)},
                                      {"optimizer", component(Kind::optimizer, arm.optimizer)},
-                                     {"steps", arm.steps},
+                                     {"adapter", adapter(arm, shape)},
+                                     {"train", trained(shape)},
+                                     {"steps", shape.steps},
+                                     {"record_at", detail::to_json(arm.record_at)},
                                      {"seed", seed},
                                      {"environment", environment(environment_)}});
-    planned.identity.set(
-        "adapter", arm.adapter
-                       ? Json::object({{"basis", arm.adapter->basis}, {"core", arm.adapter->core}, {"rank", arm.adapter->rank}})
-                       : Json());
-    planned.cost.steps = arm.steps;
-    planned.cost.evaluations = 1 + 2 * arm.data.held_out_windows / arm.data.batch;
+    Json::List needs;
+    for (const std::string& name : arm.needs) {
+      planned.needs.push_back(find(plan, name, b, seed));
+      needs.push_back(plan.trials[planned.needs.back()].hash);
+    }
+    planned.identity.set("needs", std::move(needs));
+    planned.cost.steps = shape.steps;
+    const auto recorded = static_cast<std::int64_t>(arm.record_at.size());
+    planned.cost.evaluations = 2 + recorded + (2 + recorded) * arm.data.held_out_windows / arm.data.batch;
     Json::List probes;
     for (const Component& c : arm.probes) {
       const Signals signals = describe(materials_.registry().get(Kind::probe, c.plugin), &c.config).signals;
@@ -136,11 +171,36 @@ class Planner {
       probes.push_back(std::move(probe));
     }
     planned.identity.set("probes", std::move(probes));
-    const double forward = forward_flop(arm.data, materials_.matrices(arm.adapter));
-    planned.cost.flop =
-        forward * static_cast<double>(2 * (planned.cost.steps + planned.cost.gradients) + planned.cost.evaluations);
+    const double forward = forward_flop(*shape.model, arm.data, shape.matrices);
+    const double pass = arm.train.empty() ? 2 : 3;  // weight gradients are a product of their own
+    planned.cost.flop = forward * (pass * static_cast<double>(planned.cost.steps) +
+                                   static_cast<double>(2 * planned.cost.gradients + planned.cost.evaluations));
     planned.hash = sha256(planned.identity.canonical());
     return planned;
+  }
+
+  static Json adapter(const Arm& arm, const ArmShape& shape) {
+    if (!arm.adapter) return {};
+    Json ranks{Json::Object{}};
+    for (const AdaptedMatrix& m : shape.matrices) ranks.set(m.name, m.rank);
+    return Json::object({{"basis", arm.adapter->basis}, {"core", arm.adapter->core}, {"ranks", std::move(ranks)}});
+  }
+
+  static Json trained(const ArmShape& shape) {
+    Json::List names;
+    for (std::size_t i = 0; i < shape.trains.size(); ++i)
+      if (shape.trains[i]) names.push_back(shape.model->parameters[i].name);
+    return names;
+  }
+
+  std::size_t find(const Plan& plan, const std::string& arm, std::size_t b, std::uint64_t seed) const {
+    for (std::size_t i = 0; i < plan.trials.size(); ++i) {
+      const PlannedTrial& t = plan.trials[i];
+      if (t.base == b && t.key.seed == seed && t.key.arm == arm) return i;
+    }
+    throw Error(ErrorKind::usage,
+                "arm '" + arm + "' has no trial with seed " + std::to_string(seed) + ", which another arm needs")
+        .hint("give it as many \"seeds\"");
   }
 
   const Experiment& experiment_;

@@ -28,7 +28,8 @@ struct PlannedBase {
 struct PlannedTrial {
   TrialKey key;
   const Arm* arm = nullptr;
-  std::size_t base = 0;  // index in Plan::bases
+  std::size_t base = 0;                 // index in Plan::bases
+  std::vector<std::size_t> needs = {};  // indices in Plan::trials: same base, draw and seed, one for each of the arm's "needs"
   Json identity;
   std::string hash;
   Cost cost;
@@ -36,7 +37,7 @@ struct PlannedTrial {
 
 struct Plan {
   std::vector<PlannedBase> bases;
-  std::vector<PlannedTrial> trials;  // base by base, arm by arm, seed by seed
+  std::vector<PlannedTrial> trials;  // base by base, arm by arm (an arm after those it needs), seed by seed
   std::string run_hash;              // names the run's folder
 };
 

@@ -15,6 +15,8 @@ Probe::~Probe() = default;
 void Probe::begin(const TrialInfo&) {}
 void Probe::observe(const Step&) {}
 void Probe::conclude(Trial&) {}
+void Policy::resolve(const Upstream&, std::vector<std::int64_t>&) {}
+void Policy::before_step(StepPlan&) {}
 
 const char* name_of(Part part) {
   switch (part) {

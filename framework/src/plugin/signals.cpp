@@ -33,6 +33,19 @@ Signals& Signals::need(std::string_view signal, When when) {
   return *this;
 }
 
+Signals& Signals::need_basis(std::string_view kind, std::int64_t rank, When when) {
+  if (kind != "svd" && kind != "random")
+    throw Error(ErrorKind::plugin, fmt::format("need_basis(): there is no basis '{}' of a base", kind)).hint("svd or random");
+  if (rank < 1) throw Error(ErrorKind::plugin, fmt::format("need_basis(): a rank of {}; the least is 1", rank));
+  bases.emplace_back(kind, rank);
+  return need("basis." + std::string(kind), std::move(when));
+}
+
+Signals& Signals::read(std::string_view path) {
+  reads.emplace_back(path);
+  return *this;
+}
+
 Signals& Signals::emit(std::string_view record, std::string_view unit, std::string_view doc) {
   const std::string_view bare = record.substr(record.starts_with('/') ? 1 : 0);  // "/grad/mean": beside the instance
   if (bare.empty() || bare.front() == '/' || bare.back() == '/')
