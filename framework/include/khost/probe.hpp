@@ -91,10 +91,24 @@ class Trial : public Records {
   ~Trial() = default;
 };
 
+// One joint draw of a probe's records under its null: what noise alone would give at a trial's shapes. Valid during null() only.
+class NullDraw : public Records {
+ public:
+  virtual const TrialInfo& trial() const = 0;   // shapes, ranks and steps; its seed is the draw's number
+  virtual const Signals& declared() const = 0;  // by this probe
+  virtual Random& random() = 0;                 // this draw's own stream
+
+ protected:
+  ~NullDraw() = default;
+};
+
 // One instance per trial; calls come from one thread.
 class Probe {
  public:
   virtual ~Probe();
+  // Instead of a trial: records what noise alone would give, for the records whose null declare() names (Signals::null). Called
+  // on an instance of its own for each draw. khost/nulls.hpp makes most of them one line.
+  virtual void null(NullDraw& draw);
   virtual void begin(const TrialInfo& trial);
   virtual void observe(const Step& step);  // only at steps for which something is needed
   virtual void conclude(Trial& trial);

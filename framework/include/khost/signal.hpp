@@ -21,6 +21,9 @@ struct When {
 When every(std::int64_t period);
 When at(std::vector<std::int64_t> steps);
 
+// Does `name` fit a declared name, in which a part in <> stands for any text without '/'? "drift/<group>" fits "drift/0".
+bool matches_record(std::string_view declared, std::string_view name);
+
 // What a probe or policy declares.
 class Signals {
  public:
@@ -33,6 +36,12 @@ class Signals {
     std::string unit;
     std::string doc;
   };
+  // What noise alone would give for the records that match: the model of the noise in words, or why there is none.
+  struct Null {
+    std::string record;
+    bool drawn = false;
+    std::string text;
+  };
 
   // Signals: loss, tokens, targets, weights, basis, alpha, alpha.grad, weight.grad.
   Signals& need(std::string_view signal, When when = every(1));
@@ -44,18 +53,28 @@ class Signals {
   // A record this probe will make. A part in <> stands for any text without '/': "drift/<group>". Its full name is
   // ARM/INSTANCE/drift/0; one that begins with '/' stands beside the instance: "/grad/mean/<group>" is ARM/grad/mean/0.
   Signals& emit(std::string_view record, std::string_view unit, std::string_view doc);
+  // Records, as in emit() (or "*" for all that nothing else names), of which null() makes draws, under a model of noise in words:
+  // "iid Gaussian alpha gradients"; or which have no null, and why: both stand beside the figures.
+  Signals& null(std::string_view record, std::string_view model);
+  Signals& no_null(std::string_view record, std::string_view reason);
+  // The null of a record by its full declared or made name; null when nothing is said of it.
+  const Null* null_of(std::string_view record) const;
   // What conclude() will cost, for the plan: forward passes, and forward-and-backward passes, on one batch.
   Signals& evaluations(std::int64_t count);
   Signals& gradients(std::int64_t count);
+  // For the plan too: how much work it does outside such passes, in decompositions of all adaptable matrices (svd_basis of each).
+  Signals& decompositions(double count);
   // Policies: what they change: "alpha.scale", "alpha.rank", "adapter.rank", "optimizer.state". Two policies of one arm on one
   // thing are refused.
   Signals& modify(std::string_view what);
 
   std::vector<Need> needs;
   std::vector<Emit> emits;
+  std::vector<Null> nulls;
   std::vector<std::string> modifies, reads;
   std::vector<std::pair<std::string, std::int64_t>> bases;  // kind, rank
   std::int64_t evaluation_count = 0, gradient_count = 0;
+  double decomposition_count = 0;
 };
 
 // One signal at one step: an array per matrix, in the model's parameter order. `loss` is one scalar, `tokens` and `targets`

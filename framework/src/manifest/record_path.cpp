@@ -27,15 +27,4 @@ RecordName record_name(const Component& probe, std::string_view name) {
   return {std::string(name.substr(1, end - 1)), std::string(name.substr(end + 1))};
 }
 
-bool matches_record(std::string_view declared, std::string_view name) {
-  const std::size_t open = declared.find('<');
-  const std::size_t close = open == std::string_view::npos ? open : declared.find('>', open);
-  if (close == std::string_view::npos) return declared == name;
-  if (name.substr(0, open) != declared.substr(0, open)) return false;
-  const std::string_view rest = declared.substr(close + 1);
-  for (std::size_t end = open + 1; end <= name.size() && name[end - 1] != '/'; ++end)
-    if (matches_record(rest, name.substr(end))) return true;
-  return false;
-}
-
 }  // namespace khost

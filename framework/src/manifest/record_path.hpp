@@ -24,7 +24,4 @@ struct RecordName {
 };
 RecordName record_name(const Component& probe, std::string_view name);
 
-// Does `name` fit a declared name, in which a part in <> stands for any text without '/'? "drift/<group>" fits "drift/0".
-bool matches_record(std::string_view declared, std::string_view name);
-
 }  // namespace khost

@@ -15,6 +15,7 @@ Probe::~Probe() = default;
 void Probe::begin(const TrialInfo&) {}
 void Probe::observe(const Step&) {}
 void Probe::conclude(Trial&) {}
+void Probe::null(NullDraw&) {}
 void Policy::resolve(const Upstream&, std::vector<std::int64_t>&) {}
 void Policy::before_step(StepPlan&) {}
 

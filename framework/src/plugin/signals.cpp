@@ -57,6 +57,42 @@ Signals& Signals::emit(std::string_view record, std::string_view unit, std::stri
   return *this;
 }
 
+bool matches_record(std::string_view declared, std::string_view name) {
+  const std::size_t open = declared.find('<');
+  const std::size_t close = open == std::string_view::npos ? open : declared.find('>', open);
+  if (close == std::string_view::npos) return declared == name;
+  if (name.substr(0, open) != declared.substr(0, open)) return false;
+  const std::string_view rest = declared.substr(close + 1);
+  for (std::size_t end = open + 1; end <= name.size() && name[end - 1] != '/'; ++end)
+    if (matches_record(rest, name.substr(end))) return true;
+  return false;
+}
+
+namespace {
+
+Signals& add_null(Signals& signals, std::string_view record, bool drawn, std::string_view text) {
+  if (record.empty() || text.empty())
+    throw Error(ErrorKind::plugin, fmt::format("the null of '{}' needs a record and a text", record));
+  signals.nulls.push_back({std::string(record), drawn, std::string(text)});
+  return signals;
+}
+
+}  // namespace
+
+Signals& Signals::null(std::string_view record, std::string_view model) { return add_null(*this, record, true, model); }
+Signals& Signals::no_null(std::string_view record, std::string_view reason) { return add_null(*this, record, false, reason); }
+
+const Signals::Null* Signals::null_of(std::string_view record) const {
+  const Null* all = nullptr;
+  for (const Null& n : nulls) {
+    if (n.record == "*")
+      all = &n;
+    else if (n.record == record || matches_record(n.record, record))
+      return &n;
+  }
+  return all;
+}
+
 Signals& Signals::evaluations(std::int64_t count) {
   evaluation_count += count;
   return *this;
@@ -64,6 +100,11 @@ Signals& Signals::evaluations(std::int64_t count) {
 
 Signals& Signals::gradients(std::int64_t count) {
   gradient_count += count;
+  return *this;
+}
+
+Signals& Signals::decompositions(double count) {
+  decomposition_count += count;
   return *this;
 }
 
