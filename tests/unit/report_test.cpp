@@ -93,7 +93,7 @@ base null                    mean           95 % interval    n  published
     parameters/adapter  1,536,992                          1/2
     er/in_basis            39.500                          1/2         39 [1]
 
-Figures of single layers are in report.md and summary.json.
+1 further figure is in report.md and summary.json.
 Published in paper 85, phase C; paper 85, phase A; paper 83.
 [1] Its text defines this loosely.
 [2] One digit.

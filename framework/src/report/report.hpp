@@ -37,7 +37,8 @@ struct PublishedFigure {
 std::vector<PublishedFigure> read_published(const std::string& name);
 
 // The table: per base and arm, figure, mean over trials, 95 % t interval, n, published; then notes and failed trials. No line is
-// wider than `width` (at least 60). Figures of single layers ("name/layer3") are left out unless published.
+// wider than `width` (at least 60). Details are left out unless published: figures of single layers ("name/layer3"), and all of a
+// probe that has more than a dozen.
 std::string figure_table(const Run& run, const std::vector<PublishedFigure>& published, int width);
 
 // design.md's summary.json. `values` has one entry per trial of the arm, in the order of (draw, seed); missing values are null.

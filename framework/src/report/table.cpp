@@ -29,6 +29,23 @@ bool is_of_one_layer(const std::string& name) {
          std::all_of(last.begin() + 5, last.end(), [](unsigned char c) { return std::isdigit(c); });
 }
 
+// A probe's figures that a page shows: more of one arm would bury the others'.
+constexpr std::ptrdiff_t most_of_a_probe = 12;
+
+// What a terminal's table leaves to the report: figures of single layers, all but the published ones of a probe that has a great
+// many, and a mean over steps that says what stands above it.
+bool is_detail(const Figure& figure, const ArmFigures& arm) {
+  if (figure.published) return false;
+  if (is_of_one_layer(figure.name)) return true;
+  if (figure.probe == "parameters" && figure.name.ends_with("_mean"))
+    return std::ranges::any_of(arm.figures, [&](const Figure& other) {
+      return other.probe == figure.probe && other.name + "_mean" == figure.name && other.values == figure.values;
+    });
+  return std::ranges::count_if(arm.figures, [&](const Figure& other) {
+           return other.probe == figure.probe && !is_of_one_layer(other.name);
+         }) > most_of_a_probe;
+}
+
 Cells cells_of(const Figure& f, Footnotes& notes) {
   const NumberStyle style = style_of(f.unit, f.interval.mean);
   Cells cells;
@@ -137,7 +154,7 @@ std::string figure_table(const Run& run, const std::vector<PublishedFigure>& pub
     for (const ArmFigures& arm : base.arms) {
       Section section{base.base, arm_title(arm), {}};
       for (const Figure& figure : arm.figures) {
-        if (!figure.published && is_of_one_layer(figure.name)) {
+        if (is_detail(figure, arm)) {
           ++hidden;
           continue;
         }
@@ -151,7 +168,11 @@ std::string figure_table(const Run& run, const std::vector<PublishedFigure>& pub
   table.print(out);
 
   if (hidden || !sources.empty() || !notes.notes().empty()) out += "\n";
-  if (hidden) add_lines(out, "Figures of single layers are in report.md and summary.json.", width, "", "  ");
+  if (hidden)
+    add_lines(out,
+              std::to_string(hidden) + (hidden == 1 ? " further figure is" : " further figures are") +
+                  " in report.md and summary.json.",
+              width, "", "  ");
   if (!sources.empty()) add_lines(out, "Published in " + joined(sources, "; ") + ".", width, "", "  ");
   for (std::size_t i = 0; i < notes.notes().size(); ++i)
     add_lines(out, notes.notes()[i], width, "[" + std::to_string(i + 1) + "] ", "    ");
