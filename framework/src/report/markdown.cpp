@@ -81,8 +81,8 @@ void definitions(std::string& out, const Run& run) {
 
 }  // namespace
 
-void write_report_md(const std::string& path, const Run& run, const std::vector<PublishedFigure>& published) {
-  const std::vector<BaseFigures> bases = figures_of(run, published);
+void write_report_md(const std::string& path, const Run& run, const Published& published) {
+  const std::vector<BaseFigures> bases = figures_of(run, published.figures);
   std::string out = "# " + plain(run.experiment + (run.title.empty() ? "" : ": " + run.title)) + "\n\n" +
                     text_of(count_trials(run)) +
                     ". Mean and 95 % t interval over trials; the interval speaks of this base alone where it has one draw.\n";
@@ -102,10 +102,15 @@ void write_report_md(const std::string& path, const Run& run, const std::vector<
 
   if (!notes.notes().empty()) out += "\n## Notes on published figures\n\n";
   for (std::size_t i = 0; i < notes.notes().size(); ++i) out += std::to_string(i + 1) + ". " + plain(notes.notes()[i]) + "\n";
-  const std::vector<const PublishedFigure*> absent = unmatched(bases, published);
+  const std::vector<const PublishedFigure*> absent = unmatched(bases, published.figures);
   if (!absent.empty()) {
     out += "\n## Published, but not measured in this run\n\n";
     for (const PublishedFigure* p : absent) out += "- " + plain(p->record) + " = " + p->printed + " (" + plain(p->where) + ")\n";
+  }
+  if (!published.without_record.empty()) {
+    out += "\n## Published, but no record measures it\n\n";
+    for (const FigureWithoutRecord& f : published.without_record)
+      out += "- " + plain(f.figure) + (f.where.empty() ? "" : " (" + plain(f.where) + ")") + ": " + plain(f.why) + "\n";
   }
   if (count_trials(run).failed) out += "\n## Failed trials\n\n";
   for (const TrialResult& trial : run.trials)

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <span>
 
 #include "artifact/share.hpp"
 #include "khost/json.hpp"
@@ -34,22 +35,27 @@ std::string text_at(const Json& figure, std::string_view key) {
   return found ? found->as_string() : "";
 }
 
+void check_keys(const Json& json, std::span<const std::string_view> known, const std::string& what) {
+  for (const JsonMember& member : json.as_object())
+    if (std::find(known.begin(), known.end(), member.key) == known.end())
+      throw Error(ErrorKind::usage, member.place, what + " has no key '" + member.key + "'")
+          .hint(did_you_mean(member.key, known));
+}
+
+// What the key's name stands for in the file's "sources" or "notes".
+std::string text_of_key(const Json& json, const char* key, const Json& file, const char* list) {
+  const std::string name = text_at(json, key);
+  if (name.empty()) return name;
+  const Json* text = file.at(list).find(name);
+  if (!text) throw Error(ErrorKind::usage, json.find(key)->place, "'" + name + "' is not in \"" + list + "\"");
+  return text->as_string();
+}
+
 // {"record": "K32/snr/drift/0", "value": 5.879, "printed": "5.879", "where": "phase-a", "note": "drift"}: where and note are keys
 // of the file's "sources" and "notes".
-PublishedFigure read_figure(const Json& json, const Json& sources, const Json& notes) {
-  for (const JsonMember& member : json.as_object()) {
-    static constexpr std::string_view known[] = {"record", "value", "printed", "where", "note"};
-    if (std::find(std::begin(known), std::end(known), member.key) == std::end(known))
-      throw Error(ErrorKind::usage, member.place, "a published figure has no key '" + member.key + "'")
-          .hint(did_you_mean(member.key, known));
-  }
-  const auto text_of_key = [&](const char* key, const Json& texts, const char* list) {
-    const std::string name = text_at(json, key);
-    if (name.empty()) return name;
-    const Json* text = texts.find(name);
-    if (!text) throw Error(ErrorKind::usage, json.find(key)->place, std::string("'") + name + "' is not in \"" + list + "\"");
-    return text->as_string();
-  };
+PublishedFigure read_figure(const Json& json, const Json& file) {
+  static constexpr std::string_view known[] = {"record", "value", "printed", "where", "note"};
+  check_keys(json, known, "a published figure");
   PublishedFigure figure;
   figure.record = json.at("record").as_string();
   if (std::count(figure.record.begin(), figure.record.end(), '/') < 2)
@@ -60,29 +66,40 @@ PublishedFigure read_figure(const Json& json, const Json& sources, const Json& n
     figure.printed = shortest(figure.value);
     if (figure.value == std::round(figure.value)) figure.printed = grouped(figure.printed);
   }
-  figure.where = text_of_key("where", sources, "sources");
-  figure.note = text_of_key("note", notes, "notes");
+  figure.where = text_of_key(json, "where", file, "sources");
+  figure.note = text_of_key(json, "note", file, "notes");
   return figure;
+}
+
+FigureWithoutRecord read_without_record(const Json& json, const Json& file) {
+  static constexpr std::string_view known[] = {"figure", "where", "why"};
+  check_keys(json, known, "a published figure without a record");
+  return {json.at("figure").as_string(), text_of_key(json, "where", file, "sources"), json.at("why").as_string()};
 }
 
 }  // namespace
 
-std::vector<PublishedFigure> read_published(const std::string& name) {
+Published read_published(const std::string& name) {
   if (name.empty()) return {};
   const std::string path = name.find('/') == std::string::npos ? share_file("published/" + name + ".json") : "";
   if (path.empty()) not_there(name);
 
   const Json file = parse_json_file(path);
+  static constexpr std::string_view known[] = {"khost_published", "title", "sources", "notes", "figures", "without_record"};
+  check_keys(file, known, "a file of published figures");
   if (const std::int64_t format = file.at("khost_published").as_integer(); format != 1)
     throw Error(ErrorKind::usage, file.at("khost_published").place, "expected format 1, found " + std::to_string(format));
-  std::vector<PublishedFigure> figures;
+  Published published;
   for (const Json& json : file.at("figures").as_list()) {
-    figures.push_back(read_figure(json, file.at("sources"), file.at("notes")));
+    std::vector<PublishedFigure>& figures = published.figures;
+    figures.push_back(read_figure(json, file));
     for (std::size_t i = 0; i + 1 < figures.size(); ++i)
       if (figures[i].record == figures.back().record)
         throw Error(ErrorKind::usage, json.place, "the record '" + figures[i].record + "' has a published figure already");
   }
-  return figures;
+  if (const Json* list = file.find("without_record"))
+    for (const Json& json : list->as_list()) published.without_record.push_back(read_without_record(json, file));
+  return published;
 }
 
 }  // namespace khost

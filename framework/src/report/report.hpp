@@ -32,23 +32,31 @@ struct PublishedFigure {
   std::string where;    // "paper 85, phase A"
   std::string note;     // what a reader must know beside it; "" mostly
 };
+// One that no record measures: a difference of two records, a bound, a rule.
+struct FigureWithoutRecord {
+  std::string figure, where, why;
+};
+struct Published {
+  std::vector<PublishedFigure> figures;
+  std::vector<FigureWithoutRecord> without_record;
+};
 // {} when name is "". Throws a usage Error when the file is not there (with the folders searched and the names there are) or is
 // wrong.
-std::vector<PublishedFigure> read_published(const std::string& name);
+Published read_published(const std::string& name);
 
 // The table: per base and arm, figure, mean over trials, 95 % t interval, n, published; then notes and failed trials. No line is
 // wider than `width` (at least 60). Details are left out unless published: figures of single layers ("name/layer3"), and all of a
-// probe that has more than a dozen.
-std::string figure_table(const Run& run, const std::vector<PublishedFigure>& published, int width);
+// probe that has more than a dozen. Published figures without a record are counted.
+std::string figure_table(const Run& run, const Published& published, int width);
 
 // design.md's summary.json. `values` has one entry per trial of the arm, in the order of (draw, seed); missing values are null.
-void write_summary(const std::string& path, const Run& run, const std::vector<PublishedFigure>& published);
+void write_summary(const std::string& path, const Run& run, const Published& published);
 
 // RFC 4180; header base,arm,draw,seed,probe,name,step,value,unit. Every record of every finished trial, by base, arm, draw and
 // seed; a missing value is empty. Two identical runs give the same bytes.
 void write_records_csv(const std::string& path, const Run& run);
 
-// The table in Markdown, with every figure, the environment and the definitions.
-void write_report_md(const std::string& path, const Run& run, const std::vector<PublishedFigure>& published);
+// The table in Markdown, with every figure, the published ones without a record, the environment and the definitions.
+void write_report_md(const std::string& path, const Run& run, const Published& published);
 
 }  // namespace khost

@@ -44,11 +44,11 @@ Json figure_json(const Figure& f) {
 
 }  // namespace
 
-void write_summary(const std::string& path, const Run& run, const std::vector<PublishedFigure>& published) {
+void write_summary(const std::string& path, const Run& run, const Published& published) {
   Json::List trials;
   Json::Object records;
   for (const TrialResult& trial : run.trials) trials.push_back(trial_json(trial));
-  for (const BaseFigures& base : figures_of(run, published))
+  for (const BaseFigures& base : figures_of(run, published.figures))
     for (const ArmFigures& arm : base.arms)
       for (const Figure& figure : arm.figures) {
         JsonMember& member = records.emplace_back();

@@ -138,9 +138,9 @@ std::string joined(const std::vector<std::string>& items, const char* between) {
 
 }  // namespace
 
-std::string figure_table(const Run& run, const std::vector<PublishedFigure>& published, int wanted_width) {
+std::string figure_table(const Run& run, const Published& published, int wanted_width) {
   const auto width = static_cast<std::size_t>(std::max(wanted_width, 60));
-  const std::vector<BaseFigures> bases = figures_of(run, published);
+  const std::vector<BaseFigures> bases = figures_of(run, published.figures);
   std::string out;
   add_lines(out, run.experiment + (run.title.empty() ? "" : ": " + run.title), width, "", "  ");
   add_lines(out, "run " + run.hash + ", khost " + run.environment.khost + ", " + text_of(run.environment), width, "", "  ");
@@ -177,8 +177,11 @@ std::string figure_table(const Run& run, const std::vector<PublishedFigure>& pub
   for (std::size_t i = 0; i < notes.notes().size(); ++i)
     add_lines(out, notes.notes()[i], width, "[" + std::to_string(i + 1) + "] ", "    ");
   std::vector<std::string> absent;
-  for (const PublishedFigure* p : unmatched(bases, published)) absent.push_back(p->record);
+  for (const PublishedFigure* p : unmatched(bases, published.figures)) absent.push_back(p->record);
   if (!absent.empty()) add_lines(out, "Published, but not measured in this run: " + joined(absent, ", "), width, "", "  ");
+  if (const auto n = published.without_record.size())
+    add_lines(out, "Published without a record of their own: " + std::to_string(n) + ", listed in report.md with the reasons.",
+              width, "", "  ");
 
   if (const int failed = count_trials(run).failed) {
     out += failed == 1 ? "\n1 trial failed:\n" : "\n" + std::to_string(failed) + " trials failed:\n";
