@@ -27,4 +27,8 @@ RecordName record_name(const Component& probe, std::string_view name);
 // Does `name` fit a declared name, in which a part in <> stands for any text without '/'? "drift/<group>" fits "drift/0".
 bool matches_record(std::string_view declared, std::string_view name);
 
+// Is there a name that fits both? In each a part in <> stands for some text without '/', and * for any or none: "in_basis/layer*"
+// meets "in_basis/layer<l>". With a plain name for one of them: does it fit the other?
+bool patterns_meet(std::string_view a, std::string_view b);
+
 }  // namespace khost
