@@ -114,10 +114,11 @@ TEST_CASE("manifest: what is wrong, where, what is allowed") {
        R"x(m:11:96: 'until.on' of base 'trained' is "train", expected one of: calibration)x"},
       {R"x("K8": {})x", R"x("K8": {"ranks": 3})x",
        "m:14:12: arm 'K8' has no key 'ranks'\n"
-       "  its keys: adapter, data, optimizer, steps, probes, probes!"},
-      {R"x("K8": {})x", R"x("K8": {"needs": "K16"})x",
-       "m:14:12: arm 'K8' has no key 'needs'\n"
-       "  its keys: adapter, data, optimizer, steps, probes, probes!"},
+       "  its keys: model, data, optimizer, adapter, train, steps, budget, record_at, seeds, needs, probes, probes!, sweep"},
+      {R"x("K8": {})x", R"x("K8": {"nedes": "K16"})x",
+       "m:14:12: arm 'K8' has no key 'nedes'\n"
+       "  did you mean 'needs'?\n"
+       "  its keys: model, data, optimizer, adapter, train, steps, budget, record_at, seeds, needs, probes, probes!, sweep"},
       {R"x("K8": {})x", R"x("K8": [])x", "m:14:11: arm 'K8' takes an object"},
       {R"x("K8": {})x", R"x("K@8": {})x",
        "m:20:44: there is no arm 'K8'\n"
@@ -149,7 +150,7 @@ TEST_CASE("manifest: what is wrong, where, what is allowed") {
       {R"x("K8": {})x", R"x("K8": {"probes": [{"plugin": "strange"}]})x",
        "m:14:23: probe 'strange' needs the signal 'alpha.grads', which nothing provides\n"
        "  did you mean 'alpha.grad'?\n"
-       "  the signals: loss, tokens, targets, weights, basis, alpha, alpha.grad, weight.grad"},
+       "  the signals: loss, tokens, targets, weights, basis, alpha, alpha.grad, weight.grad, basis.svd, basis.random"},
       {R"x("K8": {})x", R"x("K8": {"probes": [{"plugin": "sly"}]})x",
        "m:14:23: probe 'sly' declares that it changes 'alpha.scale', but only a policy may"},
       {R"x("K8": {})x", R"x("K8": {"probes": [{"plugin": "losses", "as": "loss"}]})x",
@@ -205,8 +206,9 @@ TEST_CASE("manifest: what is wrong, where, what is allowed") {
       {R"x("b / t")x", R"x("b / x")x",
        R"x(m:24:96: the measure "b / x" speaks of 'x', which is neither in 'let' nor a function)x"
        "\n"
-       "  'let' has b, t; functions: abs, acos, acosh, argmin, asin, asinh, atan, atan2, atanh, avg, cos, cosh, exp, ln, log, "
-       "log10, log2, max, mean, min, pearson, rint, sign, sin, sinh, sqrt, sum, tan, tanh"},
+       "  'let' has b, t; functions: abs, acos, acosh, argmax, argmin, asin, asinh, atan, atan2, atanh, avg, cos, cosh, exp, ln, "
+       "log, "
+       "log10, log2, max, mean, min, pearson, range, rint, sd, sign, sin, sinh, sqrt, sum, tan, tanh"},
       {R"x("b / t")x", R"x("b / ")x", R"x(m:24:96: the measure "b / " ends too early)x"},
       {R"x("b / t")x", R"x("(b / t")x", R"x(m:24:96: the measure "(b / t" has a '(' without its ')')x"},
       {R"x("b / t")x", R"x("b t")x", R"x(m:24:96: the measure "b t" has 't' at character 3 where an operator is expected)x"},
@@ -219,8 +221,9 @@ TEST_CASE("manifest: what is wrong, where, what is allowed") {
        R"x(m:24:96: the measure "meen(b, t)" speaks of 'meen', which is neither in 'let' nor a function)x"
        "\n"
        "  did you mean 'mean'?\n"
-       "  'let' has b, t; functions: abs, acos, acosh, argmin, asin, asinh, atan, atan2, atanh, avg, cos, cosh, exp, ln, log, "
-       "log10, log2, max, mean, min, pearson, rint, sign, sin, sinh, sqrt, sum, tan, tanh"},
+       "  'let' has b, t; functions: abs, acos, acosh, argmax, argmin, asin, asinh, atan, atan2, atanh, avg, cos, cosh, exp, ln, "
+       "log, "
+       "log10, log2, max, mean, min, pearson, range, rint, sd, sign, sin, sinh, sqrt, sum, tan, tanh"},
       {R"x("b / t")x", R"x("b / t $")x",
        R"x(m:24:96: the measure "b / t $" has the character '$' at 7, which is no arithmetic)x"},
       {R"x("b / t")x", R"x("b / t)")x",
@@ -229,7 +232,7 @@ TEST_CASE("manifest: what is wrong, where, what is allowed") {
       {R"x("b / t")x", R"x("b ? t")x", R"x(m:24:96: the measure "b ? t" has a '?' without its ':')x"},
       {R"x("b / t")x", R"x("b / * t")x",
        R"x(m:24:96: the measure "b / * t" has an operator '*' at character 5 that does not belong there)x"},
-      {R"x("b":)x", R"x("b": 3, "c":)x", "m:24:34: 'b' in 'let' takes the path of a record, found 3"},
+      {R"x("b":)x", R"x("b": 3, "c":)x", "m:24:34: 'b' in 'let' takes the path of a record or a list of paths, found 3"},
       {R"x("b":)x", R"x("log":)x", "m:24:29: 'log' is a function or constant of measures; 'let' needs another name"},
       {R"x("b":)x", R"x("b-1":)x",
        "m:24:29: 'b-1' cannot be a name in 'let'\n"

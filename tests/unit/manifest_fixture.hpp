@@ -22,7 +22,7 @@ class FakeCatalog : public Catalog {
     static void fields(auto& f) {
       f("d_model", &Gpt::d_model).at_least(1);
       f("n_layer", &Gpt::n_layer).at_least(1);
-      f("head", &Gpt::head).choices({"tied"});
+      f("head", &Gpt::head).choices({"tied", "untied"});
     }
   };
   struct Adam {
@@ -63,6 +63,11 @@ class FakeCatalog : public Catalog {
     static void fields(auto& f) { f("rate", &Dropout::rate).range(0, 1); }
   };
 
+  struct AdaptiveK {
+    std::string from = "K8/effective_rank";
+    static void fields(auto& f) { f("from", &AdaptiveK::from); }
+  };
+
   Description describe(Kind kind, const std::string& name, const Json* config) override {
     if (kind == Kind::compute && name == "openblas") return {};
     if (kind == Kind::compute && name == "cblas") return {schema_of<Cblas>(), {}};
@@ -82,11 +87,26 @@ class FakeCatalog : public Catalog {
       if (name == "ablation") return {Schema{}, s.need("alpha").emit("keep<k>", "nats", "")};
       if (name == "losses") return {Schema{}, s.need("loss").emit("mean", "nats", "")};
       if (name == "strange") return {Schema{}, s.need("alpha.grads")};
+      if (name == "effective_rank")
+        return {Schema{}, s.need("alpha.grad").emit("in_basis", "1", "").emit("in_basis/layer<l>", "1", "")};
+      if (name == "adaptive_k") {
+        const std::string from = config ? config->at("from").as_string() : AdaptiveK{}.from;
+        return {schema_of<AdaptiveK>(), s.read(from + "/in_basis/layer<l>").modify("adapter.rank")};
+      }
+      if (name == "after_loss") return {Schema{}, s.read("K8/loss/at2")};
+      if (name == "forgetful") return {Schema{}, s.modify("optimizer.state")};
+      if (name == "wild") return {Schema{}, s.modify("alpha.scales")};
+      if (name == "coverage") return {Schema{}, s.need("weight.grad").need_basis("svd", 4).emit("step<n>/<matrix>", "1", "")};
+      if (name == "peek") return {Schema{}, s.read("K8/loss/final")};
       if (name == "sly") return {Schema{}, s.modify("alpha.scale")};
     }
     throw Error(ErrorKind::plugin, std::string("there is no ") + name_of(kind) + " plugin '" + name + "'");
   }
-  bool is_policy(const std::string& probe) override { return probe == "alpha_dropout" || probe == "alpha_noise"; }
+  bool is_policy(const std::string& probe) override {
+    for (const char* policy : {"alpha_dropout", "alpha_noise", "adaptive_k", "after_loss", "forgetful", "wild"})
+      if (probe == policy) return true;
+    return false;
+  }
 };
 
 struct Folder {
@@ -155,6 +175,29 @@ inline const char* good = R"({
   "claims": [
     {"id": "noise", "let": {"b": "K16/snr/drift/1", "t": "@trained/K8/loss/final"}, "measure": "b / t", "scale": "log",
      "predicts": "< 0.5", "margin": 0.05, "published": {"value": 0.948}}
+  ]
+})";
+
+// Everything that arms, ranks, sweeps and claims can say beyond that.
+inline const char* rich = R"({
+  "khost": 1, "experiment": "rich", "seeds": 4, "steps": 6,
+  "data": {"plugin": "text", "corpus": "kjv"},
+  "model": {"plugin": "gpt"},
+  "adapter": {"rank": {"default": 8, "layer.*.mlp.*": 12, "layer.0.*": 0}},
+  "bases": {"init": {"steps": 0}},
+  "arms": {
+    "K8": {"adapter": {"rank": 8}, "record_at": [4, 2]},
+    "rules": {"adapter": {"rank": {"default": 4, "tok_emb": 2}}, "needs": "K8"},
+    "cheap": {"budget": 61479680, "seeds": 2, "needs": ["K8", "rules"]},
+    "full": {"adapter": null, "train": ["@matrices"], "probes!": [{"plugin": "coverage"}]},
+    "bare": {"adapter": null, "model": {"head": "untied"}, "probes!": []},
+    "adaptive": {"needs": "K8", "probes": [{"plugin": "adaptive_k"}, {"plugin": "forgetful"}, {"plugin": "after_loss"}]},
+    "K16": {"adapter": {"rank": 16}, "sweep": {"optimizer.lr": [1e-3, 5e-3], "data.batch": [1, 2]}}
+  },
+  "probes": [{"plugin": "effective_rank"}, {"plugin": "losses", "arms": ["K16", "K8"]}],
+  "claims": [
+    {"id": "one", "let": {"a": "K16-lr*-batch1/loss/final", "b": "K8/effective_rank/in_basis/layer*", "c": ["K8/loss/at2", "K8/loss/at4"], "d": "K8/loss/final"},
+     "measure": "min(a) + mean(b) - sd(c) * d", "predicts": "> 0", "margin": 0}
   ]
 })";
 

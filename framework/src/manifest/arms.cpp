@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "manifest/needs.hpp"
 #include "manifest/overlay.hpp"
 #include "manifest/parts.hpp"
 
@@ -12,24 +13,43 @@ constexpr const char* arms_example = R"("arms": {"K32": {}, "K64": {"adapter": {
 constexpr const char* probes_example = R"("probes": [{"plugin": "snr"}])";
 
 const std::vector<std::string>& known_signals() {
-  static const std::vector<std::string> names = {"loss",  "tokens", "targets",    "weights",
-                                                 "basis", "alpha",  "alpha.grad", "weight.grad"};
+  static const std::vector<std::string> names = {"loss",  "tokens",     "targets",     "weights",   "basis",
+                                                 "alpha", "alpha.grad", "weight.grad", "basis.svd", "basis.random"};
   return names;
 }
 
-bool is_of_the_adapter(std::string_view thing) { return thing == "basis" || thing.substr(0, 5) == "alpha"; }
+// What a policy can change.
+const std::vector<std::string>& changeable() {
+  static const std::vector<std::string> names = {"alpha.scale", "alpha.rank", "adapter.rank", "optimizer.state"};
+  return names;
+}
+
+// "basis" is the arm's own; "basis.svd" and "basis.random" are the base's, adapter or not.
+bool is_of_the_adapter(std::string_view thing) {
+  return thing == "basis" || thing.starts_with("alpha") || thing.starts_with("adapter");
+}
 
 struct ArmFields {
-  Json adapter, data, optimizer;
-  std::optional<std::int64_t> steps;
-  Json probes, replaced_probes;
+  Json model, data, optimizer, adapter;
+  std::vector<std::string> train;
+  std::optional<std::int64_t> steps, budget;
+  std::vector<std::int64_t> record_at;
+  std::optional<std::int64_t> seeds;
+  Json needs, probes, replaced_probes, sweep;
   static void fields(auto& f) {
-    f("adapter", &ArmFields::adapter).doc("a patch on the experiment's adapter; null: none");
+    f("model", &ArmFields::model).doc("a patch on the experiment's model");
     f("data", &ArmFields::data).doc("a patch on the experiment's data");
     f("optimizer", &ArmFields::optimizer).doc("a patch on the experiment's optimizer");
+    f("adapter", &ArmFields::adapter).doc("a patch on the experiment's adapter; null: none");
+    f("train", &ArmFields::train).doc("tensors trained beside the adapter: names with *, \"@matrices\" the adaptable ones");
     f("steps", &ArmFields::steps).at_least(1).doc("instead of the experiment's");
+    f("budget", &ArmFields::budget).at_least(1).doc("steps x adapter parameters, instead of steps");
+    f("record_at", &ArmFields::record_at).at_least(1).doc("after how many steps the losses are recorded too");
+    f("seeds", &ArmFields::seeds).at_least(1).doc("only the experiment's first so many");
+    f("needs", &ArmFields::needs).doc("arms whose records its policies read: a name or a list");
     f("probes", &ArmFields::probes).doc("added to the experiment's");
     f("probes!", &ArmFields::replaced_probes).doc("instead of the experiment's");
+    f("sweep", &ArmFields::sweep).doc("one arm for each value: {\"optimizer.lr\": [1e-3, 5e-3]}");
   }
 };
 
@@ -46,6 +66,13 @@ void check_signals(const Signals& signals, const Component& probe, bool policy) 
       throw Error(ErrorKind::plugin, probe.place, owner + " needs the signal '" + need.name + "', which nothing provides")
           .hint(nearest_and_all(need.name, known, "signals"));
   }
+  for (const std::string& thing : signals.modifies)
+    if (policy && std::find(changeable().begin(), changeable().end(), thing) == changeable().end())
+      throw Error(ErrorKind::plugin, probe.place, owner + " declares that it changes '" + thing + "', which nothing allows")
+          .hint(nearest_and_all(thing, changeable(), "things a policy can change"));
+  if (!policy && !signals.reads.empty())
+    throw Error(ErrorKind::plugin, probe.place,
+                owner + " declares that it reads '" + signals.reads[0] + "' of another arm, but only a policy may");
   if (!policy && !signals.modifies.empty())
     throw Error(ErrorKind::plugin, probe.place,
                 owner + " declares that it changes '" + signals.modifies[0] + "', but only a policy may");
@@ -90,8 +117,12 @@ class ArmReader {
   ReadArm read() {
     const ArmFields fields = read_config<ArmFields>(resolve(schema_of<ArmFields>(), given_, owner_, &reading_.warnings));
     Arm& arm = out_.arm;
-    arm.steps = fields.steps.value_or(defaults_.steps);
-    arm.model = read_component(reading_, Kind::model, manifest_.at("model")).component;
+    for (const JsonMember& m : given_.as_object()) arm.places.emplace_back(m.key, m.value.place);
+    read_length(fields);
+    arm.train = fields.train;
+    arm.seeds = fields.seeds;
+    arm.needs = needed(fields.needs);
+    arm.model = read_component(reading_, Kind::model, patched("model", fields.model, R"({"head": "untied"})")).component;
     arm.data = read_data(reading_, patched("data", fields.data, R"({"batch": 2})"));
     arm.optimizer =
         read_component(reading_, Kind::optimizer, patched("optimizer", fields.optimizer, R"({"lr": 1e-3})")).component;
@@ -102,6 +133,39 @@ class ArmReader {
   }
 
  private:
+  void read_length(const ArmFields& fields) {
+    Arm& arm = out_.arm;
+    arm.steps = fields.steps.value_or(defaults_.steps);
+    arm.budget = fields.budget;
+    if (fields.steps && fields.budget)
+      throw Error(ErrorKind::usage, given_.at("budget").place,
+                  owner_ + " has both 'budget' and 'steps', the other at " + given_.at("steps").place.text())
+          .hint("a budget decides how many steps there are");
+    arm.record_at = fields.record_at;
+    std::sort(arm.record_at.begin(), arm.record_at.end());
+    const auto twice = std::adjacent_find(arm.record_at.begin(), arm.record_at.end());
+    if (twice == arm.record_at.end()) return;
+    const Json::List& written = given_.at("record_at").as_list();
+    const auto last = std::find(written.rbegin(), written.rend(), Json(*twice));
+    throw Error(ErrorKind::usage, last->place, "'record_at' of " + owner_ + " has " + last->text() + " twice");
+  }
+
+  std::vector<std::string> needed(const Json& needs) const {
+    if (needs.is_null()) return {};
+    if (needs.is_string()) return {needs.as_string()};
+    std::vector<std::string> names;
+    const auto wrong = [&](const Json& found) {
+      return Error(ErrorKind::usage, found.place,
+                   "'needs' of " + owner_ + " takes the name of an arm, or a list of names, found " + found.text());
+    };
+    if (!needs.is_list()) throw wrong(needs);
+    for (const Json& name : needs.as_list()) {
+      if (!name.is_string()) throw wrong(name);
+      names.push_back(name.as_string());
+    }
+    return names;
+  }
+
   Json patched(const char* key, const Json& patch, const char* example) const {
     const Json& base = manifest_.at(key);
     if (patch.is_null()) return base;
@@ -200,8 +264,7 @@ std::vector<ReadProbe> read_probes(Reading& reading, const Json& manifest) {
       throw Error(ErrorKind::usage, arms.place, "probe '" + out.back().component.name + "' is restricted to no arm at all");
     for (const Json& arm : arms.as_list())
       if (std::find(names.begin(), names.end(), arm.as_string()) == names.end())
-        throw Error(ErrorKind::usage, arm.place, "there is no arm '" + arm.as_string() + "'")
-            .hint(nearest_and_all(arm.as_string(), names, "arms"));
+        throw no_arm(reading, arm.place, "", arm.as_string(), names);
   }
   return out;
 }
@@ -210,7 +273,22 @@ std::vector<ReadArm> read_arms(Reading& reading, const Json& manifest, const Arm
   std::vector<ReadArm> out;
   for (const JsonMember& member : arms_of(manifest).as_object())
     out.push_back(ArmReader(reading, manifest, member, defaults).read());
+  check_needs(reading, manifest, out, defaults.seeds);
   return out;
+}
+
+std::vector<std::string> arm_keys() {
+  std::vector<std::string> keys;
+  for (const Field& field : schema_of<ArmFields>().fields) keys.push_back(field.name);
+  return keys;
+}
+
+Error no_arm(const Reading& reading, const Place& place, const std::string& said, const std::string& name,
+             const std::vector<std::string>& names) {
+  Error error(ErrorKind::usage, place, said + "there is no arm '" + name + "'");
+  const auto swept = reading.swept.find(name);
+  if (swept == reading.swept.end()) return error.hint(nearest_and_all(name, names, "arms"));
+  return error.hint("it is swept; the arms that took its place: " + joined(swept->second));
 }
 
 Json resolved_json(const ReadProbe& probe) {
@@ -221,10 +299,18 @@ Json resolved_json(const ReadProbe& probe) {
 
 Json resolved_json(const Arm& arm) {
   Json out{Json::Object{}};
-  out.set("adapter", resolved_json(arm.adapter));
+  out.set("model", resolved_json(arm.model));
   out.set("data", resolved_json(arm.data));
   out.set("optimizer", resolved_json(arm.optimizer));
-  out.set("steps", arm.steps);
+  out.set("adapter", resolved_json(arm.adapter));
+  out.set("train", detail::to_json(arm.train));
+  if (arm.budget)
+    out.set("budget", *arm.budget);
+  else
+    out.set("steps", arm.steps);
+  out.set("record_at", detail::to_json(arm.record_at));
+  if (arm.seeds) out.set("seeds", *arm.seeds);
+  out.set("needs", detail::to_json(arm.needs));
   Json::List probes;
   for (const Component& probe : arm.probes) probes.push_back(resolved_json(probe));
   out.set("probes!", Json(std::move(probes)));

@@ -25,10 +25,16 @@ struct ReadArm {
 std::vector<ReadProbe> read_probes(Reading& reading, const Json& manifest);
 
 struct ArmDefaults {
-  std::int64_t steps = 40;
+  std::int64_t steps = 40, seeds = 10;
   const std::vector<ReadProbe>* probes = nullptr;
 };
 std::vector<ReadArm> read_arms(Reading& reading, const Json& manifest, const ArmDefaults& defaults);
+
+std::vector<std::string> arm_keys();
+
+// "SAIDthere is no arm 'NAME'", with the nearest of `names`, or what a sweep made of it.
+Error no_arm(const Reading& reading, const Place& place, const std::string& said, const std::string& name,
+             const std::vector<std::string>& names);
 
 Json resolved_json(const ReadProbe& probe);
 Json resolved_json(const Arm& arm);

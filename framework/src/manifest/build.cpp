@@ -1,7 +1,6 @@
 #include "manifest/build.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 
 #include "manifest/arms.hpp"
@@ -12,8 +11,6 @@
 
 namespace khost {
 namespace {
-
-constexpr std::int64_t format = 1;  // of manifests
 
 struct TopFields {
   std::int64_t khost = 0;
@@ -46,23 +43,16 @@ struct TopFields {
 
 TopFields read_top(const Json& manifest, std::vector<std::string>* warnings) {
   const TopFields top = read_config<TopFields>(resolve(schema_of<TopFields>(), manifest, "the manifest", warnings));
-  if (top.khost != format)
-    throw Error(
-        ErrorKind::usage, manifest.at("khost").place,
-        "this manifest is of format " + std::to_string(top.khost) + "; this khost reads format " + std::to_string(format));
-  const auto fits = [](char c) {
-    return std::islower(static_cast<unsigned char>(c)) || std::isdigit(static_cast<unsigned char>(c)) || c == '_' || c == '-';
-  };
-  const std::string& name = top.experiment;
-  if (name.empty() || name.size() > 100 || !std::all_of(name.begin(), name.end(), fits))
-    throw Error(ErrorKind::usage, manifest.at("experiment").place, "'" + name + "' cannot be an experiment's name")
-        .hint("it names a folder: a-z, 0-9, '_' and '-', at most 100");
+  check_format(manifest.at("khost"));
+  check_experiment_name(manifest.at("experiment"));
   return top;
 }
 
 class Builder {
  public:
-  Builder(const Json& manifest, Catalog& catalog) : manifest_(manifest), reading_{catalog, {}} {}
+  Builder(const Json& manifest, Catalog& catalog) : manifest_(manifest), reading_{catalog, {}} {
+    reading_.swept = expand_sweeps(manifest_, arm_keys());
+  }
 
   Experiment build(const std::string& path) {
     const TopFields top = read_top(manifest_, &reading_.warnings);
@@ -82,7 +72,7 @@ class Builder {
     adapter_ = manifest_.find("adapter") ? read_adapter(reading_, top.adapter) : AdapterSpec{};
     e.bases = read_bases(reading_, manifest_);
     const std::vector<ReadProbe> probes = read_probes(reading_, manifest_);
-    const std::vector<ReadArm> arms = read_arms(reading_, manifest_, {top.steps, &probes});
+    const std::vector<ReadArm> arms = read_arms(reading_, manifest_, {top.steps, top.seeds, &probes});
     e.claims = read_claims(reading_, manifest_, e.bases, arms);
     for (const ReadArm& arm : arms) e.arms.push_back(arm.arm);
     e.resolved = resolved(top, e, probes);
@@ -121,7 +111,7 @@ class Builder {
     return out;
   }
 
-  const Json& manifest_;
+  Json manifest_;
   Reading reading_;
   Component optimizer_;
   std::optional<AdapterSpec> adapter_;

@@ -5,9 +5,9 @@
 #include <charconv>
 #include <limits>
 
+#include "manifest/declared.hpp"
 #include "manifest/measure.hpp"
 #include "manifest/parts.hpp"
-#include "manifest/record_path.hpp"
 
 namespace khost {
 namespace {
@@ -25,7 +25,7 @@ struct ClaimFields {
   static void fields(auto& f) {
     f("id", &ClaimFields::id).required().doc("its name in reports");
     f("statement", &ClaimFields::statement).doc("the claim in words");
-    f("let", &ClaimFields::let).required().doc("names for records: {\"b\": \"K64/snr/drift/1\"}");
+    f("let", &ClaimFields::let).required().doc("names for records, or lists of them: {\"b\": \"K64/snr/drift/1\"}");
     f("measure", &ClaimFields::measure).required().doc("arithmetic over the names, one number per seed");
     f("predicts", &ClaimFields::predicts).required().doc("\"< c\", \"> c\" or \"in [a, b]\"");
     f("scale", &ClaimFields::scale).choices({"linear", "log"}).doc("the scale of the interval; log for ratios");
@@ -34,74 +34,70 @@ struct ClaimFields {
   }
 };
 
-// The engine's own records, of every arm.
-const std::vector<std::string>& own_records(const std::string& probe) {
-  static const std::vector<std::string> loss = {"base", "final", "held_out_base", "held_out_final", "train_last"};
-  static const std::vector<std::string> parameters = {"adapter", "trainable"}, none;
-  return probe == "loss" ? loss : probe == "parameters" ? parameters : none;
-}
-
-class PathCheck {
+// A path of "let", with * for any text without '/'.
+class Paths {
  public:
-  PathCheck(const Json& text, const std::vector<BaseRecipe>& bases, const std::vector<ReadArm>& arms)
-      : text_(text), bases_(bases), arms_(arms) {}
+  Paths(const Reading& reading, const std::vector<BaseRecipe>& bases, const std::vector<ReadArm>& arms)
+      : reading_(reading), bases_(bases), arms_(arms) {}
 
-  void operator()() const {
-    const auto path = parse_record_path(text_.as_string());
+  // What `text` stands for: itself, but with a * in the arm's name one path for each arm that fits, in the manifest's order.
+  std::vector<std::string> of(const Json& text) const {
+    const std::string quoted = "'" + text.as_string() + "'";
+    auto path = parse_record_path(text.as_string());
     if (!path)
-      throw Error(ErrorKind::usage, text_.place, "'" + text_.as_string() + "' is not the path of a record")
+      throw Error(ErrorKind::usage, text.place, quoted + " is not the path of a record")
           .hint("a path is ARM/PROBE/RECORD or @BASE/ARM/PROBE/RECORD: \"K64/loss/final\", \"@trained/K64/snr/drift/0\"");
-    if (!path->base.empty()) base(path->base);
-    record(arm(path->arm), *path);
+    if (text.as_string().find_first_of("<>") != std::string::npos)
+      throw Error(ErrorKind::usage, text.place, quoted + ": what stands in <> is to be filled in")
+          .hint("* stands for all there are, as in \"K64/snr/drift/*\"");
+    for (const auto& [part, what] : {std::pair{path->base, "the base"}, std::pair{path->probe, "the probe"}})
+      if (part.find('*') != std::string::npos)
+        throw Error(ErrorKind::usage, text.place, quoted + ": a * can stand in the arm and in the record, not in " + what)
+            .hint(part == path->base ? "a path without @BASE/ is of every base in turn" : "name the probe in full");
+    if (!path->base.empty()) base(path->base, quoted + ": ", text.place);
+    std::vector<std::string> out;
+    const std::string pattern = path->arm;
+    for (const ReadArm& arm : arms_) {
+      if (!patterns_meet(pattern, arm.arm.name)) continue;
+      path->arm = arm.arm.name;
+      out.push_back((path->base.empty() ? "" : "@" + path->base + "/") + path->arm + "/" + path->probe + "/" + path->record);
+      expect_record(arm, *path, text.place, "'" + out.back() + "': ");
+    }
+    if (out.empty()) no_such_arm(pattern, quoted, text.place);
+    return out;
   }
 
  private:
-  [[noreturn]] void absent(const std::string& what, const std::string& name, const std::vector<std::string>& names,
-                           const std::string& all) const {
-    throw Error(ErrorKind::usage, text_.place, "'" + text_.as_string() + "': there is no " + what + " '" + name + "'")
-        .hint(nearest_and_all(name, names, all));
-  }
-
-  void base(const std::string& name) const {
+  void base(const std::string& name, const std::string& said, const Place& place) const {
     std::vector<std::string> names;
     for (const BaseRecipe& b : bases_) names.push_back(b.name);
-    if (std::find(names.begin(), names.end(), name) == names.end()) absent("base", name, names, "bases");
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      throw Error(ErrorKind::usage, place, said + "there is no base '" + name + "'").hint(nearest_and_all(name, names, "bases"));
   }
 
-  const ReadArm& arm(const std::string& name) const {
+  [[noreturn]] void no_such_arm(const std::string& name, const std::string& quoted, const Place& place) const {
     std::vector<std::string> names;
-    for (const ReadArm& a : arms_) {
-      if (a.arm.name == name) return a;
-      names.push_back(a.arm.name);
-    }
-    absent("arm", name, names, "arms");
+    for (const ReadArm& a : arms_) names.push_back(a.arm.name);
+    if (name.find('*') == std::string::npos) throw no_arm(reading_, place, quoted + ": ", name, names);
+    throw Error(ErrorKind::usage, place, quoted + ": no arm fits '" + name + "'").hint("the arms: " + joined(names));
   }
 
-  void record(const ReadArm& in, const RecordPath& path) const {
-    std::vector<std::string> declared = own_records(path.probe), probes = {"loss", "parameters"};
-    bool found = !declared.empty();
-    for (std::size_t i = 0; i < in.arm.probes.size(); ++i)
-      for (const Signals::Emit& emit : in.signals[i].emits) {
-        RecordName name = record_name(in.arm.probes[i], emit.name);
-        if (std::find(probes.begin(), probes.end(), name.probe) == probes.end()) probes.push_back(name.probe);
-        if (name.probe != path.probe) continue;
-        found = true;
-        declared.push_back(std::move(name.name));
-      }
-    if (!found) absent("probe in arm '" + path.arm + "' called", path.probe, probes, "probes of the arm");
-    if (std::none_of(declared.begin(), declared.end(), [&](const std::string& d) { return matches_record(d, path.record); }))
-      absent("record of '" + path.probe + "' called", path.record, declared, "records of '" + path.probe + "'");
-  }
-
-  const Json& text_;
+  const Reading& reading_;
   const std::vector<BaseRecipe>& bases_;
   const std::vector<ReadArm>& arms_;
 };
 
+// A list whose length only a run can tell has a path with a *.
+Measure::Name measure_name(const std::string& name, const std::vector<std::string>& paths) {
+  const bool open = std::any_of(paths.begin(), paths.end(), [](const auto& p) { return p.find('*') != std::string::npos; });
+  if (paths.size() == 1 && !open) return {name};
+  return {name, open ? 0 : paths.size()};
+}
+
 class ClaimReader {
  public:
   ClaimReader(Reading& reading, const Json& given, const std::vector<BaseRecipe>& bases, const std::vector<ReadArm>& arms)
-      : reading_(reading), given_(given), bases_(bases), arms_(arms) {}
+      : reading_(reading), given_(given), paths_(reading, bases, arms) {}
 
   Claim read() {
     if (const Json* id = expect_object(given_, "a claim", example).find("id"); id && id->is_string())
@@ -119,8 +115,8 @@ class ClaimReader {
     claim.source = given_;
     claim.place = given_.place;
     read_let(claim, fields.let);
-    std::vector<std::string> names;
-    for (const auto& entry : claim.let) names.push_back(entry.first);
+    std::vector<Measure::Name> names;
+    for (const auto& [name, paths] : claim.let) names.push_back(measure_name(name, paths));
     const Measure measure(claim.measure, names, given_.at("measure").place);
     for (const std::string& unused : measure.unused())
       reading_.warnings.push_back(given_.at("let").at(unused).place.text() + ": '" + unused + "' of " + owner_ +
@@ -138,12 +134,22 @@ class ClaimReader {
             .hint("names there are letters, digits and '_', not starting with a digit");
       if (Measure::reserved(m.key))
         throw Error(ErrorKind::usage, m.place, "'" + m.key + "' is a function or constant of measures; 'let' needs another name");
-      if (!m.value.is_string())
-        throw Error(ErrorKind::usage, m.value.place,
-                    "'" + m.key + "' in 'let' takes the path of a record, found " + m.value.text());
-      PathCheck(m.value, bases_, arms_)();
-      claim.let.emplace_back(m.key, std::vector<std::string>{m.value.as_string()});
+      claim.let.emplace_back(m.key, paths_of(m));
     }
+  }
+
+  std::vector<std::string> paths_of(const JsonMember& entry) const {
+    const auto text = [&](const Json& path) -> const Json& {
+      if (path.is_string()) return path;
+      throw Error(ErrorKind::usage, path.place,
+                  "'" + entry.key + "' in 'let' takes the path of a record or a list of paths, found " + path.text());
+    };
+    if (!entry.value.is_list()) return paths_.of(text(entry.value));
+    std::vector<std::string> out;
+    for (const Json& path : entry.value.as_list())
+      for (std::string& each : paths_.of(text(path))) out.push_back(std::move(each));
+    if (out.empty()) throw Error(ErrorKind::usage, entry.value.place, "'" + entry.key + "' in 'let' is an empty list of paths");
+    return out;
   }
 
   void check_prediction(const Claim& claim) const {
@@ -161,8 +167,7 @@ class ClaimReader {
 
   Reading& reading_;
   const Json& given_;
-  const std::vector<BaseRecipe>& bases_;
-  const std::vector<ReadArm>& arms_;
+  Paths paths_;
   std::string owner_ = "a claim";
 };
 

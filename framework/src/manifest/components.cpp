@@ -45,6 +45,34 @@ struct Naming {
   }
 };
 
+RankRule rank_rule(const std::string& name, const std::string& pattern, const Json& K, std::int64_t least) {
+  if (!K.is_integer() || K.as_integer() < least) {
+    Error error(ErrorKind::usage, K.place,
+                "'" + name + "' of the adapter is " + K.text() + ", expected a number at least " + std::to_string(least));
+    if (K.is_object())  // --set adapter.rank.layer.0.mlp=4 makes objects of a pattern's parts
+      error.hint("a pattern is one key, dots and all; to set a new one, set all of 'rank'");
+    throw error;
+  }
+  return {pattern, K.as_integer(), K.place};
+}
+
+std::vector<RankRule> rank_rules(const Json& rank) {
+  if (!rank.is_object()) return {rank_rule("rank", "*", rank, 1)};
+  const Json* fallback = rank.find("default");
+  if (!fallback)
+    throw Error(ErrorKind::usage, rank.place, "'rank' of the adapter has patterns, but no 'default' for the other matrices")
+        .hint(R"(for example {"default": 32, "layer.*.mlp.*": 48})")
+        .hint("over a plain number beneath, patterns replace it: the default has to be said again");
+  std::vector<RankRule> rules{rank_rule("rank.default", "*", *fallback, 1)};
+  for (const JsonMember& m : rank.as_object()) {
+    if (m.key == "default") continue;
+    if (m.key == "*" || m.key.empty())
+      throw Error(ErrorKind::usage, m.place, "'" + m.key + "' is no pattern for 'rank'; \"default\" is for all matrices");
+    rules.push_back(rank_rule("rank." + m.key, m.key, m.value, 0));
+  }
+  return rules;
+}
+
 }  // namespace
 
 ReadComponent read_component(Reading& reading, Kind kind, const Json& given, const std::vector<Field>& host_fields) {
@@ -97,10 +125,7 @@ DataSpec read_data(Reading& reading, const Json& given) {
 std::optional<AdapterSpec> read_adapter(Reading& reading, const Json& given) {
   if (given.is_null()) return std::nullopt;
   AdapterSpec spec = read_config<AdapterSpec>(resolve(schema_of<AdapterSpec>(), given, "the adapter", &reading.warnings));
-  const Json* rank = given.find("rank");
-  if (rank && (!rank->is_integer() || rank->as_integer() < 1))
-    throw Error(ErrorKind::usage, rank->place, "'rank' of the adapter is " + rank->text() + ", expected a number at least 1");
-  if (rank) spec.ranks = {{"*", rank->as_integer(), rank->place}};
+  if (const Json* rank = given.find("rank")) spec.ranks = rank_rules(*rank);
   return spec;
 }
 

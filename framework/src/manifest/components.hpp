@@ -7,6 +7,7 @@
 
 #include "manifest/catalog.hpp"
 #include "manifest/experiment.hpp"
+#include "manifest/sweep.hpp"
 
 namespace khost {
 
@@ -27,6 +28,7 @@ struct HostData {
 struct Reading {
   Catalog& catalog;
   std::vector<std::string> warnings;
+  Swept swept = {};
 };
 
 // The keys that are the host's among a component's are appended to its schema and come back in `host`.

@@ -3,25 +3,45 @@
 #include <muParser.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
+#include "manifest/measure_text.hpp"
 #include "manifest/parts.hpp"
 
 namespace khost {
 namespace {
 
-constexpr std::size_t longest = 1000;  // characters
+constexpr std::size_t stand_in = 2;  // for a length not known yet, when the text is checked
 
-double mean(const double* v, int count) {
-  double sum = 0;
-  for (int i = 0; i < count; ++i) sum += v[i];
-  return sum / count;
+// muParser calls these with the arguments of a function of many. A missing value makes the result a missing value.
+template <auto f>
+double of_many(const double* v, int count) {
+  if (count == 0) throw mu::ParserError("a function of many has no arguments");
+  for (int i = 0; i < count; ++i)
+    if (std::isnan(v[i])) return v[i];
+  return f(v, count);
 }
 
+double sum(const double* v, int count) {
+  double sum = 0;
+  for (int i = 0; i < count; ++i) sum += v[i];
+  return sum;
+}
+double mean(const double* v, int count) { return sum(v, count) / count; }
+double least(const double* v, int count) { return *std::min_element(v, v + count); }
+double greatest(const double* v, int count) { return *std::max_element(v, v + count); }
+double range(const double* v, int count) { return greatest(v, count) - least(v, count); }
 double argmin(const double* v, int count) { return static_cast<double>(std::min_element(v, v + count) - v); }
+double argmax(const double* v, int count) { return static_cast<double>(std::max_element(v, v + count) - v); }
+
+double sd(const double* v, int count) {
+  if (count < 2) throw mu::ParserError("sd takes at least 2 values");
+  const double m = mean(v, count);
+  double squares = 0;
+  for (int i = 0; i < count; ++i) squares += (v[i] - m) * (v[i] - m);
+  return std::sqrt(squares / (count - 1));
+}
 
 double pearson(const double* v, int count) {
   if (count < 4 || count % 2) throw mu::ParserError("pearson takes x1, ..., xn, y1, ..., yn with n at least 2");
@@ -37,10 +57,27 @@ double pearson(const double* v, int count) {
   return xy / std::sqrt(xx * yy);  // NaN, a missing value, when one side does not vary
 }
 
+struct OfMany {
+  const char* name;
+  double (*function)(const double*, int);
+};
+constexpr OfMany functions_of_many[] = {{"mean", of_many<mean>},      {"avg", of_many<mean>},      {"sum", of_many<sum>},
+                                        {"min", of_many<least>},      {"max", of_many<greatest>},  {"range", of_many<range>},
+                                        {"argmin", of_many<argmin>},  {"argmax", of_many<argmax>}, {"sd", of_many<sd>},
+                                        {"pearson", of_many<pearson>}};
+
+bool takes_many(const std::string& name) {
+  return std::any_of(std::begin(functions_of_many), std::end(functions_of_many), [&](const OfMany& f) { return name == f.name; });
+}
+
+std::string names_of_many() {
+  std::vector<std::string> names;
+  for (const OfMany& f : functions_of_many) names.emplace_back(f.name);
+  return joined(names);
+}
+
 void define_functions(mu::Parser& parser) {
-  parser.DefineFun("mean", mean);
-  parser.DefineFun("argmin", argmin);
-  parser.DefineFun("pearson", pearson);
+  for (const OfMany& f : functions_of_many) parser.DefineFun(f.name, f.function);
 }
 
 const std::vector<std::string>& functions() {
@@ -63,63 +100,10 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-bool is_name(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
-
-// Names in the text, and what muParser would take but a measure must not hold: assignments, strings, several results.
-class Scan {
- public:
-  Scan(const std::string& text, const Place& place) : text_(text), place_(place) {}
-
-  std::vector<std::string> names() {
-    std::vector<std::string> out;
-    if (text_.size() > longest) fail("is longer than " + std::to_string(longest) + " characters");
-    if (text_.find_first_not_of(' ') == std::string::npos) fail("is empty");
-    for (std::size_t i = 0; i < text_.size();) {
-      const char c = text_[i];
-      std::size_t end = i + 1;
-      if (std::isdigit(static_cast<unsigned char>(c)) || c == '.') {
-        end = number_end(i);
-      } else if (is_name(c)) {
-        while (end < text_.size() && is_name(text_[end])) ++end;
-        out.push_back(text_.substr(i, end - i));
-      } else if (!std::strchr("+-*/^(),<>=!&|?: ", c)) {
-        fail("has the character '" + std::string(1, c) + "' at " + std::to_string(i + 1) + ", which is no arithmetic");
-      } else if (c == '=' && !(i && std::strchr("<>=!", text_[i - 1])) && (end == text_.size() || text_[end] != '=')) {
-        fail("assigns at character " + std::to_string(i + 1) + "; a comparison is written ==");
-      }
-      i = end;
-    }
-    return out;
-  }
-
-  [[noreturn]] void fail(const std::string& message) const {
-    throw Error(ErrorKind::usage, place_, "the measure \"" + text_.substr(0, 200) + "\" " + message);
-  }
-
- private:
-  std::size_t number_end(std::size_t i) const {
-    const auto digits = [&] {
-      while (i < text_.size() && (std::isdigit(static_cast<unsigned char>(text_[i])) || text_[i] == '.')) ++i;
-    };
-    digits();
-    if (i < text_.size() && (text_[i] | 32) == 'e') {
-      std::size_t exponent = i + 1;
-      if (exponent < text_.size() && (text_[exponent] == '+' || text_[exponent] == '-')) ++exponent;
-      if (exponent < text_.size() && std::isdigit(static_cast<unsigned char>(text_[exponent]))) {
-        i = exponent;
-        digits();
-      }
-    }
-    return i;
-  }
-
-  const std::string& text_;
-  const Place& place_;
-};
-
-std::string explained(const mu::ParserError& e) {
+// `at`: where in the text, from 0.
+std::string explained(const mu::ParserError& e, int at) {
   const std::string token = e.GetToken().empty() ? "" : " '" + e.GetToken() + "'";
-  const std::string where = " at character " + std::to_string(e.GetPos() + 1);
+  const std::string where = " at character " + std::to_string(at + 1);
   switch (e.GetCode()) {
     case mu::ecUNEXPECTED_EOF:
     case mu::ecUNEXPECTED_CONDITIONAL:
@@ -155,43 +139,173 @@ std::string explained(const mu::ParserError& e) {
 }  // namespace
 
 struct Measure::Impl {
-  mu::Parser parser;
+  MeasureText text;
+  std::vector<Name> names;
+  std::vector<std::pair<std::size_t, std::size_t>> paired;  // lists that pearson takes two of
+  std::vector<std::size_t> lengths;                         // for which `parser` is made
+  std::unique_ptr<mu::Parser> parser;
   std::vector<double> values;
+  struct Splice {
+    std::size_t begin, end, from;  // a list's names in the expanded text, and its name in the text
+    std::size_t length;            // of that name
+  };
+  std::vector<Splice> spliced;
+
+  const Name* find(const std::string& name) const {
+    const auto found = std::find_if(names.begin(), names.end(), [&](const Name& n) { return n.name == name; });
+    return found == names.end() ? nullptr : &*found;
+  }
+  std::size_t index_of(const std::string& name) const { return static_cast<std::size_t>(find(name) - names.data()); }
+
+  void check_names(const Place& place) const {
+    for (const MeasureText::Mention& m : text.mentions()) {
+      if (find(m.name) || contains(functions(), m.name) || contains(constants(), m.name)) continue;
+      std::vector<std::string> own;
+      for (const Name& n : names) own.push_back(n.name);
+      std::vector<std::string> near = own;
+      near.insert(near.end(), functions().begin(), functions().end());
+      Error error(ErrorKind::usage, place,
+                  "the measure \"" + text.text() + "\" speaks of '" + m.name + "', which is neither in 'let' nor a function");
+      if (const std::string nearest = did_you_mean(m.name, near); !nearest.empty()) error.hint(nearest);
+      throw error.hint("'let' has " + (own.empty() ? "nothing" : joined(own)) + "; functions: " + joined(functions()));
+    }
+  }
+
+  void check_lists(const Place& place) {
+    std::vector<std::vector<std::size_t>> lists(text.calls().size());
+    for (const MeasureText::Mention& m : text.mentions()) {
+      const Name* name = find(m.name);
+      if (!name || !name->list) continue;
+      const auto call = static_cast<std::size_t>(m.call);
+      if (m.call < 0 || !m.alone || !takes_many(text.calls()[call].function))
+        throw Error(ErrorKind::usage, place,
+                    "the measure \"" + text.text() + "\" uses '" + m.name + "', a list of records, as one number at character " +
+                        std::to_string(m.at + 1))
+            .hint("a list stands as an argument of its own, as in mean(" + m.name + "); functions of many: " + names_of_many());
+      lists[call].push_back(index_of(m.name));
+    }
+    for (std::size_t i = 0; i < lists.size(); ++i) {
+      if (lists[i].empty() || text.calls()[i].function != "pearson") continue;
+      if (lists[i].size() != 2 || text.calls()[i].arguments != 2)
+        text.fail("gives pearson a list and something else; it takes two lists of one length");
+      paired.emplace_back(lists[i][0], lists[i][1]);
+    }
+  }
+
+  void check_pairs(const std::vector<std::size_t>& counts) const {
+    for (const auto& [x, y] : paired)
+      if (counts[x] != counts[y])
+        text.fail("takes pearson(" + names[x].name + ", " + names[y].name + ") of lists of unequal length: '" + names[x].name +
+                  "' has " + std::to_string(counts[x]) + ", '" + names[y].name + "' has " + std::to_string(counts[y]));
+  }
+
+  // Lengths to try the text with: as known, or as the other of a pair, or just any.
+  std::vector<std::size_t> trial_lengths() const {
+    std::vector<std::size_t> counts;
+    for (const Name& n : names) counts.push_back(n.count);
+    for (const auto& [x, y] : paired) {
+      if (counts[x] == 0) counts[x] = counts[y];
+      if (counts[y] == 0) counts[y] = counts[x];
+    }
+    for (std::size_t& count : counts)
+      if (count == 0) count = stand_in;
+    return counts;
+  }
+
+  // muParser has no lists: a list's name becomes that many names, separated by commas.
+  void make(const std::vector<std::size_t>& counts) {
+    std::string expanded;
+    std::size_t copied = 0, total = 0;
+    spliced.clear();
+    std::vector<std::string> stems;
+    for (const Name& n : names) {
+      std::string stem = n.name + "_";
+      while (std::any_of(names.begin(), names.end(), [&](const Name& other) { return other.name.starts_with(stem); }))
+        stem += "_";
+      stems.push_back(stem);
+    }
+    for (const MeasureText::Mention& m : text.mentions()) {
+      const Name* name = find(m.name);
+      if (!name || !name->list) continue;
+      expanded.append(text.text(), copied, m.at - copied);
+      const std::size_t begin = expanded.size();
+      const std::size_t index = index_of(m.name);
+      for (std::size_t i = 0; i < counts[index]; ++i) expanded += (i ? "," : "") + stems[index] + std::to_string(i);
+      spliced.push_back({begin, expanded.size(), m.at, m.name.size()});
+      copied = m.at + m.name.size();
+    }
+    expanded.append(text.text(), copied);
+    for (const std::size_t count : counts) total += count;
+    values.assign(total, 1.0);
+    lengths.clear();  // until all has gone well
+    parser = std::make_unique<mu::Parser>();
+    try {
+      define_functions(*parser);
+      std::size_t at = 0;
+      for (std::size_t n = 0; n < names.size(); ++n)
+        for (std::size_t i = 0; i < counts[n]; ++i)
+          parser->DefineVar(names[n].list ? stems[n] + std::to_string(i) : names[n].name, &values[at++]);
+      parser->SetExpr(expanded);
+      int results = 0;
+      parser->Eval(results);
+      if (results != 1) text.fail("gives " + std::to_string(results) + " numbers; one is expected");
+    } catch (const mu::ParserError& e) {
+      fail(e);
+    }
+    lengths = counts;
+  }
+
+  [[noreturn]] void fail(const mu::ParserError& e) const {
+    const int position = std::max(e.GetPos(), 0);
+    int at = position;
+    for (const Splice& s : spliced) {
+      if (position < static_cast<int>(s.begin)) break;
+      const bool inside = position < static_cast<int>(s.end);
+      at = static_cast<int>(s.from) + (inside ? 0 : static_cast<int>(s.length) + position - static_cast<int>(s.end));
+    }
+    text.fail(explained(e, at));
+  }
 };
 
-Measure::Measure(const std::string& text, const std::vector<std::string>& names, const Place& place)
-    : impl_(std::make_unique<Impl>()) {
-  Scan scan(text, place);
-  const std::vector<std::string> mentioned = scan.names();
-  for (const std::string& name : mentioned) {
-    if (contains(names, name) || contains(functions(), name) || contains(constants(), name)) continue;
-    std::vector<std::string> near = names;
-    near.insert(near.end(), functions().begin(), functions().end());
-    Error error(ErrorKind::usage, place,
-                "the measure \"" + text + "\" speaks of '" + name + "', which is neither in 'let' nor a function");
-    if (const std::string nearest = did_you_mean(name, near); !nearest.empty()) error.hint(nearest);
-    throw error.hint("'let' has " + (names.empty() ? "nothing" : joined(names)) + "; functions: " + joined(functions()));
-  }
-  for (const std::string& name : names)
-    if (!contains(mentioned, name)) unused_.push_back(name);
-  try {
-    impl_->values.assign(names.size(), 1.0);
-    define_functions(impl_->parser);
-    for (std::size_t i = 0; i < names.size(); ++i) impl_->parser.DefineVar(names[i], &impl_->values[i]);
-    impl_->parser.SetExpr(text);
-    int results = 0;
-    impl_->parser.Eval(results);
-    if (results != 1) scan.fail("gives " + std::to_string(results) + " numbers; one is expected");
-  } catch (const mu::ParserError& e) {
-    scan.fail(explained(e));
-  }
+Measure::Measure(const std::string& text, const std::vector<Name>& names, const Place& place)
+    : impl_(std::make_unique<Impl>(Impl{MeasureText(text, place), names, {}, {}, {}, {}, {}})) {
+  impl_->check_names(place);
+  for (const Name& name : names)
+    if (!impl_->text.mentions(name.name)) unused_.push_back(name.name);
+  impl_->check_lists(place);
+  const std::vector<std::size_t> counts = impl_->trial_lengths();
+  impl_->check_pairs(counts);
+  impl_->make(counts);
 }
 Measure::~Measure() = default;
 Measure::Measure(Measure&&) noexcept = default;
 
+double Measure::operator()(std::span<const std::vector<double>> values) const {
+  const std::vector<Name>& names = impl_->names;
+  if (values.size() != names.size())
+    impl_->text.fail("has " + std::to_string(names.size()) + " names, but values for " + std::to_string(values.size()));
+  std::vector<std::size_t> counts;
+  for (std::size_t n = 0; n < names.size(); ++n) {
+    counts.push_back(values[n].size());
+    if (values[n].empty()) impl_->text.fail("cannot be computed: there is no record for '" + names[n].name + "'");
+    if (!names[n].list && values[n].size() != 1)
+      impl_->text.fail("takes one number for '" + names[n].name + "', but there are " + std::to_string(values[n].size()));
+  }
+  impl_->check_pairs(counts);
+  if (counts != impl_->lengths) impl_->make(counts);
+  auto at = impl_->values.begin();
+  for (const std::vector<double>& each : values) at = std::copy(each.begin(), each.end(), at);
+  try {
+    return impl_->parser->Eval();
+  } catch (const mu::ParserError& e) {
+    impl_->fail(e);
+  }
+}
+
 double Measure::operator()(std::span<const double> values) const {
-  std::copy(values.begin(), values.end(), impl_->values.begin());
-  return impl_->parser.Eval();
+  std::vector<std::vector<double>> each;
+  for (const double value : values) each.push_back({value});
+  return (*this)(each);
 }
 
 bool Measure::reserved(const std::string& name) { return contains(functions(), name) || contains(constants(), name); }

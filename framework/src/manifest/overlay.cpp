@@ -106,12 +106,6 @@ std::string path_from(const Json& written) {
 
 namespace {
 
-std::string key_of_file(const std::string& path) {
-  std::error_code ec;
-  const fs::path canonical = fs::weakly_canonical(path, ec);
-  return ec ? path : canonical.string();
-}
-
 class Loader {
  public:
   Json load(const std::string& path) {
@@ -119,6 +113,9 @@ class Loader {
     Json own = parse_json_file(path);
     if (!own.is_object())
       throw Error(ErrorKind::usage, own.place, std::string("a manifest is an object, { ... }, found a ") + own.type_name());
+    if (const Json* series = own.find("series"))
+      throw Error(ErrorKind::usage, series->place, "this file is a series of manifests, not an experiment of its own")
+          .hint("its manifests: " + series->text());
     Json merged{Json::Object{}};
     if (const Json* include = own.find("include")) {
       for (const Json& file : files_of(*include)) merged = overlay(std::move(merged), load_included(file), Layer::root);

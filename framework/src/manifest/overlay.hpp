@@ -27,6 +27,10 @@ Json load_manifest(const std::string& path, const std::vector<Setting>& settings
 // One setting. The path's parts are keys, or in a list an index or the name of an instance or claim. Arms and bases must exist.
 void apply_setting(Json& manifest, const Setting& setting);
 
+// Sets one value inside an object of a manifest, its path joined by dots as a setting's; what it makes on the way stands at
+// `place`.
+void set_at(Json& object, const std::string& path, const Json& value, const Place& place);
+
 // A path written in a manifest, seen from the folder of the file it is written in (a setting: from the current folder).
 std::string path_from(const Json& written);
 

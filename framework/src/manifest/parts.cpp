@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 
 #include "manifest/components.hpp"
 
@@ -46,6 +47,29 @@ void check_name(const std::string& name, const Place& place, const std::string& 
   if (!name.empty() && name.size() <= 100 && std::all_of(name.begin(), name.end(), fits) && name != "." && name != "..") return;
   throw Error(ErrorKind::usage, place, "'" + name + "' cannot be the name of " + what)
       .hint("names are letters, digits, '_', '.' and '-', at most 100: they become parts of record paths and file names");
+}
+
+void check_format(const Json& khost) {
+  constexpr std::int64_t format = 1;
+  if (khost.as_integer() != format)
+    throw Error(ErrorKind::usage, khost.place,
+                "this manifest is of format " + khost.text() + "; this khost reads format " + std::to_string(format));
+}
+
+void check_experiment_name(const Json& json) {
+  const std::string& name = json.as_string();
+  const auto fits = [](char c) {
+    return std::islower(static_cast<unsigned char>(c)) || std::isdigit(static_cast<unsigned char>(c)) || c == '_' || c == '-';
+  };
+  if (name.empty() || name.size() > 100 || !std::all_of(name.begin(), name.end(), fits))
+    throw Error(ErrorKind::usage, json.place, "'" + name + "' cannot be an experiment's name")
+        .hint("it names a folder: a-z, 0-9, '_' and '-', at most 100");
+}
+
+std::string key_of_file(const std::string& path) {
+  std::error_code ec;
+  const std::filesystem::path canonical = std::filesystem::weakly_canonical(path, ec);
+  return ec ? path : canonical.string();
 }
 
 const Json& expect_object(const Json& json, const std::string& what, const char* example) {

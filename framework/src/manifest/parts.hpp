@@ -25,6 +25,13 @@ void place_all(Json& json, const Place& place);
 // Names of arms, bases and instances are parts of record paths and of file names.
 void check_name(const std::string& name, const Place& place, const std::string& what);
 
+// "khost" and "experiment" of a manifest: a format that is read here, and a name that can be a folder's.
+void check_format(const Json& khost);
+void check_experiment_name(const Json& name);
+
+// The same for all paths that lead to a file.
+std::string key_of_file(const std::string& path);
+
 // "the arms" that is not an object, and the like.
 const Json& expect_object(const Json& json, const std::string& what, const char* example);
 const Json& expect_list(const Json& json, const std::string& what, const char* example);

@@ -24,4 +24,8 @@ struct RecordName {
 };
 RecordName record_name(const Component& probe, std::string_view name);
 
+// Is there a name that fits both? In each a part in <> stands for some text without '/', and * for any or none: "in_basis/layer*"
+// meets "in_basis/layer<l>". With a plain name for one of them: does it fit the other?
+bool patterns_meet(std::string_view a, std::string_view b);
+
 }  // namespace khost

@@ -9,14 +9,17 @@ namespace {
 
 class Walk {
  public:
-  explicit Walk(const Setting& setting) : setting_(setting), place_{"--set " + setting.path + "=" + setting.value, 0, 0} {
-    const std::string& path = setting.path;
-    if (path.empty() || path.front() == '.' || path.back() == '.' || path.find("..") != std::string::npos)
+  explicit Walk(const Setting& setting) : path_(setting.path), place_{"--set " + setting.path + "=" + setting.value, 0, 0} {
+    if (!well_formed())
       throw Error(ErrorKind::usage, place_, "a setting is PATH=VALUE, the path's parts joined by dots: data.batch=2");
-    if (path == "include" || path.rfind("include.", 0) == 0)
+    if (path_ == "include" || path_.rfind("include.", 0) == 0)
       throw Error(ErrorKind::usage, place_, "'include' cannot be set; it is read before the settings");
-    value_ = parsed();
+    value_ = parsed(setting.value);
     place_all(value_, place_);
+  }
+
+  Walk(const std::string& path, const Json& value, const Place& place) : path_(path), place_(place), value_(value) {
+    if (!well_formed()) throw Error(ErrorKind::usage, place_, "'" + path + "' is not a path: its parts are joined by dots");
   }
 
   void set(Json& node, std::string_view rest, Layer layer) {
@@ -36,11 +39,14 @@ class Walk {
   }
 
  private:
+  bool well_formed() const {
+    return !path_.empty() && path_.front() != '.' && path_.back() != '.' && path_.find("..") == std::string::npos;
+  }
+
   // JSON where it looks like it, else the text itself: --set data.corpus=kjv needs no quotes.
-  Json parsed() const {
-    const std::string& text = setting_.value;
+  Json parsed(const std::string& text) const {
     try {
-      return parse_json(text, "--set " + setting_.path);
+      return parse_json(text, "--set " + path_);
     } catch (const Error& e) {
       const std::size_t first = text.find_first_not_of(' ');
       if (first == std::string::npos || !std::strchr("[{\"", text[first])) return Json(text);
@@ -55,7 +61,7 @@ class Walk {
   }
 
   std::string before(std::string_view rest) const {
-    return setting_.path.substr(0, setting_.path.size() - std::min(setting_.path.size(), rest.size() + 1));
+    return path_.substr(0, path_.size() - std::min(path_.size(), rest.size() + 1));
   }
 
   // Names may hold dots themselves ("K32-drop0.1"): the longest name that the path goes on with.
@@ -117,7 +123,7 @@ class Walk {
     return "";
   }
 
-  const Setting& setting_;
+  const std::string& path_;
   Place place_;
   Json value_;
 };
@@ -127,6 +133,10 @@ class Walk {
 void apply_setting(Json& manifest, const Setting& setting) {
   Walk walk(setting);
   walk.set(manifest, setting.path, Layer::root);
+}
+
+void set_at(Json& object, const std::string& path, const Json& value, const Place& place) {
+  Walk(path, value, place).set(object, path, Layer::arm);
 }
 
 }  // namespace khost

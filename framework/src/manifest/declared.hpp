@@ -1,0 +1,15 @@
+// Which records an arm will have, and whether a path names one of them.
+#pragma once
+
+#include <string>
+
+#include "manifest/arms.hpp"
+#include "manifest/record_path.hpp"
+
+namespace khost {
+
+// Throws a usage Error at `place`, its message begun with `said`, unless a probe of `in`, or khost itself, declares a record that
+// path.probe and path.record fit. The record may have parts in <> and *.
+void expect_record(const ReadArm& in, const RecordPath& path, const Place& place, const std::string& said);
+
+}  // namespace khost

@@ -1,0 +1,12 @@
+// What arms need of each other: "needs" of the manifest, and what policies say that they read.
+#pragma once
+
+#include "manifest/arms.hpp"
+
+namespace khost {
+
+// Throws a usage Error for an arm that is not there, a circle, too few seeds, or a read that nothing answers.
+// `manifest` has the arms as written; `seeds`: how many the experiment has.
+void check_needs(const Reading& reading, const Json& manifest, const std::vector<ReadArm>& arms, std::int64_t seeds);
+
+}  // namespace khost
