@@ -28,6 +28,7 @@ struct StepSize {
   std::int64_t vocabulary = 15007, sequence = 127, batch = 1, rank = 64;
   Json model{Json::Object{}};  // the gpt plugin's configuration
   bool weight_gradients = false;
+  Core core = Core::diagonal;
 };
 
 class TrainingStep {
@@ -49,12 +50,18 @@ class TrainingStep {
       if (!p.adaptable || size.rank == 0) continue;
       const std::int64_t K = std::min({size.rank, p.shape[0], p.shape[1]});
       Adapter& a = adapters_.emplace_back();
-      a.U = Tensor({p.shape[0], K}), a.V = Tensor({p.shape[1], K}), a.alpha = Tensor({K}), a.gradient = Tensor({K});
+      const Shape core = size.core == Core::block ? Shape{K, K} : Shape{K};
+      a.U = Tensor({p.shape[0], K}), a.V = Tensor({p.shape[1], K}), a.alpha = Tensor(core), a.gradient = Tensor(core);
       random.normal(a.U.span(), 1 / std::sqrt(static_cast<double>(p.shape[0])));
       random.normal(a.V.span(), 1 / std::sqrt(static_cast<double>(p.shape[1])));
-      a.slot = {K, a.U.data(), a.V.data(), a.alpha.data(), a.gradient.data()};
+      a.slot = {K, a.U.data(), a.V.data(), a.alpha.data(), a.gradient.data(), size.core};
       slot.adapter = &a.slot;
       trained.push_back({p.name + "/alpha", false, a.alpha.span(), a.gradient.span()});
+      if (size.core != Core::factors) continue;
+      a.U_gradient = Tensor(a.U.shape()), a.V_gradient = Tensor(a.V.shape());
+      a.slot.U_grad = a.U_gradient.data(), a.slot.V_grad = a.V_gradient.data();
+      trained.push_back({p.name + "/U", false, a.U.span(), a.U_gradient.span()});
+      trained.push_back({p.name + "/V", false, a.V.span(), a.V_gradient.span()});
     }
     tokens_.resize(static_cast<std::size_t>(size.batch * size.sequence)), targets_.resize(tokens_.size());
     for (auto* ids : {&tokens_, &targets_})
@@ -74,7 +81,7 @@ class TrainingStep {
 
  private:
   struct Adapter {
-    Tensor U, V, alpha, gradient;
+    Tensor U, V, alpha, gradient, U_gradient, V_gradient;
     AdapterSlot slot;
   };
   Program::Gradients gradients_;

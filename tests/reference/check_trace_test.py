@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """check_trace.py accepts a right trace and refuses wrong ones. Exits 77 (skipped) where PyTorch is not installed.
 
-The traces are made here: the model in float32 with the adapter in its factored form, y = xW' + ((xV) * alpha) U', which is another
-formula than check_trace's.
+The traces are made here: the model in float32 with the adapter in its factored form, y = xW' + ((xV) C') U', which is another
+formula than check_trace's, and PyTorch's own optimizers.
 """
 import contextlib
 import io
@@ -44,41 +44,51 @@ def factored_loss(w, bases, alphas, tokens, targets, heads):
     C = w["tok_emb"].shape[1]
 
     def matrix(x, name):
-        U, V = bases[name]
-        return x @ w[name].T + ((x @ V) * alphas[name]) @ U.T
+        if name not in bases:
+            return x @ w[name].T
+        (U, V), core = bases[name], alphas[name]
+        return x @ w[name].T + ((x @ V) @ core.T if core.dim() == 2 else (x @ V) * core) @ U.T
 
     def norm(x, name):
         return F.layer_norm(x, (C,), w[name + ".weight"], w[name + ".bias"])
 
-    U, V = bases["tok_emb"]
-    x = w["tok_emb"][tokens] + (U[tokens] * alphas["tok_emb"]) @ V.T + w["pos_emb"][: tokens.shape[1]]
+    x = w["tok_emb"][tokens] + w["pos_emb"][: tokens.shape[1]]
+    if "tok_emb" in bases:
+        (U, V), core = bases["tok_emb"], alphas["tok_emb"]
+        x = x + (U[tokens] @ core if core.dim() == 2 else U[tokens] * core) @ V.T
     for i in range(gpt.layer_count(w)):
         p = f"layer.{i}."
         x = x + matrix(gpt.attention(matrix(norm(x, p + "ln1"), p + "attn.qkv"), heads), p + "attn.proj")
         x = x + matrix(F.gelu(matrix(norm(x, p + "ln2"), p + "mlp.up")), p + "mlp.down")
-    return F.cross_entropy(matrix(norm(x, "ln_f"), "tok_emb").flatten(0, 1), targets.flatten())
+    return F.cross_entropy(matrix(norm(x, "ln_f"), "head" if "head" in w else "tok_emb").flatten(0, 1), targets.flatten())
 
 
 def make_trace(vocabulary=50, d_model=18, n_layer=2, heads=3, T=11, B=2, K=5, steps=6, lr=5e-3,
-               eps=1e-8, basis="svd"):
+               eps=1e-8, basis="svd", core="diagonal", tied=True, trained=None, sgd=False):
+    """trained: names of weights that train, without adapters; None: adapters."""
     rng = np.random.default_rng(1)
-    w32 = make_reference.draw_weights(rng, vocabulary, d_model, n_layer, T + 3)  # more positions than used
+    w32 = make_reference.draw_weights(rng, vocabulary, d_model, n_layer, T + 3, tied)  # more positions than used
     trace = {}
     tokens = rng.integers(vocabulary, size=(B, T + 1), dtype=np.int32)
     trace["tokens"], trace["targets"] = tokens[:, :-1].copy(), tokens[:, 1:].copy()
-    w = {n: torch.from_numpy(a) for n, a in w32.items()}
-    bases = {}
-    for n in filter(gpt.adaptable, w32):
-        if basis == "svd":
-            pair = make_reference.leading_vectors(w32[n], K)[:2]
-        else:
-            pair = [np.linalg.qr(rng.standard_normal((size, K)))[0].astype(np.float32) for size in w32[n].shape]
-        trace[f"basis/{n}/U"], trace[f"basis/{n}/V"] = pair
-        bases[n] = tuple(torch.from_numpy(np.ascontiguousarray(p)) for p in pair)
-    trace |= {f"weights/{n}": a for n, a in w32.items()}
-    alphas = {n: torch.zeros(K, requires_grad=True) for n in bases}
-    rule = torch.optim.Adam(alphas.values(), lr=lr, eps=eps)
     x, y = (torch.from_numpy(trace[n].astype(np.int64)) for n in ("tokens", "targets"))
+    w = {n: torch.from_numpy(a.copy()) for n, a in w32.items()}
+    full = {n: t.clone().requires_grad_() for n, t in w.items()}
+    factored_loss(full, {}, {}, x, y, heads).backward()
+    bases = {}
+    for n in filter(gpt.adaptable, w32) if trained is None else ():
+        if basis == "random":
+            pair = [np.linalg.qr(rng.standard_normal((size, K)))[0].astype(np.float32) for size in w32[n].shape]
+        else:
+            pair = make_reference.leading_vectors(w32[n] if basis == "svd" else full[n].grad.numpy(), K)[:2]
+        trace[f"basis/{n}/U"], trace[f"basis/{n}/V"] = pair
+        bases[n] = tuple(torch.from_numpy(np.array(p, order="C")) for p in pair)
+    trace |= {f"weights/{n}": a for n, a in w32.items()}
+    alphas = {n: torch.zeros((K, K) if core == "block" else K, requires_grad=True) for n in bases}
+    values = list(alphas.values()) + [w[n].requires_grad_() for n in trained or ()]
+    if core == "factors":
+        values += [Q.requires_grad_() for pair in bases.values() for Q in pair]
+    rule = torch.optim.SGD(values, lr=lr) if sgd else torch.optim.Adam(values, lr=lr, eps=eps)
     for i in range(steps):
         rule.zero_grad()
         loss = factored_loss(w, bases, alphas, x, y, heads)
@@ -86,11 +96,16 @@ def make_trace(vocabulary=50, d_model=18, n_layer=2, heads=3, T=11, B=2, K=5, st
         trace[f"loss/{i}"] = np.array(loss.item(), np.float32)
         for n, a in alphas.items():
             trace[f"alpha/{i}/{n}"], trace[f"alpha.grad/{i}/{n}"] = a.detach().numpy().copy(), a.grad.numpy().copy()
+            if core == "factors":
+                trace |= {f"factors/{i}/{n}/{half}": Q.detach().numpy().copy() for half, Q in zip("UV", bases[n])}
+        trace |= {f"weight.grad/{i}/{n}": w[n].grad.numpy().copy() for n in trained or ()}
         rule.step()
-    full = {n: t.clone().requires_grad_() for n, t in w.items()}
-    factored_loss(full, bases, {n: torch.zeros(K) for n in bases}, x, y, heads).backward()
-    trace |= {f"weight.grad/0/{n}": t.grad.numpy() for n, t in full.items() if gpt.adaptable(n)}
-    return trace
+    return trace | {f"weight.grad/0/{n}": t.grad.numpy() for n, t in full.items() if gpt.adaptable(n)}
+
+
+def metadata_of(core="diagonal", trained=(), sgd=False, **more):
+    recipe = {"train": list(trained), "optimizer": {"plugin": "sgd" if sgd else "adam"}}
+    return {"n_head": "3", "core": core, "recipe": json.dumps(recipe)} | more
 
 
 class CheckTrace(unittest.TestCase):
@@ -123,6 +138,59 @@ class CheckTrace(unittest.TestCase):
         self.assertEqual(status, 0, output)
         self.fails(trace, "leading", metadata={"n_head": "2", "lr": "1e-2"})
         self.fails(trace, "alpha", metadata={"n_head": "2", "basis": "random"})
+
+    def test_right_with_every_core_and_either_head(self):
+        for core in ("block", "factors"):
+            for tied in (True, False):
+                with self.subTest(core=core, tied=tied):
+                    trace = make_trace(core=core, tied=tied)
+                    status, output = self.run_on(trace, metadata=metadata_of(core))
+                    self.assertEqual(status, 0, output)
+                    self.assertNotIn("not checked", output)
+                    self.assertIn(f"core {core}, head {'tied' if tied else 'untied'}", output)
+
+    def test_right_with_gradient_basis(self):
+        trace = make_trace(basis="gradient", core="block", sgd=True, lr=0.1)
+        status, output = self.run_on(trace, metadata=metadata_of("block", sgd=True, lr="0.1", basis="gradient"))
+        self.assertEqual(status, 0, output)
+        self.assertNotIn("not checked", output)
+        self.fails(trace, "leading", metadata=metadata_of("block", sgd=True, lr="0.1", basis="svd"))
+
+    def test_factors_without_their_signal(self):  # loss and gradients come from the own training then
+        trace = {n: a for n, a in make_trace(core="factors").items() if not n.startswith("factors/")}
+        status, output = self.run_on(trace, metadata=metadata_of("factors"))
+        self.assertEqual(status, 0, output)
+        trace["loss/4"] = trace["loss/4"] + np.float32(3e-4)
+        self.fails(trace, "loss", metadata=metadata_of("factors"))
+
+    def test_wrong_factors(self):
+        trace = make_trace(core="factors")
+        U = "factors/5/layer.0.mlp.up/U"
+        trace[U] = trace[U] + np.float32(0.02) * (trace[U] - trace["basis/layer.0.mlp.up/U"])
+        status, output = self.run_on(trace, metadata=metadata_of("factors"))
+        self.assertIn("factors", self.exceeded(output))
+        trace = {n: a for n, a in make_trace().items()}  # a run that does not train them
+        status, output = self.run_on(trace, metadata=metadata_of("factors"))
+        self.assertGreaterEqual(self.exceeded(output), {"loss", "alpha.grad"})
+
+    def test_wrong_block(self):
+        trace = make_trace(core="block")
+        for n in [n for n in trace if n.startswith("alpha.grad/3/")]:
+            trace[n] = trace[n].T.copy()
+        self.fails(trace, "alpha.grad", metadata=metadata_of("block"))
+
+    def test_trained_matrices(self):
+        for sgd, lr in ((True, 0.1), (False, 1e-3)):
+            for tied in (True, False):
+                with self.subTest(sgd=sgd, tied=tied):
+                    matrices = [n for n in make_reference.gpt.parameter_shapes(50, 18, 2, 14) if gpt.adaptable(n)]
+                    trace = make_trace(trained=matrices, sgd=sgd, lr=lr, tied=tied, steps=10)
+                    metadata = metadata_of(trained=matrices, sgd=sgd, lr=str(lr))
+                    status, output = self.run_on(trace, metadata=metadata)
+                    self.assertEqual(status, 0, output)
+                    self.fails(trace, "loss", "weight.grad", metadata=metadata | {"lr": str(1.1 * lr)})
+                    less = metadata_of(trained=matrices[1:], sgd=sgd, lr=str(lr))
+                    self.fails(trace, "loss", "weight.grad", metadata=less)
 
     def test_signs_of_pairs_are_free(self):
         trace = make_trace()
@@ -179,6 +247,10 @@ class CheckTrace(unittest.TestCase):
             ({"cut": sum(a.nbytes for a in trace.values()) + 100}, "its header claims"),
             ({"metadata": {}}, "give --heads"),
             ({"metadata": {"n_head": "4"}}, "4 heads do not divide d_model 18"),
+            ({"metadata": metadata_of("block")}, "alpha/0: matrices and ranks"),
+            ({"metadata": metadata_of("cube")}, "unknown core cube"),
+            ({"metadata": metadata_of(trained=["tok"])}, "tok is trained, which is not in the model"),
+            ({"metadata": {"n_head": "3", "recipe": "{"}}, "recipe cannot be read"),
         ]:
             with self.subTest(words):
                 status, output = self.run_on(trace, **change)
@@ -188,12 +260,13 @@ class CheckTrace(unittest.TestCase):
             ("weights/layer.0.mlp.up", np.zeros((18, 72), np.float32), "weights/layer.0.mlp.up: shape (18, 72), expected (72, 18)"),
             ("weights/head", np.zeros((50, 18), np.float32), "weights/head: shape (50, 18), expected no such tensor"),
             ("alpha/1/tok_emb", np.zeros(4, np.float32), "alpha/1: matrices and ranks"),
+            ("factors/1/tok_emb/U", np.zeros((50, 5), np.float32), "factors/1: {'tok_emb/U': (50, 5)}, but the bases are"),
             ("loss/1", np.array(np.nan, np.float32), "loss/1 holds a NaN"),
             ("tokens", np.full((2, 11), 50, np.int32), "a token lies outside 0..49"),
             ("noise", np.zeros(1, np.float32), "noise: not a name that a trace has"),
         ]:
             with self.subTest(name):
-                status, output = self.run_on(trace | {name: value})
+                status, output = self.run_on(trace | {name: value}, metadata={"n_head": "3", "head": "tied"})
                 self.assertEqual(status, 2, output)
                 self.assertIn(words, output)
 

@@ -16,11 +16,11 @@ The file, all little-endian:
       data, row-major, without padding
     and nothing after the last.
 
-For each case CASE ("small", "full_rank", "odd") there are
+For each case CASE ("small", "full_rank", "odd", "tiny", "untied") there are
 
     CASE/shape            i32 [8]         vocabulary, d_model, n_layer, n_head, T, B, K, rows of pos_emb (>= T)
     CASE/tokens, /targets i32 [B, T]
-    CASE/weight/NAME      f32             every parameter, in the model's order
+    CASE/weight/NAME      f32             every parameter, in the model's order; "head" where it is untied
     CASE/U/NAME, /V/NAME  f32 [m,K] [n,K] the leading singular vectors of each adaptable matrix; in each pair the largest entry
                                           of V's column is positive
     CASE/sigma/NAME       f64 [K]         the singular values
@@ -40,11 +40,23 @@ For each case CASE ("small", "full_rank", "odd") there are
     CASE/full/rate        f64 [10]        the step size after warm-up
     CASE/full/loss        f64 [11]
     CASE/full/weight/NAME f32             after the last step
+and for "tiny" and "untied", with the same batch:
+  ten steps of Adam on the cores C = U' dW V and on U, C = diag(alpha), V; from C = 0:
+    CASE/block/rule, /factors/rule f64 [4]
+    CASE/block/loss, /factors/loss f64 [11]
+    CASE/block/alpha/NAME, /factors/alpha/NAME            f64 [11, K K], [11, K]
+    CASE/block/alpha_grad/NAME, /factors/alpha_grad/NAME  the same
+    CASE/factors/U/NAME, /factors/V/NAME  f64 [m,K] [n,K] after the last step
+  ten steps of gradient descent on the adaptable matrices alone ("@matrices"), without adapters:
+    CASE/sgd/rule         f64 [3]         lr, momentum, weight decay
+    CASE/sgd/loss         f64 [11]
+    CASE/sgd/weight/NAME  f32             after the last step, of each adaptable matrix
 
 f32 inputs are exact: the float64 model computes with just these numbers. Weights are drawn wider than a real initialisation, so
 that attention is far from uniform and the norms' parameters matter: a wrong scale or layout shows.
 """
 import argparse
+import itertools
 import os
 import struct
 import sys
@@ -60,13 +72,16 @@ CASES = {  # vocabulary, d_model, n_layer, n_head, T, B, K, rows of pos_emb
     "small": (61, 24, 3, 3, 13, 2, 5, 16),
     "full_rank": (43, 20, 1, 4, 7, 3, 20, 7),
     "odd": (37, 15, 2, 5, 9, 1, 11, 9),
+    "tiny": (23, 8, 2, 2, 7, 2, 3, 7),
+    "untied": (19, 8, 1, 2, 7, 2, 3, 7),
 }
+SGD = {"tiny": {"lr": 0.1}, "untied": {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}}  # which have the cores, too
 STEPS = 10
 
 
-def draw_weights(rng, vocabulary, d_model, n_layer, positions):
+def draw_weights(rng, vocabulary, d_model, n_layer, positions, tied=True):
     weights = {}
-    for name, shape in gpt.parameter_shapes(vocabulary, d_model, n_layer, positions).items():
+    for name, shape in gpt.parameter_shapes(vocabulary, d_model, n_layer, positions, tied).items():
         noise = rng.standard_normal(shape)
         if len(shape) == 2:
             value = noise * (0.5 if name.endswith("_emb") else shape[1] ** -0.5)
@@ -84,37 +99,23 @@ def leading_vectors(W, K):
     return (U * signs).astype(np.float32), (V * signs).astype(np.float32), sigma[:K]
 
 
-def train_alpha(weights, bases, alphas, tokens, targets, heads, rule, steps):
-    """Losses [steps + 1], alphas and gradients (name -> [steps + 1, K]): before each update, and after the last."""
-    alphas = {name: a.clone() for name, a in alphas.items()}
-    losses, values, gradients = [], {n: [] for n in alphas}, {n: [] for n in alphas}
-    for i in range(steps + 1):
-        value, gradient, _ = gpt.loss_and_gradients(weights, bases, alphas, tokens, targets, heads)
+def train(*start, steps=STEPS, **what):
+    """Losses [steps + 1], alphas and their gradients (name -> [steps + 1, size]): before each update, and after the last; and
+    weights and bases after the last."""
+    losses, values, gradients = [], {}, {}
+    for value, (weights, bases, alphas), (_, _, of_alphas) in itertools.islice(gpt.training(*start, **what), steps + 1):
         losses.append(value)
-        for name in alphas:
-            values[name].append(alphas[name].clone())
-            gradients[name].append(gradient[name])
-        if i < steps:
-            rule.step(alphas, gradient)
-    return losses, {n: torch.stack(v) for n, v in values.items()}, {n: torch.stack(v) for n, v in gradients.items()}
-
-
-def train_weights(weights, tokens, targets, heads, rule, steps):
-    """Losses [steps + 1] and the weights after the last step."""
-    weights = {name: w.clone() for name, w in weights.items()}
-    losses = []
-    for i in range(steps + 1):
-        value, _, gradient = gpt.loss_and_gradients(weights, {}, {}, tokens, targets, heads)
-        losses.append(value)
-        if i < steps:
-            rule.step(weights, gradient, decays=lambda name: weights[name].dim() == 2)
-    return losses, weights
+        for name, a in alphas.items():
+            values.setdefault(name, []).append(a.flatten().clone())
+            gradients.setdefault(name, []).append(of_alphas[name].flatten())
+    stacked = ({n: torch.stack(v) for n, v in each.items()} for each in (values, gradients))
+    return losses, *stacked, weights, bases
 
 
 def make_case(case, seed):
     vocabulary, d_model, n_layer, heads, T, B, K, positions = CASES[case]
     rng = np.random.default_rng(seed)
-    w32 = draw_weights(rng, vocabulary, d_model, n_layer, positions)
+    w32 = draw_weights(rng, vocabulary, d_model, n_layer, positions, tied=case != "untied")
     bases32, sigma = {}, {}
     for name in filter(gpt.adaptable, w32):
         *bases32[name], sigma[name] = leading_vectors(w32[name], K)
@@ -130,13 +131,13 @@ def make_case(case, seed):
     x, y = (torch.from_numpy(part.astype(np.int64)) for part in (tokens[:, :-1], tokens[:, 1:]))
 
     adam, full = gpt.Adam(lr=5e-3), gpt.Adam(lr=1e-3, weight_decay=0.01, warmup=5)
-    at_loss, at_alpha, at_weight = gpt.loss_and_gradients(weights, bases, at, x, y, heads)
+    at_loss, at_alpha, at_weight, _ = gpt.loss_and_gradients(weights, bases, at, x, y, heads)
     for name, (U, V) in bases.items():  # the identity that khost's factored gradients rest on
         direct = torch.einsum("mk,mn,nk->k", U, at_weight[name], V)
         assert torch.allclose(direct, at_alpha[name], rtol=1e-12, atol=1e-14), name
     zero = {name: torch.zeros(K, dtype=torch.float64) for name in bases}
-    adam_loss, adam_alpha, adam_grad = train_alpha(weights, bases, zero, x, y, heads, adam, STEPS)
-    full_loss, full_weight = train_weights(weights, x, y, heads, full, STEPS)
+    adam_loss, adam_alpha, adam_grad, _, _ = train(weights, bases, zero, (x, y), heads, adam)
+    full_loss, _, _, full_weight, _ = train(weights, {}, {}, (x, y), heads, full, weights_trained=weights)
     assert adam_loss[0] == full_loss[0] and adam_loss[-1] < adam_loss[0] and full_loss[-1] < full_loss[0]
 
     f8 = lambda a: np.asarray(a, TYPES[0])
@@ -155,6 +156,22 @@ def make_case(case, seed):
     out |= {"full/rule": f8([full.lr, full.beta1, full.beta2, full.eps, full.weight_decay, full.warmup]),
             "full/rate": f8([full.rate(t) for t in range(1, STEPS + 1)]), "full/loss": f8(full_loss)}
     out |= {f"full/weight/{n}": f4(a) for n, a in full_weight.items()}
+    if case in SGD:
+        start = {"block": {name: torch.zeros(K, K, dtype=torch.float64) for name in bases}, "factors": zero}
+        for core, alphas in start.items():
+            rule = gpt.Adam(lr=5e-3)
+            losses, values, gradients, _, trained = train(weights, bases, alphas, (x, y), heads, rule, factors=core == "factors")
+            assert losses[0] == adam_loss[0] and losses[-1] < losses[0]
+            out |= {f"{core}/rule": f8([rule.lr, rule.beta1, rule.beta2, rule.eps]), f"{core}/loss": f8(losses)}
+            out |= {f"{core}/alpha/{n}": f8(a) for n, a in values.items()}
+            out |= {f"{core}/alpha_grad/{n}": f8(a) for n, a in gradients.items()}
+            if core == "factors":
+                out |= {f"factors/{half}/{n}": f8(Q) for n, pair in trained.items() for half, Q in zip("UV", pair)}
+        rule, matrices = gpt.Sgd(**SGD[case]), list(bases)
+        losses, _, _, trained, _ = train(weights, {}, {}, (x, y), heads, rule, weights_trained=matrices)
+        assert losses[0] == adam_loss[0] and losses[-1] < losses[0]
+        out |= {"sgd/rule": f8([rule.lr, rule.momentum, rule.weight_decay]), "sgd/loss": f8(losses)}
+        out |= {f"sgd/weight/{n}": f4(trained[n]) for n in matrices}
     return {f"{case}/{name}": array for name, array in out.items()}
 
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,9 @@ class TestModel : public Model {
 
 // All that a loss depends on, in double.
 struct Point {
-  std::map<std::string, Doubles> weights, alpha, U, V;
+  std::map<std::string, Doubles> weights, alpha, U, V;  // alpha [K], or C [K, K] of a block
   std::map<std::string, Shape> shapes;
+  std::set<std::string> blocks;  // adapters whose core is a block
 };
 
 class OracleGraph final : public Graph {
@@ -120,15 +122,19 @@ class OracleGraph final : public Graph {
 
  private:
   const Shape& shape(std::string_view name) const { return at_.shapes.at(std::string(name)); }
-  Doubles effective(std::string_view view) const {  // W + U diag(alpha) V'
+  Doubles effective(std::string_view view) const {  // W + U C V', C diagonal or not
     const std::string name(view);
     Doubles W = at_.weights.at(name);
     if (!at_.alpha.count(name)) return W;
     const Doubles &alpha = at_.alpha.at(name), &U = at_.U.at(name), &V = at_.V.at(name);
-    const std::int64_t m = shape(view)[0], n = shape(view)[1], K = static_cast<std::int64_t>(alpha.size());
+    const std::int64_t m = shape(view)[0], n = shape(view)[1], K = static_cast<std::int64_t>(U.size()) / m;
+    const bool block = at_.blocks.count(name) > 0;
+    const auto C = [&](std::int64_t k, std::int64_t l) { return block ? alpha[k * K + l] : k == l ? alpha[k] : 0.0; };
     for (std::int64_t i = 0; i < m; ++i)
       for (std::int64_t j = 0; j < n; ++j)
-        for (std::int64_t k = 0; k < K; ++k) W[i * n + j] += U[i * K + k] * alpha[k] * V[j * K + k];
+        for (std::int64_t k = 0; k < K; ++k)
+          for (std::int64_t l = block ? 0 : k; l < (block ? K : k + 1); ++l)
+            W[i * n + j] += U[i * K + k] * C(k, l) * V[j * K + l];
     return W;
   }
   Doubles product(Value x, std::string_view name) const {  // x W'
@@ -160,6 +166,7 @@ struct Bench {
     bool weight_gradients = true;
     double sd = 0.3;  // large enough that every operation is well away from linear
     std::uint64_t seed = 1;
+    Core core = Core::diagonal;
   };
 
   Bench(const Model& of, std::int64_t batch, std::int64_t sequence, std::int64_t vocabulary, Options with)
@@ -180,11 +187,16 @@ struct Bench {
       const std::int64_t K = rank->second, m = slot.parameter.shape[0], n = slot.parameter.shape[1];
       Adapter& a = adapters.emplace_back();
       a.name = slot.parameter.name;
-      a.U = Tensor({m, K}), a.V = Tensor({n, K}), a.alpha = Tensor({K}), a.grad = Tensor({K});
+      const Shape core = options.core == Core::block ? Shape{K, K} : Shape{K};
+      a.U = Tensor({m, K}), a.V = Tensor({n, K}), a.alpha = Tensor(core), a.grad = Tensor(core);
       random.normal(a.U.span(), 1 / std::sqrt(static_cast<double>(m)));
       random.normal(a.V.span(), 1 / std::sqrt(static_cast<double>(n)));
       random.normal(a.alpha.span(), 0.5);
-      a.slot = {K, a.U.data(), a.V.data(), a.alpha.data(), a.grad.data()};
+      a.slot = {K, a.U.data(), a.V.data(), a.alpha.data(), a.grad.data(), options.core};
+      if (options.core == Core::factors) {
+        a.U_grad = Tensor({m, K}), a.V_grad = Tensor({n, K});
+        a.slot.U_grad = a.U_grad.data(), a.slot.V_grad = a.V_grad.data();
+      }
       slot.adapter = &a.slot;
     }
     for (std::int64_t i = 0; i < B * T; ++i) {
@@ -201,7 +213,10 @@ struct Bench {
       at.weights[slots[i].parameter.name] = wide(values[i]);
       at.shapes[slots[i].parameter.name] = slots[i].parameter.shape;
     }
-    for (const Adapter& a : adapters) at.U[a.name] = wide(a.U), at.V[a.name] = wide(a.V), at.alpha[a.name] = wide(a.alpha);
+    for (const Adapter& a : adapters) {
+      at.U[a.name] = wide(a.U), at.V[a.name] = wide(a.V), at.alpha[a.name] = wide(a.alpha);
+      if (options.core == Core::block) at.blocks.insert(a.name);
+    }
     return at;
   }
   double oracle_loss(const Point& at) const {
@@ -212,8 +227,11 @@ struct Bench {
 
   struct Adapter {
     std::string name;
-    Tensor U, V, alpha, grad;
+    Tensor U, V, alpha, grad, U_grad, V_grad;  // the last two for factors
     AdapterSlot slot;
+    std::vector<Tensor*> gradients() {
+      return slot.core == Core::factors ? std::vector{&grad, &U_grad, &V_grad} : std::vector{&grad};
+    }
   };
   const Model& model;
   std::int64_t B, T;

@@ -16,12 +16,13 @@ namespace {
 // 1e-8 of the gradient's scale, so what is left is the f32 arithmetic of the pass: sums of up to a few hundred terms, each
 // rounded to 6e-8, through up to a dozen operations. 2e-5 of the largest entry of the same tensor (and of all, for tensors with a
 // tiny gradient) bounds that and is far below what a wrong term gives; 4e-7 is always allowed, for gradients that are small
-// differences of large terms (layer_norm of two).
+// differences of large terms (layer_norm of two). The largest seen is 5.6e-6 of that scale, of the core, U and V alone 2.5e-6.
 void check_gradients(Bench& bench, const std::string& backend_name, std::size_t most = 60) {
   Backend backend(backend_name, compute_table(backend_name), "{}", 2);
   Program program(bench.model, bench.slots, bench.B, bench.T, backend);
   for (Tensor& g : bench.grads) std::fill(g.span().begin(), g.span().end(), 1e30f);  // backward must overwrite them
-  for (auto& a : bench.adapters) std::fill(a.grad.span().begin(), a.grad.span().end(), 1e30f);
+  for (auto& a : bench.adapters)
+    for (Tensor* g : a.gradients()) std::fill(g->span().begin(), g->span().end(), 1e30f);
   Point at = bench.point();
   const double expected = bench.oracle_loss(at);
   const auto mode = bench.options.weight_gradients ? Program::Gradients::alpha_and_weights : Program::Gradients::alpha;
@@ -61,7 +62,12 @@ void check_gradients(Bench& bench, const std::string& backend_name, std::size_t 
     INFO(backend_name, ": ", name, " worst ", worst, " of ", largest, " in batch ", bench.B, " sequence ", bench.T);
     CHECK(worst <= 2e-5 * std::max({scale, largest, 0.1 * scale_of_all, 2e-2}));
   };
-  for (const auto& a : bench.adapters) compare(a.name + "/alpha", at.alpha.at(a.name), a.grad.span());
+  for (const auto& a : bench.adapters) {
+    compare(a.name + "/alpha", at.alpha.at(a.name), a.grad.span());
+    if (bench.options.core != Core::factors) continue;
+    compare(a.name + "/U", at.U.at(a.name), a.U_grad.span());
+    compare(a.name + "/V", at.V.at(a.name), a.V_grad.span());
+  }
   if (!bench.options.weight_gradients) return;
   for (std::size_t i = 0; i < bench.slots.size(); ++i)
     compare(bench.slots[i].parameter.name, at.weights.at(bench.slots[i].parameter.name), bench.grads[i].span());
@@ -108,6 +114,111 @@ TEST_CASE("graph: linear, shapes odd and skinny") {
       Bench bench(model, 2, 5, 7, {.ranks = {{"W", K}}});
       check_gradients(bench, "openblas");
       check_gradients(bench, "portable");
+    }
+}
+
+// Every core in every place an adapter can be, alone (so that its gradients cannot hide behind another's) and with all weights
+// trained beside it.
+TEST_CASE("graph: every core, in linear, embedding, tied and untied head") {
+  struct Place {
+    const char* matrix;
+    std::int64_t m, n;
+    bool tied;
+  };
+  for (const Core core : {Core::diagonal, Core::block, Core::factors})
+    for (const Place& p : {Place{"W", 12, 33, false},
+                           {"W", 33, 12, false},
+                           {"W", 13, 13, false},
+                           {"E", 7, 5, false},
+                           {"E", 5, 12, false},
+                           {"H", 7, 5, false},
+                           {"H", 6, 17, false},
+                           {"E", 7, 5, true},
+                           {"E", 9, 16, true}}) {
+      const bool linear = *p.matrix == 'W';
+      const std::int64_t V = linear ? 7 : p.m, C = p.n;
+      std::vector<Parameter> parameters{matrix("E", V, C)};
+      if (linear) parameters.push_back(matrix("W", p.m, C));
+      if (!p.tied) parameters.push_back(matrix("H", V, linear ? p.m : C));
+      const TestModel model(parameters, [&](Graph& g) {
+        const Value x = g.embedding("E");
+        g.head_cross_entropy(linear ? g.linear(x, "W") : g.gelu(x), p.tied ? "E" : "H");
+      });
+      for (const std::int64_t K : {std::int64_t{1}, std::int64_t{3}, std::min(p.m, p.n)})
+        for (const bool weights : {true, false}) {
+          CAPTURE(p.matrix);
+          CAPTURE(p.tied);
+          CAPTURE(static_cast<int>(core));
+          CAPTURE(K);
+          // 11 tokens of a vocabulary of 5 to 9: rows of U gather the gradients of several tokens, and some rows none.
+          Bench bench(model, 1, 11, V, {.ranks = {{p.matrix, K}}, .weight_gradients = weights, .core = core});
+          for (const char* backend : {"openblas", "reference", "portable"}) check_gradients(bench, backend, 40);
+        }
+    }
+}
+
+TEST_CASE("graph: every core in a decoder, and over the head's chunks") {
+  for (const Core core : {Core::block, Core::factors}) {
+    const TestModel decoder = tiny_gpt(37, 9, 12, 3);
+    Bench bench(decoder, 2, 9, 37,
+                {.ranks = {{"E", 5}, {"qkv", 3}, {"proj", 12}, {"up", 1}, {"down", 7}}, .weight_gradients = false, .core = core});
+    for (const char* backend : {"openblas", "reference"}) check_gradients(bench, backend, 24);
+    const TestModel tied({matrix("E", 13, 6)}, [](Graph& g) { g.head_cross_entropy(g.gelu(g.embedding("E")), "E"); });
+    for (const std::int64_t T : {256, 257, 530}) {
+      Bench chunks(tied, 1, T, 13, {.ranks = {{"E", 4}}, .weight_gradients = false, .core = core});
+      check_gradients(chunks, "openblas", 20);
+    }
+    // A matrix that two linears use: their shares add up.
+    const TestModel twice({matrix("E", 11, 6), matrix("W", 6, 6), matrix("H", 11, 6)},
+                          [](Graph& g) { g.head_cross_entropy(g.linear(g.gelu(g.linear(g.embedding("E"), "W")), "W"), "H"); });
+    Bench both(twice, 2, 5, 11, {.ranks = {{"W", 4}}, .core = core});
+    check_gradients(both, "reference");
+  }
+}
+
+// Factors change between steps: a program that laid out U or V once would still use the old ones.
+TEST_CASE("graph: U and V are read anew at every pass") {
+  const TestModel model = tiny_gpt(37, 9, 12, 3);
+  const std::map<std::string, std::int64_t> ranks{{"E", 5}, {"qkv", 3}, {"down", 7}};
+  Bench bench(model, 2, 9, 37, {.ranks = ranks, .weight_gradients = false, .core = Core::factors});
+  Backend backend("openblas", compute_table("openblas"), "{}", 2);
+  Program program(model, bench.slots, bench.B, bench.T, backend);
+  const double before = program.forward(bench.tokens, bench.targets, Program::Gradients::alpha);
+  program.backward();
+  for (auto& a : bench.adapters)
+    for (Tensor* t : {&a.U, &a.V})
+      for (float& v : t->span()) v = 1.5f * v + 0.01f;
+  const double after = program.forward(bench.tokens, bench.targets, Program::Gradients::alpha);
+  program.backward();
+  CHECK(after != doctest::Approx(before).epsilon(1e-4));
+  CHECK(after == doctest::Approx(bench.oracle_loss(bench.point())).epsilon(2e-6));
+  const std::vector<float> found(bench.adapters[0].U_grad.span().begin(), bench.adapters[0].U_grad.span().end());
+  Program fresh(model, bench.slots, bench.B, bench.T, backend);
+  fresh.forward(bench.tokens, bench.targets, Program::Gradients::alpha);
+  fresh.backward();
+  CHECK(std::ranges::equal(found, bench.adapters[0].U_grad.span()));
+}
+
+// A head over several chunks, rows of U that many tokens share, matrices large enough to be split over threads.
+TEST_CASE("graph: every core's gradients are the same bits at one, two and three threads") {
+  const TestModel model = tiny_gpt(301, 150, 48, 4);
+  for (const Core core : {Core::diagonal, Core::block, Core::factors})
+    for (const char* name : {"reference", "portable", "openblas"}) {
+      Bench bench(model, 2, 150, 301,
+                  {.ranks = {{"E", 17}, {"qkv", 8}, {"proj", 5}, {"up", 32}, {"down", 48}}, .sd = 0.1, .core = core});
+      std::vector<std::vector<float>> runs;
+      for (const int threads : {1, 2, 3}) {
+        Backend backend(name, compute_table(name), "{}", threads);
+        Program program(model, bench.slots, bench.B, bench.T, backend);
+        program.forward(bench.tokens, bench.targets, Program::Gradients::alpha_and_weights);
+        program.backward();
+        auto& all = runs.emplace_back();
+        for (auto& a : bench.adapters)
+          for (const Tensor* g : a.gradients()) all.insert(all.end(), g->span().begin(), g->span().end());
+      }
+      INFO(name, " core ", static_cast<int>(core));
+      CHECK(runs[1] == runs[0]);
+      CHECK(runs[2] == runs[0]);
     }
 }
 
@@ -287,23 +398,27 @@ TEST_CASE("graph: ids outside the vocabulary, wrong counts and backward without 
   CHECK_THROWS_WITH_AS(program.forward(wrong, bench.targets, Program::Gradients::none), doctest::Contains("5 were given"), Error);
 }
 
-TEST_CASE("graph: the gpt plugin, every gradient of a two-layer model") {
-  const khost_descriptor& plugin = plugin_descriptor("gpt");
-  Json config{Json::Object{}};
-  config.set("d_model", 12);
-  config.set("n_layer", 2);
-  config.set("n_head", 3);
-  config.set("head", "tied");
-  ModelContext context{37, 9};
-  void* made = nullptr;
-  khost_message message{};
-  REQUIRE(plugin.create(&config, &context, &made, &message) == 0);
-  const std::unique_ptr<Model, void (*)(Model*)> model(static_cast<Model*>(made),
-                                                       [](Model* m) { plugin_descriptor("gpt").destroy(m); });
-  std::map<std::string, std::int64_t> ranks;
-  for (const Parameter& p : model->parameters())
-    if (p.adaptable) ranks[p.name] = 5;
-  CHECK(ranks.size() == 9);
-  Bench bench(*model, 2, 9, 37, {.ranks = ranks});
-  for (const char* backend : {"openblas", "reference"}) check_gradients(bench, backend, 10);
+TEST_CASE("graph: the gpt plugin, every gradient of a two-layer model, tied and untied, every core") {
+  for (const char* head : {"tied", "untied"}) {
+    const khost_descriptor& plugin = plugin_descriptor("gpt");
+    Json config{Json::Object{}};
+    config.set("d_model", 12);
+    config.set("n_layer", 2);
+    config.set("n_head", 3);
+    config.set("head", head);
+    ModelContext context{37, 9};
+    void* made = nullptr;
+    khost_message message{};
+    REQUIRE(plugin.create(&config, &context, &made, &message) == 0);
+    const std::unique_ptr<Model, void (*)(Model*)> model(static_cast<Model*>(made),
+                                                         [](Model* m) { plugin_descriptor("gpt").destroy(m); });
+    std::map<std::string, std::int64_t> ranks;
+    for (const Parameter& p : model->parameters())
+      if (p.adaptable) ranks[p.name] = 5;
+    CHECK(ranks.size() == 9);
+    for (const Core core : {Core::diagonal, Core::block, Core::factors}) {
+      Bench bench(*model, 2, 9, 37, {.ranks = ranks, .core = core});
+      for (const char* backend : {"openblas", "reference"}) check_gradients(bench, backend, 10);
+    }
+  }
 }

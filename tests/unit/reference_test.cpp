@@ -1,4 +1,4 @@
-// The whole training path against PyTorch: losses, every gradient and ten training steps of three tiny models, as computed in
+// The whole training path against PyTorch: losses, every gradient and ten training steps of five tiny models, as computed in
 // float64 by tests/reference/make_reference.py from the model's specification.
 //
 // khost computes in f32. The bounds below are 5 to 8 times what the same formulas lose when PyTorch runs them in f32 on these
@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/trainer.hpp"
 #include "graph/program.hpp"
 #include "khost/optimizer.hpp"
 #include "khost/spectral.hpp"
@@ -45,7 +46,7 @@ Json object(Json::Object members) { return Json(std::move(members)); }
 // One of the dump's models with its batch, on a backend of its own.
 class Tiny {
  public:
-  enum class Train { nothing, alpha, weights };
+  enum class Train { nothing, alpha, block, factors, matrices, weights };
 
   Tiny(const std::string& case_name, const std::string& backend, Train train)
       : case_(case_name + "/"), backend_(backend, registry().get(Kind::compute, backend).descriptor->compute, "{}", 2) {
@@ -54,9 +55,14 @@ class Tiny {
     context.vocabulary = shape[0];
     context.sequence = shape[7];
     const Plugin& gpt = registry().get(Kind::model, "gpt");
-    model_ = create<Model>(
-        gpt, resolve_config(gpt, object({{"d_model", shape[1], {}}, {"n_layer", shape[2], {}}, {"n_head", shape[3], {}}})),
-        &context);
+    const bool tied = dump().names(case_ + "weight/head").empty();
+    const bool adapted = train == Train::alpha || train == Train::block || train == Train::factors;
+    model_ = create<Model>(gpt,
+                           resolve_config(gpt, object({{"d_model", shape[1], {}},
+                                                       {"n_layer", shape[2], {}},
+                                                       {"n_head", shape[3], {}},
+                                                       {"head", tied ? "tied" : "untied", {}}})),
+                           &context);
     tokens_ = at("tokens").i32();
     targets_ = at("targets").i32();
 
@@ -65,26 +71,37 @@ class Tiny {
       slot.name = parameter.name;
       slot.value = at("weight/" + slot.name).f32();
       slot.grad.assign(slot.value.size(), -1);  // never the right answer: what is not written shows
-      if (train == Train::alpha && parameter.adaptable) {
+      const std::int64_t K = shape[6];
+      if (adapted && parameter.adaptable) {
         slot.U = at("U/" + slot.name).f32();
         slot.V = at("V/" + slot.name).f32();
-        slot.alpha.assign(static_cast<std::size_t>(shape[6]), 0);
+        slot.alpha.assign(static_cast<std::size_t>(train == Train::block ? K * K : K), 0);
         slot.alpha_grad.assign(slot.alpha.size(), -1);
-        slot.adapter = {shape[6], slot.U.data(), slot.V.data(), slot.alpha.data(), slot.alpha_grad.data()};
+        const Core core = train == Train::block ? Core::block : train == Train::factors ? Core::factors : Core::diagonal;
+        slot.adapter = {K, slot.U.data(), slot.V.data(), slot.alpha.data(), slot.alpha_grad.data(), core};
+        trained_.push_back({slot.name + "/alpha", false, slot.alpha, slot.alpha_grad});
+        if (core == Core::factors) {
+          slot.U_grad.assign(slot.U.size(), -1), slot.V_grad.assign(slot.V.size(), -1);
+          slot.adapter.U_grad = slot.U_grad.data(), slot.adapter.V_grad = slot.V_grad.data();
+          trained_.push_back({slot.name + "/U", false, slot.U, slot.U_grad});
+          trained_.push_back({slot.name + "/V", false, slot.V, slot.V_grad});
+        }
       }
+      const bool trains = train == Train::weights || (train == Train::matrices && parameter.adaptable);
+      if (trains) trained_.push_back({slot.name, parameter.shape.size() == 2, slot.value, slot.grad});
       WeightSlot& weight = weights_.emplace_back();
       weight.parameter = std::move(parameter);
       weight.value = slot.value.data();
       weight.grad = slot.grad.data();
       weight.adapter = slot.alpha.empty() ? nullptr : &slot.adapter;
-      weight.frozen = train != Train::weights;
+      weight.frozen = !trains;
     }
     program_ = std::make_unique<Program>(*model_, weights_, shape[5], shape[4], backend_);
   }
 
   struct Slot {
     std::string name;
-    std::vector<float> value, grad, U, V, alpha, alpha_grad, state;
+    std::vector<float> value, grad, U, V, U_grad, V_grad, alpha, alpha_grad;
     AdapterSlot adapter;
   };
 
@@ -92,6 +109,7 @@ class Tiny {
   const Model& model() const { return *model_; }
   const std::vector<WeightSlot>& weights() const { return weights_; }
   std::deque<Slot>& slots() { return slots_; }
+  const std::vector<Trained>& trained() const { return trained_; }
 
   double loss(Program::Gradients gradients) {
     const double value = program_->forward(tokens_, targets_, gradients);
@@ -106,6 +124,7 @@ class Tiny {
   std::vector<std::int32_t> tokens_, targets_;
   std::deque<Slot> slots_;  // a deque: its elements stay where they are
   std::vector<WeightSlot> weights_;
+  std::vector<Trained> trained_;
   std::unique_ptr<Program> program_;
 };
 
@@ -130,35 +149,42 @@ double largest_error(const std::vector<float>& found, const std::vector<double>&
   return largest;
 }
 
-std::shared_ptr<Optimizer> adam(const DumpArray& rule) {
-  const std::vector<double>& r = rule.value;  // lr, beta1, beta2, eps [, weight decay, warm-up steps]
-  Json config = object({{"lr", r[0], {}}, {"beta1", r[1], {}}, {"beta2", r[2], {}}, {"eps", r[3], {}}});
-  if (r.size() > 4) {
-    config.set("weight_decay", r[4]);
-    config.set("warmup", static_cast<std::int64_t>(r[5]));
+// The plugin with the dump's rule, whose numbers are called `names`.
+std::shared_ptr<Optimizer> optimizer(const char* plugin, const DumpArray& rule, const std::vector<const char*>& names) {
+  Json config{Json::Object{}};
+  for (std::size_t i = 0; i < rule.value.size(); ++i) {
+    if (std::string_view(names.at(i)) == "warmup")
+      config.set(names[i], static_cast<std::int64_t>(rule.value[i]));
+    else
+      config.set(names[i], rule.value[i]);
   }
-  const Plugin& plugin = registry().get(Kind::optimizer, "adam");
-  return create<Optimizer>(plugin, resolve_config(plugin, config));
+  const Plugin& found = registry().get(Kind::optimizer, plugin);
+  return create<Optimizer>(found, resolve_config(found, config));
 }
 
-void update(const Optimizer& rule, Tiny::Slot& slot, std::int64_t step, bool alpha, bool decays) {
-  Update u;
-  const std::string name = alpha ? slot.name + "/alpha" : slot.name;
-  u.parameter = name;
-  u.step = step;
-  u.decays = decays;
-  u.value = alpha ? slot.alpha : slot.value;
-  u.gradient = alpha ? slot.alpha_grad : slot.grad;
-  slot.state.resize(u.value.size() * static_cast<std::size_t>(rule.slots()));
-  u.state = slot.state;
-  rule.update(u);
+std::shared_ptr<Optimizer> adam(const DumpArray& rule) {
+  return optimizer("adam", rule, {"lr", "beta1", "beta2", "eps", "weight_decay", "warmup"});
+}
+
+// Ten steps of training against the dump's losses; `look` sees each step before its update, and the end after the last.
+template <class F>
+void ten_steps(Tiny& tiny, const std::string& kind, const Optimizer& rule, Program::Gradients gradients, F&& look) {
+  Trainer trainer(rule, tiny.trained());
+  const DumpArray& losses = tiny.at(kind + "/loss");
+  REQUIRE(losses.value.size() == 11);
+  for (std::size_t i = 0; i < losses.value.size(); ++i) {
+    CAPTURE(i);
+    CHECK(std::abs(tiny.loss(gradients) - losses.value[i]) < loss_bound);
+    look(i);
+    if (i + 1 < losses.value.size()) trainer.step();
+  }
 }
 
 // Runs the test on every case with every backend.
 template <class F>
-void everywhere(F&& test) {
+void everywhere(F&& test, const std::vector<const char*>& cases = {"small", "full_rank", "odd", "tiny", "untied"}) {
   for (const char* backend : {"reference", "openblas"})
-    for (const char* case_name : {"small", "full_rank", "odd"}) {
+    for (const char* case_name : cases) {
       CAPTURE(backend);
       CAPTURE(case_name);
       test(std::string(case_name), std::string(backend));
@@ -187,7 +213,7 @@ TEST_CASE("reference dump: what is not one is refused with the reason") {
 }
 
 TEST_CASE("reference: the gpt plugin has the tensors of the contract") {
-  for (const char* case_name : {"small", "full_rank", "odd"}) {
+  for (const char* case_name : {"small", "full_rank", "odd", "tiny", "untied"}) {
     CAPTURE(case_name);
     Tiny tiny(case_name, "reference", Tiny::Train::nothing);
     CHECK(tiny.weights().size() == dump().names(std::string(case_name) + "/weight/").size());
@@ -239,36 +265,47 @@ TEST_CASE("reference: every gradient at alphas that are not zero") {
 TEST_CASE("reference: ten steps of Adam on alpha") {
   everywhere([](const std::string& case_name, const std::string& backend) {
     Tiny tiny(case_name, backend, Tiny::Train::alpha);
-    const std::shared_ptr<Optimizer> rule = adam(tiny.at("adam/rule"));
-    const DumpArray& losses = tiny.at("adam/loss");
-    REQUIRE(losses.value.size() == 11);
-    for (std::size_t i = 0; i < losses.value.size(); ++i) {
-      CAPTURE(i);
-      CHECK(std::abs(tiny.loss(Program::Gradients::alpha) - losses.value[i]) < loss_bound);
-      for (Tiny::Slot& slot : tiny.slots()) {
+    ten_steps(tiny, "adam", *adam(tiny.at("adam/rule")), Program::Gradients::alpha, [&](std::size_t i) {
+      for (const Tiny::Slot& slot : tiny.slots()) {
         if (slot.alpha.empty()) continue;
         CAPTURE(slot.name);
         CHECK(largest_error(slot.alpha, tiny.at("adam/alpha/" + slot.name).row(i)) < value_bound);
         CHECK(relative_error(slot.alpha_grad, tiny.at("adam/alpha_grad/" + slot.name).row(i)) < gradient_bound);
-        update(*rule, slot, static_cast<std::int64_t>(i) + 1, true, false);
       }
-    }
+    });
   });
+}
+
+TEST_CASE("reference: ten steps of Adam on blocks, and on factors") {
+  const auto test = [](const std::string& case_name, const std::string& backend) {
+    for (const auto& [kind, train] : {std::pair{"block", Tiny::Train::block}, std::pair{"factors", Tiny::Train::factors}}) {
+      const std::string at = kind;
+      CAPTURE(at);
+      Tiny tiny(case_name, backend, train);
+      ten_steps(tiny, at, *adam(tiny.at(at + "/rule")), Program::Gradients::alpha, [&](std::size_t i) {
+        for (const Tiny::Slot& slot : tiny.slots()) {
+          if (slot.alpha.empty()) continue;
+          CAPTURE(slot.name);
+          CHECK(largest_error(slot.alpha, tiny.at(at + "/alpha/" + slot.name).row(i)) < value_bound);
+          CHECK(relative_error(slot.alpha_grad, tiny.at(at + "/alpha_grad/" + slot.name).row(i)) < gradient_bound);
+        }
+      });
+      if (train == Tiny::Train::factors)
+        for (const Tiny::Slot& slot : tiny.slots()) {
+          if (slot.alpha.empty()) continue;
+          CAPTURE(slot.name);
+          CHECK(largest_error(slot.U, tiny.at("factors/U/" + slot.name).value) < value_bound);
+          CHECK(largest_error(slot.V, tiny.at("factors/V/" + slot.name).value) < value_bound);
+        }
+    }
+  };
+  everywhere(test, {"tiny", "untied"});
 }
 
 TEST_CASE("reference: ten steps of Adam on all weights, with weight decay and warm-up") {
   everywhere([](const std::string& case_name, const std::string& backend) {
     Tiny tiny(case_name, backend, Tiny::Train::weights);
-    const std::shared_ptr<Optimizer> rule = adam(tiny.at("full/rule"));
-    const DumpArray& losses = tiny.at("full/loss");
-    REQUIRE(losses.value.size() == 11);
-    for (std::size_t i = 0; i < losses.value.size(); ++i) {
-      CAPTURE(i);
-      CHECK(std::abs(tiny.loss(Program::Gradients::alpha_and_weights) - losses.value[i]) < loss_bound);
-      if (i + 1 == losses.value.size()) break;
-      for (std::size_t k = 0; k < tiny.slots().size(); ++k)
-        update(*rule, tiny.slots()[k], static_cast<std::int64_t>(i) + 1, false, tiny.weights()[k].parameter.shape.size() == 2);
-    }
+    ten_steps(tiny, "full", *adam(tiny.at("full/rule")), Program::Gradients::alpha_and_weights, [](std::size_t) {});
     for (Tiny::Slot& slot : tiny.slots()) {
       CAPTURE(slot.name);
       CHECK(largest_error(slot.value, tiny.at("full/weight/" + slot.name).value) < value_bound);
@@ -276,8 +313,23 @@ TEST_CASE("reference: ten steps of Adam on all weights, with weight decay and wa
   });
 }
 
+TEST_CASE("reference: ten steps of gradient descent on the matrices alone, plain and with momentum and decay") {
+  const auto test = [](const std::string& case_name, const std::string& backend) {
+    Tiny tiny(case_name, backend, Tiny::Train::matrices);
+    const std::shared_ptr<Optimizer> rule = optimizer("sgd", tiny.at("sgd/rule"), {"lr", "momentum", "weight_decay"});
+    ten_steps(tiny, "sgd", *rule, Program::Gradients::alpha_and_weights, [](std::size_t) {});
+    for (Tiny::Slot& slot : tiny.slots()) {
+      CAPTURE(slot.name);
+      const bool trained = !dump().names(case_name + "/sgd/weight/" + slot.name).empty();
+      const DumpArray& expected = tiny.at((trained ? "sgd/weight/" : "weight/") + slot.name);
+      CHECK(largest_error(slot.value, expected.value) < value_bound);
+    }
+  };
+  everywhere(test, {"tiny", "untied"});
+}
+
 TEST_CASE("reference: the SVD basis of every matrix, signs included") {
-  for (const std::string case_name : {"small/", "full_rank/", "odd/"})
+  for (const std::string case_name : {"small/", "full_rank/", "odd/", "tiny/", "untied/"})
     for (const std::string& name : dump().names(case_name + "U/")) {
       CAPTURE(case_name);
       CAPTURE(name);

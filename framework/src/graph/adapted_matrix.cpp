@@ -1,10 +1,88 @@
 #include "graph/adapted_matrix.hpp"
 
+#include <algorithm>
+
 #include "compute/kernels.hpp"
+#include "graph/token_rows.hpp"
 
 namespace khost {
 
-AdaptedMatrix::AdaptedMatrix(Weight& weight, Backend& backend) : weight_(weight) {
+void LowRank::through(Backend& backend, std::int64_t rows, const float* p, int transposed, float* out) const {
+  const std::int64_t K = rank();
+  if (slot().core == Core::block)
+    backend.gemm({0, transposed, rows, K, K, 1.0f, p, K, slot().alpha, K, 0.0f, out, K});
+  else
+    kernels::scale_columns(rows, K, p, K, slot().alpha, out, K);
+}
+
+void LowRank::core_gradient(Backend& backend, std::int64_t rows, const float* on_U, const float* on_V, bool accumulate) const {
+  const std::int64_t K = rank();
+  if (slot().core != Core::block)
+    kernels::column_products(rows, K, on_U, K, on_V, K, weight_.alpha_sum.data(), accumulate);
+  else if (slot().alpha_grad)
+    backend.gemm({1, 0, K, K, rows, 1.0f, on_U, K, on_V, K, accumulate ? 1.0f : 0.0f, slot().alpha_grad, K});
+}
+
+void LowRank::product(Backend& backend, std::int64_t rows, const float* x, float* A, float* scratch, float* y,
+                      std::int64_t ldy) const {
+  const std::int64_t m = weight_.rows(), n = weight_.cols(), K = rank();
+  if (K == 0) return;
+  backend.gemm({0, 0, rows, K, n, 1.0f, x, n, slot().V, K, 0.0f, A, K});
+  towards_U(backend, rows, A, scratch);
+  backend.gemm({0, 1, rows, m, K, 1.0f, scratch, K, slot().U, K, 1.0f, y, ldy});
+}
+
+void LowRank::product_gradients(Backend& backend, std::int64_t rows, const float* x, const float* A, const float* dy,
+                                std::int64_t ldy, float* B, float* scratch, bool accumulate) const {
+  const std::int64_t m = weight_.rows(), n = weight_.cols(), K = rank();
+  if (K == 0) return;
+  const float beta = accumulate ? 1.0f : 0.0f;
+  backend.gemm({0, 0, rows, K, m, 1.0f, dy, ldy, slot().U, K, 0.0f, B, K});
+  core_gradient(backend, rows, B, A, accumulate);
+  if (slot().U_grad) {
+    towards_U(backend, rows, A, scratch);
+    backend.gemm({1, 0, m, K, rows, 1.0f, dy, ldy, scratch, K, beta, slot().U_grad, K});
+  }
+  if (slot().V_grad) {
+    towards_V(backend, rows, B, scratch);
+    backend.gemm({1, 0, n, K, rows, 1.0f, x, n, scratch, K, beta, slot().V_grad, K});
+  }
+}
+
+void LowRank::product_input_gradient(Backend& backend, std::int64_t rows, const float* B, float* scratch, float* dx) const {
+  const std::int64_t n = weight_.cols(), K = rank();
+  if (K == 0) return;
+  towards_V(backend, rows, B, scratch);
+  backend.gemm({0, 1, rows, n, K, 1.0f, scratch, K, slot().V, K, 1.0f, dx, n});
+}
+
+void LowRank::lookup(Backend& backend, std::int64_t rows, const std::int32_t* tokens, float* A, float* scratch, float* y) const {
+  const std::int64_t n = weight_.cols(), K = rank();
+  if (K == 0) return;
+  gather_rows(rows, K, slot().U, tokens, A);
+  towards_V(backend, rows, A, scratch);
+  backend.gemm({0, 1, rows, n, K, 1.0f, scratch, K, slot().V, K, 1.0f, y, n});
+}
+
+void LowRank::lookup_gradients(Backend& backend, std::int64_t rows, const std::int32_t* tokens, const float* dy, float* A,
+                               float* B, float* scratch, bool accumulate) const {
+  const std::int64_t n = weight_.cols(), K = rank();
+  if (K == 0) return;
+  gather_rows(rows, K, slot().U, tokens, A);
+  backend.gemm({0, 0, rows, K, n, 1.0f, dy, n, slot().V, K, 0.0f, B, K});
+  core_gradient(backend, rows, A, B, accumulate);
+  if (slot().U_grad) {
+    towards_U(backend, rows, B, scratch);
+    if (!accumulate) std::fill_n(slot().U_grad, weight_.rows() * K, 0.0f);
+    add_to_rows(rows, K, scratch, tokens, slot().U_grad);
+  }
+  if (slot().V_grad) {
+    towards_V(backend, rows, A, scratch);
+    backend.gemm({1, 0, n, K, rows, 1.0f, dy, n, scratch, K, accumulate ? 1.0f : 0.0f, slot().V_grad, K});
+  }
+}
+
+MatrixProduct::MatrixProduct(Weight& weight, Backend& backend) : weight_(weight), adapter_(weight) {
   if (!weight.slot.frozen) return;
   const std::int64_t m = weight.rows(), n = weight.cols();
   khost_gemm g{};
@@ -16,46 +94,29 @@ AdaptedMatrix::AdaptedMatrix(Weight& weight, Backend& backend) : weight_(weight)
   backward_ = backend.pack(g);
 }
 
-void AdaptedMatrix::forward(Backend& backend, std::int64_t rows, const float* x, float* A, float* scaled, float* y,
+void MatrixProduct::forward(Backend& backend, std::int64_t rows, const float* x, float* A, float* scratch, float* y,
                             std::int64_t ldy) const {
-  const std::int64_t m = weight_.rows(), n = weight_.cols(), K = rank();
+  const std::int64_t m = weight_.rows(), n = weight_.cols();
   const khost_gemm base{0, 1, rows, m, n, 1.0f, x, n, weight_.slot.value, n, 0.0f, y, ldy};
   if (forward_)
     backend.gemm(base, *forward_);
   else
     backend.gemm(base);
-  if (K == 0) return;
-  const AdapterSlot& a = *weight_.slot.adapter;
-  backend.gemm({0, 0, rows, K, n, 1.0f, x, n, a.V, K, 0.0f, A, K});
-  kernels::scale_columns(rows, K, A, K, a.alpha, scaled, K);
-  backend.gemm({0, 1, rows, m, K, 1.0f, scaled, K, a.U, K, 1.0f, y, ldy});
+  adapter_.product(backend, rows, x, A, scratch, y, ldy);
 }
 
-void AdaptedMatrix::project_back(Backend& backend, std::int64_t rows, const float* dy, std::int64_t ldy, float* B) const {
-  const std::int64_t K = rank();
-  if (K > 0) backend.gemm({0, 0, rows, K, weight_.rows(), 1.0f, dy, ldy, weight_.slot.adapter->U, K, 0.0f, B, K});
-}
-
-void AdaptedMatrix::input_gradient(Backend& backend, std::int64_t rows, const float* dy, std::int64_t ldy, const float* B,
-                                   float* scaled, float* dx, bool accumulate) const {
-  const std::int64_t m = weight_.rows(), n = weight_.cols(), K = rank();
+void MatrixProduct::input_gradient(Backend& backend, std::int64_t rows, const float* dy, std::int64_t ldy, const float* B,
+                                   float* scratch, float* dx, bool accumulate) const {
+  const std::int64_t m = weight_.rows(), n = weight_.cols();
   const khost_gemm base{0, 0, rows, n, m, 1.0f, dy, ldy, weight_.slot.value, n, accumulate ? 1.0f : 0.0f, dx, n};
   if (backward_)
     backend.gemm(base, *backward_);
   else
     backend.gemm(base);
-  if (K == 0) return;
-  const AdapterSlot& a = *weight_.slot.adapter;
-  kernels::scale_columns(rows, K, B, K, a.alpha, scaled, K);
-  backend.gemm({0, 1, rows, n, K, 1.0f, scaled, K, a.V, K, 1.0f, dx, n});
+  adapter_.product_input_gradient(backend, rows, B, scratch, dx);
 }
 
-void AdaptedMatrix::alpha_gradient(std::int64_t rows, const float* A, const float* B, bool accumulate) const {
-  const std::int64_t K = rank();
-  kernels::column_products(rows, K, A, K, B, K, weight_.alpha_sum.data(), accumulate);
-}
-
-void AdaptedMatrix::weight_gradient(Backend& backend, std::int64_t rows, const float* dy, std::int64_t ldy, const float* x,
+void MatrixProduct::weight_gradient(Backend& backend, std::int64_t rows, const float* dy, std::int64_t ldy, const float* x,
                                     bool accumulate) const {
   const std::int64_t m = weight_.rows(), n = weight_.cols();
   backend.gemm({1, 0, m, n, rows, 1.0f, dy, ldy, x, n, accumulate ? 1.0f : 0.0f, weight_.slot.grad, n});

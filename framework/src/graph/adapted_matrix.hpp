@@ -1,31 +1,64 @@
-// A matrix W [m, n] with its adapter, as linear and head use it: y = x W' + ((x V) * alpha) U'.
+// A matrix W [m, n] with its adapter dW = U C V', as linear, head and embedding use it.
 #pragma once
 
 #include "graph/op.hpp"
 
 namespace khost {
 
-class AdaptedMatrix {
+// The adapter's share of what is done with W, whatever its core. C stands between V's side and U's: towards U's side a row p [K]
+// becomes p C', towards V's it becomes p C; a diagonal C scales either way. Without an adapter (K = 0) nothing happens and
+// buffers may be null. A, B and scratch are [rows, K]; U and V are read afresh each time, as training may change them.
+class LowRank {
  public:
-  AdaptedMatrix(Weight& weight, Backend& backend);
+  explicit LowRank(Weight& weight) : weight_(weight) {}
 
   std::int64_t rank() const { return weight_.rank(); }
+  bool trains_factors() const { return rank() > 0 && (slot().U_grad || slot().V_grad); }  // product_gradients() reads x
 
-  // y [rows, m] = x W' + scaled U' with A = x V [rows, K] and scaled = A * alpha [rows, K]; both null without an adapter.
-  void forward(Backend& backend, std::int64_t rows, const float* x, float* A, float* scaled, float* y, std::int64_t ldy) const;
-  // B = dy U [rows, K]
-  void project_back(Backend& backend, std::int64_t rows, const float* dy, std::int64_t ldy, float* B) const;
-  // dx [rows, n] (+)= dy W + scaled V', scaled = B * alpha
-  void input_gradient(Backend& backend, std::int64_t rows, const float* dy, std::int64_t ldy, const float* B, float* scaled,
+  // x W', x [rows, n]:  y [rows, m] += (A C') U' with A = x V, which product_gradients() needs again
+  void product(Backend& backend, std::int64_t rows, const float* x, float* A, float* scratch, float* y, std::int64_t ldy) const;
+  // With B = dy U:  dC (+)= B' A,  dU (+)= dy' (A C'),  dV (+)= x' (B C); the latter two where they are trained
+  void product_gradients(Backend& backend, std::int64_t rows, const float* x, const float* A, const float* dy, std::int64_t ldy,
+                         float* B, float* scratch, bool accumulate) const;
+  // dx [rows, n] += (B C) V'
+  void product_input_gradient(Backend& backend, std::int64_t rows, const float* B, float* scratch, float* dx) const;
+
+  // Rows of W:  y[t] += (A[t] C) V' with A[t] = U[token t]
+  void lookup(Backend& backend, std::int64_t rows, const std::int32_t* tokens, float* A, float* scratch, float* y) const;
+  // With B = dy V:  dC (+)= A' B,  dU[token t] (+)= B[t] C',  dV (+)= dy' (A C); fills A again
+  void lookup_gradients(Backend& backend, std::int64_t rows, const std::int32_t* tokens, const float* dy, float* A, float* B,
+                        float* scratch, bool accumulate) const;
+
+ private:
+  const AdapterSlot& slot() const { return *weight_.slot.adapter; }
+  void towards_U(Backend& backend, std::int64_t rows, const float* p, float* out) const { through(backend, rows, p, 1, out); }
+  void towards_V(Backend& backend, std::int64_t rows, const float* p, float* out) const { through(backend, rows, p, 0, out); }
+  void through(Backend& backend, std::int64_t rows, const float* p, int transposed, float* out) const;
+  // dC_ij (+)= sum over rows of on_U[t, i] on_V[t, j]
+  void core_gradient(Backend& backend, std::int64_t rows, const float* on_U, const float* on_V, bool accumulate) const;
+
+  Weight& weight_;
+};
+
+// x W' with W laid out once where it is frozen, adapter included.
+class MatrixProduct {
+ public:
+  MatrixProduct(Weight& weight, Backend& backend);
+
+  const LowRank& adapter() const { return adapter_; }
+
+  // y [rows, m] = x (W + dW)'
+  void forward(Backend& backend, std::int64_t rows, const float* x, float* A, float* scratch, float* y, std::int64_t ldy) const;
+  // dx [rows, n] (+)= dy (W + dW); B as product_gradients() left it
+  void input_gradient(Backend& backend, std::int64_t rows, const float* dy, std::int64_t ldy, const float* B, float* scratch,
                       float* dx, bool accumulate) const;
-  // dalpha_k (+)= sum over rows of A[t, k] B[t, k]
-  void alpha_gradient(std::int64_t rows, const float* A, const float* B, bool accumulate) const;
   // dW (+)= dy' x
   void weight_gradient(Backend& backend, std::int64_t rows, const float* dy, std::int64_t ldy, const float* x,
                        bool accumulate) const;
 
  private:
   Weight& weight_;
+  LowRank adapter_;
   std::shared_ptr<const Backend::Packed> forward_, backward_;  // of a frozen W
 };
 

@@ -1,69 +1,47 @@
 #include <algorithm>
+#include <optional>
 
 #include "compute/kernels.hpp"
+#include "graph/adapted_matrix.hpp"
 #include "graph/ops.hpp"
-#include "khost/parallel.hpp"
+#include "graph/token_rows.hpp"
 
 namespace khost {
 namespace {
 
-// out[t] = from[tokens[t]], rows of `cols`
-void gather(std::int64_t rows, std::int64_t cols, const float* from, const std::int32_t* tokens, float* out) {
-  parallel_for(rows, 1 + 16384 / cols, [&](std::int64_t t, std::int64_t end) {
-    for (; t < end; ++t) std::copy_n(from + tokens[t] * cols, cols, out + t * cols);
-  });
-}
-
-// y[t] = W[token] + (U[token] * alpha) V'
+// y[t] = W[token], of W with its adapter
 class Embedding : public Op {
  public:
   void plan(Planner& p) override {
-    const std::int64_t floats = p.step.rows * weights[0]->rank();
+    adapter_.emplace(*weights[0]);
+    const std::int64_t floats = p.step.rows * adapter_->rank();
     if (floats == 0) return;
-    rows_of_u_ = p.forward_scratch(floats);
-    scaled_ = p.forward_scratch(floats);
-    rows_of_u_again_ = p.backward_scratch(floats);
+    A_ = p.forward_scratch(floats);
+    scratch_ = p.forward_scratch(floats);
+    A_again_ = p.backward_scratch(floats);
     B_ = p.backward_scratch(floats);
+    if (adapter_->trains_factors()) scratch_again_ = p.backward_scratch(floats);
   }
 
   void forward(Step& s) override {
-    const Weight& w = *weights[0];
-    const std::int64_t n = w.cols(), K = w.rank();
-    gather(s.rows, n, w.slot.value, s.tokens, out(s));
-    if (K == 0) return;
-    const AdapterSlot& a = *w.slot.adapter;
-    float *U = s.buffer(rows_of_u_), *scaled = s.buffer(scaled_);
-    gather(s.rows, K, a.U, s.tokens, U);
-    kernels::scale_columns(s.rows, K, U, K, a.alpha, scaled, K);
-    s.backend.gemm({0, 1, s.rows, n, K, 1.0f, scaled, K, a.V, K, 1.0f, out(s), n});
+    gather_rows(s.rows, s.cols[output], weights[0]->slot.value, s.tokens, out(s));
+    adapter_->lookup(s.backend, s.rows, s.tokens, s.buffer(A_), s.buffer(scratch_), out(s));
   }
 
-  // dalpha_k = sum over t of U[token, k] (dy_t . V_k)
   void backward(Step& s) override {
-    Weight& w = *weights[0];
-    const std::int64_t n = w.cols(), K = w.rank();
+    const Weight& w = *weights[0];
     const float* dy = output_grad(s);
-    if (K > 0) {
-      const AdapterSlot& a = *w.slot.adapter;
-      float *U = s.buffer(rows_of_u_again_), *B = s.buffer(B_);
-      gather(s.rows, K, a.U, s.tokens, U);
-      s.backend.gemm({0, 0, s.rows, K, n, 1.0f, dy, n, a.V, K, 0.0f, B, K});
-      kernels::column_products(s.rows, K, U, K, B, K, w.alpha_sum.data(), add_to_weight[0]);
-    }
+    adapter_->lookup_gradients(s.backend, s.rows, s.tokens, dy, s.buffer(A_again_), s.buffer(B_), s.buffer(scratch_again_),
+                               add_to_weight[0]);
     float* dW = weight_grad(s);
     if (!dW) return;
-    if (!add_to_weight[0]) std::fill_n(dW, w.rows() * n, 0.0f);
-    // Each worker adds all tokens, in their order, to columns of its own.
-    parallel_for(n, 1 + 16384 / s.rows, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t t = 0; t < s.rows; ++t) {
-        float* to = dW + s.tokens[t] * n;
-        for (std::int64_t c = begin; c < end; ++c) to[c] += dy[t * n + c];
-      }
-    });
+    if (!add_to_weight[0]) std::fill_n(dW, w.rows() * w.cols(), 0.0f);
+    add_to_rows(s.rows, w.cols(), dy, s.tokens, dW);
   }
 
  private:
-  int rows_of_u_ = -1, scaled_ = -1, rows_of_u_again_ = -1, B_ = -1;
+  std::optional<LowRank> adapter_;
+  int A_ = -1, scratch_ = -1, A_again_ = -1, B_ = -1, scratch_again_ = -1;
 };
 
 // y[b, t] = x[b, t] + P[t]

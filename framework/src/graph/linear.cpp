@@ -10,38 +10,37 @@ class Linear : public Op {
  public:
   void plan(Planner& p) override {
     matrix_.emplace(*weights[0], p.step.backend);
-    const std::int64_t floats = p.step.rows * matrix_->rank();
+    const std::int64_t floats = p.step.rows * matrix_->adapter().rank();
     if (floats > 0) {
       A_ = p.saved(floats);
-      scaled_ = p.forward_scratch(floats);
+      scratch_ = p.forward_scratch(floats);
       B_ = p.backward_scratch(floats);
-      B_scaled_ = p.backward_scratch(floats);
+      scratch_again_ = p.backward_scratch(floats);
     }
-    if (weights[0]->slot.grad) p.keep(inputs[0]);
+    if (weights[0]->slot.grad || matrix_->adapter().trains_factors()) p.keep(inputs[0]);
   }
 
   void forward(Step& s) override {
-    matrix_->forward(s.backend, s.rows, in(s), s.buffer(A_), s.buffer(scaled_), out(s), s.cols[output]);
+    matrix_->forward(s.backend, s.rows, in(s), s.buffer(A_), s.buffer(scratch_), out(s), s.cols[output]);
   }
 
   void backward(Step& s) override {
     const float* dy = output_grad(s);
     const std::int64_t ldy = s.cols[output];
     float* B = s.buffer(B_);
-    matrix_->project_back(s.backend, s.rows, dy, ldy, B);
-    if (B) matrix_->alpha_gradient(s.rows, s.buffer(A_), B, add_to_weight[0]);
+    float* scratch = s.buffer(scratch_again_);
+    matrix_->adapter().product_gradients(s.backend, s.rows, in(s), s.buffer(A_), dy, ldy, B, scratch, add_to_weight[0]);
     if (weight_grad(s)) matrix_->weight_gradient(s.backend, s.rows, dy, ldy, in(s), add_to_weight[0]);
-    if (float* dx = input_grad(s))
-      matrix_->input_gradient(s.backend, s.rows, dy, ldy, B, s.buffer(B_scaled_), dx, add_to_input[0]);
+    if (float* dx = input_grad(s)) matrix_->input_gradient(s.backend, s.rows, dy, ldy, B, scratch, dx, add_to_input[0]);
   }
 
   std::string inner_non_finite(const Step& s) const override {
-    return A_ >= 0 && !all_finite(s.buffer(A_), s.rows * matrix_->rank()) ? "adapter's inner values" : "";
+    return A_ >= 0 && !all_finite(s.buffer(A_), s.rows * matrix_->adapter().rank()) ? "adapter's inner values" : "";
   }
 
  private:
-  std::optional<AdaptedMatrix> matrix_;
-  int A_ = -1, scaled_ = -1, B_ = -1, B_scaled_ = -1;
+  std::optional<MatrixProduct> matrix_;
+  int A_ = -1, scratch_ = -1, B_ = -1, scratch_again_ = -1;
 };
 
 }  // namespace

@@ -145,7 +145,7 @@ std::string Program::first_non_finite() const {
     const Parameter& parameter = w.slot.parameter;
     if (!all_finite(w.slot.value, element_count(parameter.shape))) return "parameter " + parameter.name;
     if (const AdapterSlot* a = w.slot.adapter) {
-      if (!all_finite(a->alpha, a->rank)) return "alpha of " + parameter.name;
+      if (!all_finite(a->alpha, a->core_size())) return "alpha of " + parameter.name;
       if (!all_finite(a->U, w.rows() * a->rank)) return "basis U of " + parameter.name;
       if (!all_finite(a->V, w.cols() * a->rank)) return "basis V of " + parameter.name;
     }

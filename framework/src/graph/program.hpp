@@ -25,8 +25,8 @@ struct AdapterSlot {
   const float* alpha = nullptr;  // [K], or C [K, K] row-major: what the forward pass uses (after dropout scaling)
   float* alpha_grad = nullptr;   // the same shape: written by backward (dL / d of the above)
   Core core = Core::diagonal;
-  float* U_grad = nullptr;  // factors: [m, K]
-  float* V_grad = nullptr;  // factors: [n, K]
+  float* U_grad = nullptr;  // factors: [m, K]; null: never
+  float* V_grad = nullptr;  // factors: [n, K]; null: never
 
   std::int64_t core_size() const { return core == Core::block ? rank * rank : rank; }
 };
@@ -50,7 +50,7 @@ class Program {
 
   // tokens, targets: [B, T]. Mean loss in nats. With gradients, everything backward() needs is kept.
   double forward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets, Gradients gradients);
-  // After a forward with gradients; writes alpha_grad (and grad). Overwrites, does not accumulate.
+  // After a forward with gradients; writes the gradients of adapters (and grad). Overwrites, does not accumulate.
   void backward();
 
   // For the error message of a NaN loss: the first value of the last forward pass, in its order, that holds a NaN or an infinity,

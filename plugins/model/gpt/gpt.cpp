@@ -37,6 +37,7 @@ std::vector<Parameter> Gpt::parameters() const {
   }
   all.push_back({"ln_f.weight", {d}, Init::ones, 0, false, -1});
   all.push_back({"ln_f.bias", {d}, Init::zeros, 0, false, -1});
+  if (!tied()) all.push_back({"head", {context_.vocabulary, d}, Init::normal, sd, false, -1});
   return all;
 }
 
@@ -50,7 +51,7 @@ void Gpt::forward(Graph& g) const {
     const Value m = g.layer_norm(x, at + "ln2.weight", at + "ln2.bias");
     x = g.add(x, g.linear(g.gelu(g.linear(m, at + "mlp.up")), at + "mlp.down"));
   }
-  g.head_cross_entropy(g.layer_norm(x, "ln_f.weight", "ln_f.bias"), "tok_emb");
+  g.head_cross_entropy(g.layer_norm(x, "ln_f.weight", "ln_f.bias"), tied() ? "tok_emb" : "head");
 }
 
 }  // namespace khost::gpt

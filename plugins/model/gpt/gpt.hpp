@@ -1,5 +1,6 @@
 // A GPT-2-style decoder: learned positions, pre-norm blocks, exact GELU, no biases on the linear maps, the head tied to the token
-// embedding. Forward pass only: gradients and adapters are the host's.
+// embedding or a matrix of its own. That one carries no adapter: the adapter is the same 33 matrices with either head. Forward
+// pass only: gradients and adapters are the host's.
 #pragma once
 
 #include "khost/model.hpp"
@@ -19,7 +20,9 @@ class Gpt : public Model {
       f("d_model", &Config::d_model).at_least(1).doc("width of the residual stream; a multiple of n_head");
       f("n_layer", &Config::n_layer).at_least(1).doc("number of blocks");
       f("n_head", &Config::n_head).at_least(1).doc("attention heads per block");
-      f("head", &Config::head).choices({"tied"}).doc("output head: tied to the token embedding");
+      f("head", &Config::head)
+          .choices({"tied", "untied"})
+          .doc("output head: tied to the token embedding, or a matrix of its own without adapter");
     }
   };
 
@@ -28,6 +31,8 @@ class Gpt : public Model {
   void forward(Graph& g) const override;
 
  private:
+  bool tied() const { return config_.head == "tied"; }
+
   Config config_;
   ModelContext context_;
 };

@@ -2,4 +2,4 @@
 
 #include "gpt.hpp"
 
-KHOST_PLUGIN(khost::model<khost::gpt::Gpt>("gpt", "GPT-2-style decoder with a tied head", 1))
+KHOST_PLUGIN(khost::model<khost::gpt::Gpt>("gpt", "GPT-2-style decoder, pre-norm, without biases on its matrices", 1))

@@ -45,6 +45,47 @@ TEST_CASE("gpt: names, shapes and initial spreads") {
   CHECK(all.back().init == Init::zeros);
 }
 
+TEST_CASE("gpt: an untied head is one more matrix, last, without adapter") {
+  const Gpt::Config config{.d_model = 12, .n_layer = 2, .n_head = 3, .head = "untied"};
+  const Gpt model(config, {7, 5}), tied({.d_model = 12, .n_layer = 2, .n_head = 3, .head = "tied"}, {7, 5});
+  const auto all = model.parameters(), others = tied.parameters();
+  REQUIRE(all.size() == others.size() + 1);
+  for (std::size_t i = 0; i < others.size(); ++i) CHECK(all[i].name == others[i].name);
+  CHECK(all.back().name == "head");
+  CHECK(all.back().shape == Shape{7, 12});
+  CHECK(all.back().init == Init::normal);
+  CHECK(all.back().sd == doctest::Approx(0.02));
+  CHECK_FALSE(all.back().adaptable);
+  CHECK(all.back().layer == -1);
+  CHECK(adapter_parameters(Gpt({.d_model = 256, .n_layer = 8, .n_head = 4, .head = "untied"}, {15007, 127}), 2) == 96062);
+}
+
+namespace {
+// Notes what the embedding and the head read, and lets everything else pass.
+struct Reads : Graph {
+  std::string embedded, ended;
+  std::int64_t batch() const override { return 1; }
+  std::int64_t sequence() const override { return 5; }
+  Value embedding(std::string_view W) override { return embedded = W, Value{0}; }
+  Value add_positions(Value x, std::string_view) override { return x; }
+  Value linear(Value x, std::string_view) override { return x; }
+  Value layer_norm(Value x, std::string_view, std::string_view, float) override { return x; }
+  Value causal_attention(Value x, std::int64_t) override { return x; }
+  Value gelu(Value x) override { return x; }
+  Value add(Value x, Value) override { return x; }
+  void head_cross_entropy(Value, std::string_view W) override { ended = W; }
+};
+}  // namespace
+
+TEST_CASE("gpt: which matrix the head multiplies with") {
+  for (const auto& [head, matrix] : {std::pair{"tied", "tok_emb"}, std::pair{"untied", "head"}}) {
+    Reads graph;
+    Gpt({.d_model = 12, .n_layer = 1, .n_head = 3, .head = head}, {7, 5}).forward(graph);
+    CHECK(graph.embedded == "tok_emb");
+    CHECK(graph.ended == matrix);
+  }
+}
+
 TEST_CASE("gpt: a width that does not divide over the heads is refused") {
   CHECK_THROWS_WITH_AS(Gpt({.d_model = 10, .n_layer = 1, .n_head = 4, .head = "tied"}, {7, 5}),
                        doctest::Contains("d_model 10 cannot be split over n_head 4"), Error);

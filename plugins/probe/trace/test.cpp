@@ -30,3 +30,25 @@ TEST_CASE("a trace names its arrays as the contract says, for as many steps as a
   Trace::declare(declared, config);
   for (const auto& need : declared.needs) CHECK(!need.when.includes(2));
 }
+
+TEST_CASE("factors are the basis at every step, which itself is written once") {
+  khost::testing::FakeTrial trial({{"a", 2, 2, 1, 0}});
+  std::vector<float> U{1, 2}, V{3, 4};
+  trial.signals.emplace(
+      "basis", khost::Signal({{"a/U", {khost::DType::f32, U.data(), {2, 1}}}, {"a/V", {khost::DType::f32, V.data(), {2, 1}}}}));
+  Trace::Config config;
+  config.signals = {"basis", "factors"};
+  Trace probe(config);
+  for (int i = 0; i < 2; ++i) trial.step(probe, i, {{1}});
+  probe.conclude(trial);
+  CHECK(trial.artifacts.at("trace") ==
+        std::vector<std::string>{"basis/a/U", "basis/a/V", "factors/0/a/U", "factors/0/a/V", "factors/1/a/U", "factors/1/a/V"});
+  khost::Signals declared;
+  Trace::declare(declared, config);
+  bool always = false;
+  for (const auto& need : declared.needs) {
+    CHECK(need.name == "basis");
+    always |= need.when.includes(1);
+  }
+  CHECK(always);
+}

@@ -10,6 +10,9 @@ bool constant(std::string_view signal) {
   return signal == "tokens" || signal == "targets" || signal == "weights" || signal == "basis";
 }
 
+// What the host calls that signal.
+std::string_view source(std::string_view signal) { return signal == "factors" ? "basis" : signal; }
+
 }  // namespace
 
 void Trace::declare(khost::Signals& s, const Config& config) {
@@ -19,14 +22,14 @@ void Trace::declare(khost::Signals& s, const Config& config) {
     std::iota(steps.begin(), steps.end(), std::int64_t{0});
     first_steps = khost::at(std::move(steps));
   }
-  for (const std::string& signal : config.signals) s.need(signal, constant(signal) ? khost::at({0}) : first_steps);
+  for (const std::string& signal : config.signals) s.need(source(signal), constant(signal) ? khost::at({0}) : first_steps);
 }
 
 void Trace::observe(const khost::Step& step) {
   const std::string index = std::to_string(step.index());
   for (const std::string& signal : config_.signals) {
     if (constant(signal) ? step.index() > 0 : config_.steps && step.index() >= *config_.steps) continue;
-    for (const auto& [name, array] : step[signal]) {
+    for (const auto& [name, array] : step[source(signal)]) {
       if (signal == "tokens" || signal == "targets")
         keep(signal, array);
       else if (signal == "loss")
