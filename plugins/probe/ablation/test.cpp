@@ -1,20 +1,68 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "ablation.hpp"
 #include "khost/testing.hpp"
 
-TEST_CASE("ablation keeps the leading dims of every matrix and shares are relative to keep 2") {
-  khost::testing::FakeTrial trial({{"a", 9, 7, 6, 0}, {"b", 8, 8, 6, 0}});
-  for (auto& a : trial.trained) a = {1, 2, 3, 4, 5, 6};
-  int calls = 0;
-  trial.loss = [&](const khost::Alphas& alphas) {  // exchangeable would be linear in the number kept; this is linear in their sum
+using khost::Alphas;
+using khost::testing::FakeTrial;
+
+namespace {
+
+// 100 - the sum of all entries, so that each dim has its own price; `calls` counts.
+std::function<double(const Alphas&)> counted(int& calls) {
+  return [&calls](const Alphas& alphas) {
     ++calls;
     double sum = 0;
     for (const auto& a : alphas)
       for (const float v : a) sum += v;
     return 100 - sum;
   };
-  Ablation probe({{6, 4, 2, 0}});
+}
+
+Ablation::Config config(std::vector<std::int64_t> keep, bool controls = false, std::int64_t draws = 3) {
+  Ablation::Config c;
+  c.keep = std::move(keep), c.controls = controls, c.draws = draws;
+  return c;
+}
+
+// The alphas of every evaluation while the probe concludes.
+std::vector<Alphas> evaluated(FakeTrial& trial, const Ablation::Config& c) {
+  std::vector<Alphas> seen;
+  trial.loss = [&](const Alphas& alphas) { return seen.push_back(alphas), 1.0; };
+  Ablation probe(c);
+  probe.begin(trial.info());
+  probe.conclude(trial);
+  return seen;
+}
+
+double squares(const std::vector<float>& values) {
+  double sum = 0;
+  for (const float v : values) sum += static_cast<double>(v) * v;
+  return sum;
+}
+
+std::vector<float> difference(std::vector<float> a, const std::vector<float>& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] -= b[i];
+  return a;
+}
+
+std::vector<float> counting(std::size_t n) {
+  std::vector<float> out(n);
+  for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<float>(i + 1);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("ablation keeps the leading dims of every matrix and shares are relative to keep 2") {
+  FakeTrial trial({{"a", 9, 7, 6, 0}, {"none", 9, 7, 0, 0}, {"b", 8, 8, 6, 0}});
+  for (auto& a : trial.trained) a = counting(a.size());
+  int calls = 0;
+  trial.loss = counted(calls);
+  Ablation probe(config({6, 4, 2, 0}));
   probe.begin(trial.info());
   probe.conclude(trial);
   CHECK(trial.records.at("keep6") == 100 - 42);
@@ -26,10 +74,116 @@ TEST_CASE("ablation keeps the leading dims of every matrix and shares are relati
   CHECK(!trial.records.contains("share6"));
   CHECK(calls == 4);  // each loss once
   CHECK(trial.trained[0][5] == 6);
+  CHECK(trial.records.size() == 7);
 }
 
-TEST_CASE("keeping more dims than there are is refused before the first step") {
-  Ablation probe({{7}});
-  khost::testing::FakeTrial trial({{"a", 9, 7, 6, 0}});
-  CHECK_THROWS_WITH(probe.begin(trial.info()), doctest::Contains("keep has 7, but a has K = 6"));
+TEST_CASE("a block core loses rows and columns") {
+  FakeTrial trial({{"a", 9, 7, 3, 0}});
+  trial.info().core = "block";
+  trial.trained[0] = counting(9);
+  const auto seen = evaluated(trial, config({2, 1}));
+  REQUIRE(seen.size() == 3);  // K, 2, 1
+  CHECK(seen[1][0] == std::vector<float>{1, 2, 0, 4, 5, 0, 0, 0, 0});
+  CHECK(seen[2][0] == std::vector<float>{1, 0, 0, 0, 0, 0, 0, 0, 0});
+}
+
+TEST_CASE("control: a random subset of the same size, other in each draw and matrix") {
+  for (const bool block : {false, true}) {
+    FakeTrial trial({{"a", 99, 70, 40, 0}, {"b", 99, 70, 40, 0}});
+    if (block) trial.info().core = "block";
+    for (auto& a : trial.trained) a = counting(block ? 1600 : 40);
+    auto seen = evaluated(trial, config({10}, true, 4));
+    REQUIRE(seen.size() == 3 + 2 * 4);  // K, 2, 10; then four of each control
+    std::vector<std::vector<float>> subsets;
+    for (std::size_t i = 3; i < 7; ++i)
+      for (const auto& a : seen[i]) {
+        CHECK(std::ranges::count_if(a, [](float v) { return v != 0; }) == (block ? 100 : 10));
+        CHECK(std::ranges::find(subsets, a) == subsets.end());
+        subsets.push_back(a);
+        if (!block) continue;
+        for (std::size_t r = 0; r < 40; ++r)  // an entry stays exactly when its row's and column's dims do
+          for (std::size_t c = 0; c < 40; ++c) CHECK((a[r * 40 + c] != 0) == (a[r * 41] != 0 && a[c * 41] != 0));
+      }
+  }
+}
+
+TEST_CASE("control: random dims of the tail's norm, the last one scaled so that it is exact") {
+  for (const bool block : {false, true}) {
+    FakeTrial trial({{"a", 99, 70, 30, 0}, {"b", 99, 70, 30, 0}});
+    if (block) trial.info().core = "block";
+    khost::Random random(7, "test", "alphas");
+    for (auto& a : trial.trained) a.resize(block ? 900 : 30), random.normal(a, 1);
+    const auto seen = evaluated(trial, config({20}, true, 5));
+    REQUIRE(seen.size() == 3 + 2 * 5);
+    for (std::size_t i = 8; i < 13; ++i)
+      for (std::size_t m = 0; m < 2; ++m) {
+        const auto& whole = trial.trained[m];
+        const double tail = squares(difference(whole, seen[2][m]));
+        CHECK(squares(difference(whole, seen[i][m])) == doctest::Approx(tail).epsilon(1e-6));  // of f32 entries
+        CHECK(seen[i][m] != seen[2][m]);
+        int scaled = 0;
+        for (std::size_t k = 0; k < 30; ++k) {
+          const float now = seen[i][m][block ? k * 31 : k], was = whole[block ? k * 31 : k];
+          scaled += now != 0 && now != was;
+          CHECK(now / was >= 0);
+        }
+        CHECK(scaled <= 1);
+      }
+  }
+}
+
+TEST_CASE("controls are means over draws, do not depend on each other, and can be left out") {
+  FakeTrial trial({{"a", 99, 70, 12, 0}});
+  trial.trained[0] = counting(12);
+  int calls = 0;
+  trial.loss = counted(calls);
+  const auto run = [&](const Ablation::Config& c) {
+    trial.records.clear(), calls = 0;
+    Ablation probe(c);
+    probe.begin(trial.info());
+    probe.conclude(trial);
+    return trial.records;
+  };
+  const auto both = run(config({12, 6, 4}, true)), one = run(config({4}, true));
+  CHECK(calls == 3 + 2 * 3);
+  CHECK(both.at("random4") == one.at("random4"));
+  CHECK(both.at("equal_norm4") == one.at("equal_norm4"));
+  CHECK(!both.contains("random12"));
+  CHECK(!run(config({4}, false)).contains("random4"));
+  // A random 6 of 1 .. 12 sum to 39 on average, with a variance of 6 (143 / 12) (6 / 11) = 39.
+  CHECK(std::abs(run(config({6}, true, 900)).at("random6") - (100 - 39)) < 5 * std::sqrt(39 / 900.0));
+  khost::Signals with, without, matrices;
+  Ablation::declare(with, config({6, 4}, true, 3));
+  Ablation::declare(without, config({6, 4}));
+  CHECK(without.evaluation_count == 4);
+  CHECK(with.evaluation_count == 4 + 2 * 2 * 3);
+}
+
+TEST_CASE("per_matrix cuts one matrix at a time") {
+  FakeTrial trial({{"a", 9, 7, 3, 0}, {"none", 9, 7, 0, 0}, {"b", 8, 8, 4, 0}, {"c", 8, 8, 2, 1}});
+  for (auto& a : trial.trained) a = counting(a.size());
+  int calls = 0;
+  trial.loss = counted(calls);
+  Ablation::Config c = config({2});
+  c.per_matrix = 2;
+  Ablation probe(c);
+  probe.begin(trial.info());
+  probe.conclude(trial);
+  CHECK(trial.records.at("cut2/a") == 3);
+  CHECK(trial.records.at("cut2/b") == 3 + 4);
+  CHECK(!trial.records.contains("cut2/c"));  // it has no more than 2
+  CHECK(!trial.records.contains("cut2/none"));
+  CHECK(calls == 2 + 2);
+}
+
+TEST_CASE("cuts that cannot be made are refused before the first step") {
+  FakeTrial trial({{"none", 9, 7, 0, 0}, {"a", 9, 7, 6, 0}});
+  Ablation more(config({7}));
+  CHECK_THROWS_WITH(more.begin(trial.info()), doctest::Contains("keep has 7, but a has K = 6"));
+  Ablation::Config c = config({2});
+  c.per_matrix = 6;
+  CHECK_THROWS_WITH(Ablation(c).begin(trial.info()),
+                    doctest::Contains("per_matrix cuts to 6 dims, but no matrix has more than 6"));
+  FakeTrial none({{"a", 9, 7, 0, 0}});
+  CHECK_THROWS_WITH(Ablation(config({2})).begin(none.info()), doctest::Contains("has no adapter to cut"));
 }

@@ -62,16 +62,29 @@ void Snr::declare(khost::Signals& s, const Config& config) {
 }
 
 void Snr::begin(const khost::TrialInfo& trial) {
+  if (trial.core == "block")
+    throw Error(ErrorKind::usage, "arm " + trial.arm +
+                                      " has a block core, whose gradient is a K x K matrix: the SNR per dim is " +
+                                      "defined for a diagonal")
+        .hint("restrict the probe to arms with \"core\": \"diagonal\" or \"factors\" with \"arms\"");
   ranks_.clear();
   for (const khost::AdaptedMatrix& m : trial.matrices) {
-    for (const Range& g : groups_)
-      if (g.first >= m.rank || g.end > m.rank)
-        throw Error(ErrorKind::usage, g.place,
-                    "a group reaches to " + std::to_string(g.end < 0 ? g.first + 1 : g.end) + ", but " + m.name +
-                        " has K = " + std::to_string(m.rank))
+    if (m.rank == 0) continue;  // it has no gradient of alpha
+    for (const Range& g : groups_) {
+      const std::int64_t needed = g.end < 0 ? g.first + 1 : g.end;
+      if (m.rank < needed)
+        throw Error(
+            ErrorKind::usage, g.place,
+            "a group " +
+                (g.first >= m.rank ? "begins at dim " + std::to_string(g.first) : "reaches to " + std::to_string(needed)) +
+                ", but " + m.name + " has K = " + std::to_string(m.rank))
             .hint("write \"K\" for the end of the last group, or restrict the probe with \"arms\"");
+    }
     ranks_.push_back(m.rank);
   }
+  if (ranks_.empty())
+    throw Error(ErrorKind::usage, "arm " + trial.arm + " has no adapter, so there is no gradient of alpha")
+        .hint("restrict the probe with \"arms\"");
   drift_ = moments();
   pooled_.assign(groups_.size(), {});
 }
@@ -143,8 +156,12 @@ void Snr::conclude(khost::Trial& trial) {
     for (auto& a : alphas) a.assign(a.size(), 0.0f);
   PerMatrix over_batches = moments();
   trial.gradients(alphas, config_.batches, [&](std::int64_t, double, const khost::Alphas& gradient) {
-    for (std::size_t i = 0; i < gradient.size(); ++i)
-      for (std::size_t k = 0; k < gradient[i].size(); ++k) over_batches[i][k].add(gradient[i][k]);
+    std::size_t i = 0;
+    for (const std::vector<float>& g : gradient) {
+      if (g.empty()) continue;  // no adapter there
+      for (std::size_t k = 0; k < g.size(); ++k) over_batches[i][k].add(g[k]);
+      ++i;
+    }
   });
   const auto batch = by_group(over_batches, ratio);
   emit(trial, "batch", batch);

@@ -60,7 +60,7 @@ class Snr : public khost::Probe {
 
   Config config_;
   std::vector<Range> groups_;
-  std::vector<std::int64_t> ranks_;
+  std::vector<std::int64_t> ranks_;  // of the matrices that carry an adapter, like all that is kept per matrix
   PerMatrix drift_;
   struct Pooled {
     double n = 0, sum = 0, squares = 0;

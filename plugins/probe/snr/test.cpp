@@ -4,6 +4,7 @@
 
 #include "khost/testing.hpp"
 #include "message.hpp"
+#include "reference_json.hpp"
 #include "snr.hpp"
 
 using khost::Alphas;
@@ -85,4 +86,56 @@ TEST_CASE("groups that make no sense are refused") {
   CHECK(message_of([] { Snr(config({khost::Json::List{0, 1}}, 5)); }).find("use at least 16, or 0") != std::string::npos);
   Snr probe(config({khost::Json::List{0, 64}}));
   CHECK(message_of([&] { probe.begin(FakeTrial(two_matrices()).info()); }).find("a group reaches to 64, but a has K = 3") == 0);
+  Snr beyond(config({khost::Json::List{0, 3}, khost::Json::List{3, "K"}}));
+  CHECK(message_of([&] { beyond.begin(FakeTrial(two_matrices()).info()); }).find("a group begins at dim 3, but a has K = 3") ==
+        0);
+  FakeTrial block(two_matrices());
+  block.info().core = "block";
+  CHECK(message_of([&] { Snr(config({khost::Json::List{0, 3}})).begin(block.info()); }).find("arm arm has a block core") == 0);
+  CHECK(message_of([] {
+          Snr(config({khost::Json::List{0, 3}})).begin(FakeTrial({{"a", 9, 7, 0, 0}}).info());
+        }).find("arm arm has no adapter") == 0);
+}
+
+TEST_CASE("matrices without an adapter are passed over, in steps and in batches") {
+  FakeTrial with({{"z", 9, 9, 0, -1}, {"a", 9, 7, 3, 0}, {"y", 9, 9, 0, 0}, {"b", 8, 8, 3, 0}}), without(two_matrices());
+  const std::vector<Alphas> steps{{{1, -2, 5}, {3, 1, 2}}, {{2, -1, 5}, {5, 2, -2}}, {{4, 0.5f, 5}, {4, 4, 2}}};
+  const auto run = [&](FakeTrial& trial) {
+    khost::Random noise(3, "test", "noise");
+    trial.batch_gradient = [&](std::int64_t, const Alphas& alphas) {
+      Alphas g = alphas;
+      for (auto& a : g) noise.normal(a, 1);
+      return g;
+    };
+    Snr probe(config({khost::Json::List{0, 1}, khost::Json::List{1, "K"}}, 16));
+    probe.begin(trial.info());
+    for (std::size_t t = 0; t < steps.size(); ++t)  // the host shows no gradient where K = 0
+      trial.step(probe, static_cast<std::int64_t>(t), steps[t]);
+    probe.conclude(trial);
+    return trial.records;
+  };
+  CHECK(run(with) == run(without));
+}
+
+TEST_CASE("drift and batch SNR agree with NumPy's, from tests/reference/snr.py") {
+  const khost::Json reference = reference_json("snr");
+  std::vector<khost::AdaptedMatrix> matrices;
+  for (const char* name : {"a", "b", "c"}) matrices.push_back({name, 20, 30, 12, 0});
+  FakeTrial trial(matrices);
+  Snr::Config c;
+  c.groups = reference.at("groups");
+  const auto& batches = reference.at("batches").as_list();
+  c.batches = static_cast<std::int64_t>(batches.size());
+  trial.batch_gradient = [&](std::int64_t i, const Alphas&) { return vectors_of(batches[static_cast<std::size_t>(i)]); };
+  Snr probe(c);
+  probe.begin(trial.info());
+  std::int64_t t = 0;
+  for (const khost::Json& step : reference.at("steps").as_list()) trial.step(probe, t++, vectors_of(step));
+  probe.conclude(trial);
+  const auto& records = reference.at("records").as_object();
+  CHECK(trial.records.size() == records.size());
+  for (const auto& [name, value, place] : records) {
+    CAPTURE(name);
+    CHECK(std::abs(trial.records.at(name) - value.as_number()) <= 1e-12 * (1 + std::abs(value.as_number())));
+  }
 }

@@ -1,0 +1,69 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "gradient_cosine.hpp"
+#include "khost/testing.hpp"
+#include "message.hpp"
+#include "reference_json.hpp"
+
+using khost::testing::FakeTrial;
+
+TEST_CASE("parallel, opposite and orthogonal gradients, per matrix and pooled") {
+  FakeTrial trial({{"a", 9, 7, 2, 0}, {"z", 9, 7, 0, 0}, {"b", 8, 8, 1, 1}});
+  GradientCosine probe({});
+  probe.begin(trial.info());
+  trial.step(probe, 0, {{3, 4}, {12}});
+  trial.step(probe, 1, {{6, 8}, {-12}});  // 1 and -1; pooled (50 - 144) / (13 sqrt(244))
+  trial.step(probe, 2, {{-8, 6}, {-1}});  // 0 and 1; pooled 12 / (sqrt(244) sqrt(101))
+  probe.conclude(trial);
+  const double first = (50 - 144) / (13 * std::sqrt(244.0)), second = 12 / (std::sqrt(244.0) * std::sqrt(101.0));
+  CHECK(!trial.series.at("pooled").contains(0));
+  CHECK(trial.series.at("mean").at(1) == 0);
+  CHECK(trial.series.at("mean").at(2) == 0.5);
+  CHECK(trial.series.at("pooled").at(1) == doctest::Approx(first).epsilon(1e-14));
+  CHECK(trial.series.at("pooled").at(2) == doctest::Approx(second).epsilon(1e-14));
+  CHECK(trial.records.at("mean") == 0.25);
+  CHECK(trial.records.at("pooled") == doctest::Approx((first + second) / 2).epsilon(1e-14));
+  CHECK(trial.records.at("least") == doctest::Approx(first).epsilon(1e-14));
+}
+
+TEST_CASE("a zero gradient has no cosine: it is missing, never 0 or 1") {
+  FakeTrial trial({{"a", 9, 7, 2, 0}});
+  GradientCosine probe({});
+  probe.begin(trial.info());
+  trial.step(probe, 0, {{1, 2}});
+  probe.conclude(trial);  // a single step: nothing to compare
+  CHECK(std::isnan(trial.records.at("mean")));
+  trial.step(probe, 1, {{0, 0}});
+  trial.step(probe, 2, {{1, 2}});
+  probe.conclude(trial);
+  for (const std::int64_t step : {1, 2}) CHECK(std::isnan(trial.series.at("pooled").at(step)));
+  CHECK(std::isnan(trial.records.at("least")));
+  CHECK(message_of([] { GradientCosine({}).begin(FakeTrial({{"a", 9, 7, 0, 0}}).info()); }).find("arm arm has no adapter") == 0);
+}
+
+TEST_CASE("cosines agree with NumPy's, from tests/reference/gradient_cosine.py") {
+  const khost::Json reference = reference_json("gradient_cosine");
+  FakeTrial trial({{"a", 20, 30, 9, 0}, {"b", 20, 30, 4, 0}, {"c", 20, 30, 9, 1}});
+  GradientCosine probe({});
+  probe.begin(trial.info());
+  std::int64_t t = 0;
+  for (const khost::Json& step : reference.at("steps").as_list()) trial.step(probe, t++, vectors_of(step));
+  probe.conclude(trial);
+  for (const auto& [name, value, place] : reference.at("records").as_object())
+    CHECK(std::abs(trial.records.at(name) - value.as_number()) < 1e-13);
+  int missing = 0;
+  for (const auto& [name, values, place] : reference.at("series").as_object()) {
+    std::int64_t step = 1;
+    for (const khost::Json& value : values.as_list()) {
+      const double found = trial.series.at(name).at(step++);
+      if (value.is_null())
+        ++missing, CHECK(std::isnan(found));
+      else
+        CHECK(std::abs(found - value.as_number()) < 1e-13);
+    }
+    CHECK(step == t);
+  }
+  CHECK(missing == 4);  // into and out of the step without any gradient, twice
+}
