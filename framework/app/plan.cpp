@@ -4,9 +4,11 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <set>
 
 #include "commands.hpp"
-#include "engine/bases.hpp"
+#include "engine/pace.hpp"
+#include "manifest/series.hpp"
 #include "session.hpp"
 #include "store/trial_store.hpp"
 
@@ -44,17 +46,48 @@ void print_arm(const Session& session, const Arm& arm) {
   }
 }
 
-void plan(const SessionOptions& options) {
-  const Session session(options, [](std::string_view what) { std::cerr << what << "\n"; });
-  const TrialStore store(session.cache.root());
-  const Environment& e = session.environment;
-  std::cout << fmt::format("{}  (run {})\n", session.experiment.name, session.plan.run_hash);
-  std::cout << fmt::format("backend {} ({} {}, {}), {} trial{} at a time with {} thread{} each\n\n", e.backend, e.library,
-                           e.library_version, e.kernel, e.jobs, e.jobs == 1 ? "" : "s", e.threads, e.threads == 1 ? "" : "s");
-  double flop = 0;
+std::string duration(double seconds) {
+  if (seconds < 100) return fmt::format("{:.0f} s", seconds);
+  const auto minutes = static_cast<std::int64_t>(seconds / 60 + 0.5);
+  return minutes < 100 ? fmt::format("{} min", minutes) : fmt::format("{} h {:02} min", minutes / 60, minutes % 60);
+}
+
+// Paces measured so far, of arms that take the same time.
+class Paces {
+ public:
+  const Pace& of(const Session& session, const Arm& arm) {
+    const ArmShape& shape = session.materials->arm(arm);
+    // A rank changes a step's time slowly: steps of two are near enough.
+    std::int64_t rank = 1;
+    while (rank < shape.largest_rank()) rank *= 2;
+    const std::string key =
+        fmt::format("{} {} {} {} {} {} {} {}", text_of(arm.model), arm.data.batch, arm.data.sequence, arm.data.held_out_windows,
+                    shape.core, rank < 8 ? 8 : rank, arm.train.empty(), session.environment.backend);
+    const auto [found, is_new] = paces_.try_emplace(key);
+    if (is_new) found->second = measure_pace(*session.materials, arm, session.backend, session.jobs, session.threads);
+    return found->second;
+  }
+
+ private:
+  std::map<std::string, Pace> paces_;
+};
+
+struct Estimate {
+  double seconds = 0;          // of trials
+  double base_seconds = 0;     // of bases, at most
+  std::set<std::string> seen;  // trials and bases that are counted already
+};
+
+void print_bases(const Session& session, Paces& paces, Estimate& estimate) {
   for (const PlannedBase& base : session.plan.bases) {
     const bool cached = !base.recipe->file.empty() || session.cache.has("base", base.identity);
-    if (!cached) flop += base.cost.flop;
+    if (!cached && estimate.seen.insert(base.hash).second) {
+      // A step of a base has three products a weight, on all processors: what a trial's has with weight gradients on one job's.
+      const Pace& pace = paces.of(session, session.experiment.arms.front());
+      const DataSpec &own = base.recipe->data, &arms = session.experiment.arms.front().data;
+      const double tokens = static_cast<double>(own.batch * own.sequence) / static_cast<double>(arms.batch * arms.sequence);
+      estimate.base_seconds += static_cast<double>(base.cost.steps) * (pace.step + pace.weights) * tokens / session.jobs;
+    }
     std::cout << fmt::format("base {}{}: {}\n", base.recipe->name, base.draw ? fmt::format(" (draw {})", base.draw) : "",
                              !base.recipe->file.empty() ? "from " + base.recipe->file
                              : cached                   ? "cached"
@@ -62,22 +95,53 @@ void plan(const SessionOptions& options) {
                                                                       *base.recipe->until_loss, base.recipe->steps)
                                                         : fmt::format("to be trained for {} steps", base.recipe->steps));
   }
+}
+
+void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
+  const TrialStore store(session.cache.root());
+  const Environment& e = session.environment;
+  std::cout << fmt::format("{}  (run {})\n", session.experiment.name, session.plan.run_hash);
+  std::cout << fmt::format("backend {} ({} {}, {}), {} trial{} at a time with {} thread{} each\n\n", e.backend, e.library,
+                           e.library_version, e.kernel, e.jobs, e.jobs == 1 ? "" : "s", e.threads, e.threads == 1 ? "" : "s");
+  print_bases(session, paces, estimate);
   std::cout << "\n";
   for (const Arm& arm : session.experiment.arms) print_arm(session, arm);
 
-  std::size_t kept = 0;
+  std::size_t kept = 0, elsewhere = 0;
+  double flop = 0, seconds = 0;
   std::map<std::string, const PlannedTrial*> distinct;
   for (const PlannedTrial& t : session.plan.trials) distinct.emplace(t.hash, &t);
   for (const auto& [hash, trial] : distinct) {
-    if (store.has(hash))
+    if (store.has(hash)) {
       ++kept;
-    else
+    } else if (!estimate.seen.insert(hash).second) {
+      ++elsewhere;
+    } else {
       flop += trial->cost.flop;
+      seconds += seconds_of(paces.of(session, *trial->arm), *trial) / session.jobs;
+    }
   }
-  std::cout << fmt::format("\n{} bases x {} arms x {} seeds = {} trials, {} of them distinct, {} already in the cache\n",
-                           session.plan.bases.size(), session.experiment.arms.size(), session.experiment.seeds.size(),
-                           session.plan.trials.size(), distinct.size(), kept);
-  std::cout << fmt::format("left to compute: at most {:.3g} TFLOP\n", flop / 1e12);
+  std::cout << fmt::format("\n{} bases x {} arms = {} trials, {} of them distinct, {} already in the cache{}\n",
+                           session.plan.bases.size(), session.experiment.arms.size(), session.plan.trials.size(), distinct.size(),
+                           kept, elsewhere ? fmt::format(", {} computed by an experiment before", elsewhere) : "");
+  std::cout << fmt::format("left to compute: {:.3g} TFLOP in trials, about {}\n", flop / 1e12, duration(seconds));
+  estimate.seconds += seconds;
+}
+
+void plan(SessionOptions options) {
+  const auto say = [](std::string_view what) { std::cerr << what << "\n"; };
+  Paces paces;
+  Estimate estimate;
+  const auto series = read_series(options.manifest);
+  for (const std::string& manifest : series ? series->manifests : std::vector<std::string>{options.manifest}) {
+    options.manifest = manifest;
+    const Session session(options, say);
+    if (series && manifest != series->manifests.front()) std::cout << "\n";
+    print_plan(session, paces, estimate);
+  }
+  if (series)
+    std::cout << fmt::format("\n{} experiments: about {} in trials\n", series->manifests.size(), duration(estimate.seconds));
+  if (estimate.base_seconds > 0) std::cout << fmt::format("and bases: at most {}\n", duration(estimate.base_seconds));
 }
 
 }  // namespace

@@ -34,13 +34,19 @@ constexpr const char* artifacts_come_from = "openblas";
 
 }  // namespace
 
-Session::Session(const SessionOptions& options, Cache::Announce announce) : cache(Cache::default_root(), std::move(announce)) {
+Session::Session(const SessionOptions& options, Cache::Announce heard)
+    : announce(std::move(heard)), cache(Cache::default_root(), [this](std::string_view what) {
+        if (announce) announce(what);
+      }) {
   LoadedExperiment loaded = read_experiment(options.manifest, settings_of(options));
   experiment = std::move(loaded.experiment);
   registry = std::move(loaded.registry);
 
   const int processors = available_processors();
-  const std::size_t trials = experiment.arms.size() * experiment.bases.size() * experiment.seeds.size();
+  std::size_t trials = 0;  // at least so many: a base may have several draws
+  for (const Arm& arm : experiment.arms)
+    trials +=
+        experiment.bases.size() * std::min(experiment.seeds.size(), static_cast<std::size_t>(arm.seeds.value_or(1'000'000)));
   jobs = options.jobs.value_or(std::max(1, processors / options.threads.value_or(1)));
   jobs = std::max(1, std::min(jobs, static_cast<int>(std::min<std::size_t>(trials, 1024))));
   threads = options.threads.value_or(std::max(1, processors / jobs));

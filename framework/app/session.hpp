@@ -25,7 +25,9 @@ struct SessionOptions {
 
 struct Session {
   Session(const SessionOptions& options, Cache::Announce announce);
+  Session(const Session&) = delete;  // the cache announces through it
 
+  Cache::Announce announce;  // who hears of what is being made; may be changed
   Experiment experiment;
   std::shared_ptr<Registry> registry;
   Cache cache;

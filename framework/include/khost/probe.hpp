@@ -97,6 +97,11 @@ class NullDraw : public Records {
   virtual const TrialInfo& trial() const = 0;   // shapes, ranks and steps; its seed is the draw's number
   virtual const Signals& declared() const = 0;  // by this probe
   virtual Random& random() = 0;                 // this draw's own stream
+  // One of `size` results of make(), picked by this draw's stream: for what is dear to draw and needed for many matrices of one
+  // shape. The pool is made once for all draws of the probe, each entry with a stream of its own; `name` must tell all that
+  // make() depends on.
+  using Make = std::function<std::vector<double>(Random&)>;
+  virtual const std::vector<double>& pick(const std::string& name, std::int64_t size, const Make& make) = 0;
 
  protected:
   ~NullDraw() = default;

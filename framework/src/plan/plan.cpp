@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "khost/hash.hpp"
 
@@ -160,21 +161,32 @@ class Planner {
     planned.identity.set("needs", std::move(needs));
     planned.cost.steps = shape.steps;
     const auto recorded = static_cast<std::int64_t>(arm.record_at.size());
-    planned.cost.evaluations = 2 + recorded + (2 + recorded) * arm.data.held_out_windows / arm.data.batch;
+    planned.cost.evaluations = 2 + recorded;
+    planned.cost.held_outs = arm.data.held_out_windows > 0 ? 1 + recorded : 0;  // the base's own is shared by all trials
+    if (arm.adapter && arm.adapter->basis == "gradient") planned.cost.gradients = 1, planned.cost.decompositions = 1;
+    std::set<std::int64_t> weight_steps;
     Json::List probes;
     for (const Component& c : arm.probes) {
       const Signals signals = describe(materials_.registry().get(Kind::probe, c.plugin), &c.config).signals;
       planned.cost.evaluations += signals.evaluation_count;
       planned.cost.gradients += signals.gradient_count;
+      planned.cost.decompositions += signals.decomposition_count;
+      for (const Signals::Need& need : signals.needs)
+        for (std::int64_t step = 0; need.name == "weight.grad" && step < shape.steps; ++step)
+          if (need.when.includes(step)) weight_steps.insert(step);
       Json probe = component(Kind::probe, c);
       probe.set("name", c.name);  // its random streams are named by it
       probes.push_back(std::move(probe));
     }
     planned.identity.set("probes", std::move(probes));
     const double forward = forward_flop(*shape.model, arm.data, shape.matrices);
+    if (arm.train.empty()) planned.cost.weight_steps = static_cast<std::int64_t>(weight_steps.size());
     const double pass = arm.train.empty() ? 2 : 3;  // weight gradients are a product of their own
-    planned.cost.flop = forward * (pass * static_cast<double>(planned.cost.steps) +
-                                   static_cast<double>(2 * planned.cost.gradients + planned.cost.evaluations));
+    const std::int64_t windows = planned.cost.held_outs * arm.data.held_out_windows;
+    planned.cost.flop =
+        forward * (pass * static_cast<double>(planned.cost.steps) +
+                   static_cast<double>(2 * planned.cost.gradients + planned.cost.weight_steps + planned.cost.evaluations) +
+                   static_cast<double>(windows) / static_cast<double>(arm.data.batch));
     planned.hash = sha256(planned.identity.canonical());
     return planned;
   }

@@ -11,10 +11,13 @@ namespace khost {
 
 // In passes over one batch of the arm, and in floating-point operations.
 struct Cost {
-  std::int64_t steps = 0;        // forward, backward, update
-  std::int64_t evaluations = 0;  // forward only
-  std::int64_t gradients = 0;    // forward and backward, outside training
-  double flop = 0;
+  std::int64_t steps = 0;         // forward, backward, update
+  std::int64_t weight_steps = 0;  // of these, with weight gradients that nothing but probes asks for
+  std::int64_t evaluations = 0;   // forward only
+  std::int64_t held_outs = 0;     // forward over all held-out windows
+  std::int64_t gradients = 0;     // forward and backward, outside training
+  double decompositions = 0;      // of all adaptable matrices
+  double flop = 0;                // of the passes
 };
 
 struct PlannedBase {

@@ -1,0 +1,159 @@
+#include "execute.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "artifact/file.hpp"
+#include "engine/prepare.hpp"
+#include "engine/runner.hpp"
+#include "manifest/record_path.hpp"
+#include "report/progress.hpp"
+#include "store/trial_store.hpp"
+
+namespace khost {
+
+namespace {
+
+volatile std::sig_atomic_t interruptions = 0;
+
+// The first Ctrl-C ends the run between two steps, with everything kept that is finished; the second ends the process.
+extern "C" void on_interrupt(int signal) {
+  interruptions = interruptions + 1;
+  std::signal(signal, SIG_DFL);
+}
+
+std::string base_line(const PlannedBase& base, const BaseProgress& p) {
+  std::string text = fmt::format("base {}: step {}/{}", base.recipe->name, p.step, p.steps);
+  if (p.step > 0) text += fmt::format(", loss {:.4f}", p.loss);
+  if (base.recipe->until_loss)
+    text += fmt::format(", calibration {:.4f} (until {:.4f})", p.calibration, *base.recipe->until_loss);
+  return text;
+}
+
+// Files that trials left behind, under the names the run gives them: trace-<base>-<arm>-<seed>.safetensors.
+void collect_artifacts(const TrialStore& store, const std::vector<TrialResult>& trials, const std::string& folder) {
+  namespace fs = std::filesystem;
+  for (const TrialResult& t : trials)
+    for (const std::string& file : t.artifacts) {
+      const fs::path source = fs::path(store.folder(t.hash)) / file;
+      const std::string base = t.key.base + (t.key.draw ? "." + std::to_string(t.key.draw) : "");
+      const fs::path target =
+          fs::path(folder) / "artifacts" /
+          fmt::format("{}-{}-{}-{}{}", source.stem().string(), base, t.key.arm, t.key.seed, source.extension().string());
+      fs::create_directories(target.parent_path());
+      fs::remove(target);
+      std::error_code linked;
+      fs::create_hard_link(source, target, linked);  // across file systems: a copy
+      if (linked) fs::copy_file(source, target);
+    }
+}
+
+std::vector<Definition> definitions_of(const Session& session) {
+  std::vector<Definition> all;
+  for (const Arm& arm : session.experiment.arms)
+    for (const Component& c : arm.probes)
+      for (const Signals::Emit& emit : describe(session.registry->get(Kind::probe, c.plugin), &c.config).signals.emits) {
+        const RecordName name = record_name(c, emit.name);
+        if (std::ranges::none_of(all, [&](const Definition& d) { return d.probe == name.probe && d.name == name.name; }))
+          all.push_back({name.probe, name.name, emit.unit, emit.doc});
+      }
+  return all;
+}
+
+}  // namespace
+
+bool interrupted() { return interruptions > 0; }
+
+void catch_interruptions() {
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+}
+
+Executed execute(Session& session, const std::string& out) {
+  const auto begun = std::chrono::steady_clock::now();
+  // Messages of what is prepared come before there are trials to show progress of.
+  Progress* shown = nullptr;
+  const auto say = [&](std::string_view text) {
+    if (shown)
+      shown->message(text);
+    else
+      std::cerr << text << "\n";
+  };
+  session.announce = [&](std::string_view what) { say(what); };
+  for (const std::string& warning : session.experiment.warnings) say("warning: " + warning);
+  auto published = read_published(session.experiment.published);
+  const std::string folder = out.empty() ? "runs/" + session.experiment.name + "/" + session.plan.run_hash : out;
+  std::error_code made;
+  std::filesystem::create_directories(folder + "/artifacts", made);
+  if (made)
+    throw Error(ErrorKind::usage, "the run's folder " + folder + " cannot be made: " + made.message())
+        .hint("--out names another folder");
+  write_file_atomically(folder + "/resolved.manifest", session.experiment.resolved.pretty() + "\n");
+
+  const Environment& e = session.environment;
+  say(fmt::format("{}: {} trials, backend {} ({} {}, {}), {} at a time with {} thread{} each", session.experiment.name,
+                  session.plan.trials.size(), e.backend, e.library, e.library_version, e.kernel, e.jobs, e.threads,
+                  e.threads == 1 ? "" : "s"));
+
+  Progress progress(static_cast<int>(session.plan.trials.size()), session.jobs);
+  shown = &progress;
+  const LogThrough through(progress);
+  const TrialStore store(session.cache.root());
+  const auto artifact_backend = session.artifact_backend.make(session.artifact_threads);
+  Bases bases(
+      session.experiment, *session.materials, session.cache, *artifact_backend,
+      [&](const PlannedBase& base, const BaseProgress& p) {
+        if (p.step % 25 == 0) progress.message(base_line(base, p));
+      },
+      interrupted);
+  const TrialContext context{session.experiment, *session.materials, session.plan, bases};
+  prepare(context, session.artifact_threads, [&](const PlannedTrial& t) { return store.has(t.hash); });
+
+  RunnerHooks hooks;
+  hooks.find = [&](const std::string& hash) { return store.load(hash); };
+  hooks.begin = [&](const std::string& hash) { return store.begin(hash); };
+  hooks.keep = [&](const std::string& temporary, const TrialResult& result) { store.keep(temporary, result); };
+  hooks.discard = [&](const std::string& temporary) { store.discard(temporary); };
+  hooks.started = [&](int job, const PlannedTrial& t) { progress.start(job, t.key, session.materials->arm(*t.arm).steps); };
+  hooks.stepped = [&](int job, std::int64_t step, double loss) { progress.step(job, step, loss); };
+  hooks.finished = [&](int job, const TrialResult& result) { progress.finish(job, result); };
+  hooks.interrupted = interrupted;
+  RunnerOutcome outcome = run_trials(context, session.backend, session.jobs, session.threads, hooks);
+  progress.close();
+  shown = nullptr;
+
+  if (outcome.interrupted)
+    throw Error(ErrorKind::interrupted,
+                fmt::format("interrupted with {} of {} trials finished", outcome.trials.size(), session.plan.trials.size()))
+        .hint("finished trials are kept; the same command goes on from there");
+
+  Executed executed{{session.experiment.name, session.experiment.title, session.plan.run_hash, folder, e,
+                     std::move(outcome.trials), definitions_of(session)},
+                    std::move(published),
+                    {},
+                    0,
+                    0};
+  const Run& run = executed.run;
+  collect_artifacts(store, run.trials, folder);
+  write_summary(folder + "/summary.json", run, executed.published);
+  write_records_csv(folder + "/records.csv", run);
+  write_report_md(folder + "/report.md", run, executed.published);
+  for (const PlannedBase& base : session.plan.bases)
+    if (std::string line = bases.summary(base); !line.empty()) executed.bases.push_back(std::move(line));
+  executed.failed = std::ranges::count(run.trials, std::string("failed"), &TrialResult::status);
+  executed.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  return executed;
+}
+
+void print(const Executed& executed) {
+  std::cout << figure_table(executed.run, executed.published, 100) << "\n";
+  for (const std::string& line : executed.bases) std::cout << "base " << line << "\n";
+  std::cout << "run folder: " << executed.run.folder << "\n";
+}
+
+}  // namespace khost

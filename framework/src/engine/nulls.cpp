@@ -1,0 +1,148 @@
+#include "engine/nulls.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <mutex>
+#include <set>
+
+#include "khost/parallel.hpp"
+#include "khost/probe.hpp"
+#include "khost/safetensors.hpp"
+#include "manifest/record_path.hpp"
+#include "plugin/call.hpp"
+
+namespace khost {
+
+namespace {
+
+constexpr int null_numerics = 1;
+
+// Results that all draws of a probe share; see NullDraw::pick().
+class Pools {
+ public:
+  explicit Pools(std::string instance) : instance_(std::move(instance)) {}
+
+  const std::vector<std::vector<double>>& get(const std::string& name, std::int64_t size, const NullDraw::Make& make) {
+    const std::lock_guard lock(mutex_);  // others wait: they would need it too
+    auto& pool = pools_[name];
+    for (auto i = static_cast<std::int64_t>(pool.size()); i < size; ++i) {
+      Random random(static_cast<std::uint64_t>(i), instance_, "null pool " + name);
+      pool.push_back(make(random));
+    }
+    return pool;
+  }
+
+ private:
+  std::string instance_;
+  std::mutex mutex_;
+  std::map<std::string, std::vector<std::vector<double>>> pools_;  // a std::map's entries stay where they are
+};
+
+class Draw final : public NullDraw {
+ public:
+  Draw(const TrialInfo& info, const Signals& declared, const Component& component, Pools& pools)
+      : info_(info), declared_(declared), component_(component), pools_(pools), random_(info.seed, component.name, "null") {}
+
+  const TrialInfo& trial() const override { return info_; }
+  const Signals& declared() const override { return declared_; }
+  Random& random() override { return random_; }
+  const std::vector<double>& pick(const std::string& name, std::int64_t size, const Make& make) override {
+    const auto& pool = pools_.get(name, size, make);
+    return pool[random_.below(pool.size())];
+  }
+  void record(std::string_view name, double value) override {
+    const Signals::Null* null = declared_.null_of(name);
+    if (!null || !null->drawn) return;  // a probe that runs as it would in a trial also makes records without a null
+    const RecordName full = record_name(component_, name);
+    if (!records.emplace(full.probe + "/" + full.name, value).second)
+      throw Error(ErrorKind::plugin, "the record '" + std::string(name) + "' was made twice in one draw of its null");
+  }
+  void record(std::string_view, std::int64_t, double) override {}
+
+  std::map<std::string, double> records;
+
+ private:
+  const TrialInfo& info_;
+  const Signals& declared_;
+  const Component& component_;
+  Pools& pools_;
+  Random random_;
+};
+
+using Drawn = std::map<std::string, std::vector<float>>;
+
+Drawn draw_all(const Plugin& plugin, const Component& component, const Signals& declared, const TrialInfo& info, int count) {
+  Pools pools(component.name);
+  std::vector<std::map<std::string, double>> each(static_cast<std::size_t>(count));
+  parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      TrialInfo own = info;
+      own.seed = static_cast<std::uint64_t>(i);
+      Draw draw(own, declared, component, pools);
+      const auto probe = create<Probe>(plugin, component.config);
+      call_plugin("probe '" + component.name + "' in null, draw " + std::to_string(i), [&] { probe->null(draw); });
+      each[static_cast<std::size_t>(i)] = std::move(draw.records);
+    }
+  });
+  std::set<std::string> names;
+  for (const auto& records : each)
+    for (const auto& [name, value] : records) names.insert(name);
+  Drawn out;
+  for (const std::string& name : names) {
+    auto& values = out[name];
+    for (const auto& records : each) {
+      const auto found = records.find(name);
+      values.push_back(found == records.end() ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>(found->second));
+    }
+  }
+  return out;
+}
+
+Json recipe_of(const Plugin& plugin, const Component& component, const TrialInfo& info, int count) {
+  Json::List matrices;
+  for (const AdaptedMatrix& m : info.matrices)
+    matrices.push_back(Json::List{m.name, m.rows, m.cols, m.rank, static_cast<std::int64_t>(m.layer)});
+  return Json::object({{"plugin", component.plugin},
+                       {"name", component.name},  // its streams are named by it
+                       {"config", component.config},
+                       {"numerics", static_cast<std::int64_t>(plugin.descriptor->numerics)},
+                       {"khost", null_numerics},
+                       {"matrices", std::move(matrices)},
+                       {"steps", info.steps},
+                       {"batch", info.batch},
+                       {"sequence", info.sequence},
+                       {"core", info.core},
+                       {"draws", count}});
+}
+
+}  // namespace
+
+NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, int count) {
+  const ArmShape& shape = materials.arm(arm);
+  const TrialInfo info{
+      "",        "", 0, 0, shape.steps, arm.data.batch, arm.data.sequence, shape.matrices, arm.adapter ? arm.adapter->basis : "",
+      shape.core};
+  NullDraws out;
+  out.count = count;
+  for (const Component& component : arm.probes) {
+    const Plugin& plugin = materials.registry().get(Kind::probe, component.plugin);
+    const Signals declared = describe(plugin, &component.config).signals;
+    if (std::ranges::none_of(declared.nulls, &Signals::Null::drawn)) continue;
+    const Json recipe = recipe_of(plugin, component, info, count);
+    const std::string path = cache.get("null", recipe, "null of " + arm.name + "/" + component.name, [&](const std::string& to) {
+      const Drawn drawn = draw_all(plugin, component, declared, info, count);
+      std::vector<NamedArray> arrays;
+      for (const auto& [name, values] : drawn)
+        arrays.push_back({name, {DType::f32, values.data(), {static_cast<std::int64_t>(values.size())}}});
+      write_safetensors(to, arrays, {{"khost", "null draws"}, {"recipe", recipe.canonical()}});
+    });
+    const SafetensorsFile file(path);
+    for (const std::string& name : file.names()) {
+      const auto values = file.get(name).f32();
+      out.records[name].assign(values.begin(), values.end());
+    }
+  }
+  return out;
+}
+
+}  // namespace khost

@@ -1,0 +1,163 @@
+#include "engine/pace.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <barrier>
+#include <chrono>
+#include <cmath>
+#include <thread>
+
+#include "engine/adapters.hpp"
+#include "engine/batches.hpp"
+#include "khost/spectral.hpp"
+
+namespace khost {
+
+namespace {
+
+constexpr int repeats = 3;
+
+std::shared_ptr<const CutBasis> any_basis(const ArmShape& shape, Random& random) {
+  auto basis = std::make_shared<CutBasis>();
+  for (const AdaptedMatrix& m : shape.matrices) {
+    Basis& b = basis->emplace_back();
+    b.m = m.rows, b.n = m.cols, b.rank = m.rank;
+    b.U.resize(static_cast<std::size_t>(m.rows * m.rank)), b.V.resize(static_cast<std::size_t>(m.cols * m.rank));
+    random.normal(b.U, 1 / std::sqrt(static_cast<double>(m.rows)));
+    random.normal(b.V, 1 / std::sqrt(static_cast<double>(m.cols)));
+  }
+  return basis;
+}
+
+// One trial's worth of programs on random weights and tokens; its times are those of the slowest of all that run beside it.
+class Runner {
+ public:
+  Runner(const Materials& materials, const Arm& arm, const Weights& weights, Backend& backend)
+      : materials_(materials),
+        arm_(arm),
+        shape_(materials.arm(arm)),
+        random_(1, "pace", "values"),
+        adapters_(any_basis(shape_, random_), shape_.matrices, shape_.core) {
+    const bool weights_too = !arm.train.empty();
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < weights.values.size(); ++i) {
+      const Parameter& p = weights.parameters[i];
+      if (p.adaptable) gradients_.emplace_back(p.shape);
+      const AdapterSlot* adapter = p.adaptable ? adapters_.slot(next++) : nullptr;
+      slots_.push_back({p, const_cast<float*>(weights.values[i].data()), p.adaptable ? gradients_.back().data() : nullptr,
+                        adapter, !weights_too});
+    }
+    for (std::int64_t i = 0; i < 8 * arm.data.sequence; ++i)
+      tokens_.push_back(
+          static_cast<std::int32_t>(random_.below(static_cast<std::uint64_t>(materials.data(arm.data).vocabulary()))));
+    const auto begun = std::chrono::steady_clock::now();
+    program_ = std::make_unique<Program>(*shape_.model->model, slots_, arm.data.batch, arm.data.sequence, backend);
+    held_out_ = std::make_unique<Program>(*shape_.model->model, slots_, held_out_batch(), arm.data.sequence, backend);
+    adapters_.apply(adapters_.alphas());
+    pace_.set_up = since(begun);
+  }
+
+  // In step with the others: all of them compute the same at the same time.
+  template <class Barrier>
+  void measure(Barrier& barrier) {
+    const Shape shape = {arm_.data.batch, arm_.data.sequence};
+    std::vector<std::int32_t> ids(static_cast<std::size_t>(element_count(shape)));
+    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = tokens_[i % tokens_.size()];
+    const auto pass = [&](Program::Gradients gradients) {
+      program_->forward(ids, ids, gradients);
+      if (gradients != Program::Gradients::none) program_->backward();
+    };
+    const auto timed = [&](auto&& what) {
+      what();  // warm
+      barrier.arrive_and_wait();
+      const auto begun = std::chrono::steady_clock::now();
+      for (int i = 0; i < repeats; ++i) what();
+      return since(begun) / repeats;
+    };
+    pace_.forward = timed([&] { pass(Program::Gradients::none); });
+    const double alpha = timed([&] { pass(Program::Gradients::alpha); });
+    const double all = timed([&] { pass(Program::Gradients::alpha_and_weights); });
+    pace_.step = arm_.train.empty() ? alpha : all;
+    pace_.weights = arm_.train.empty() ? all - alpha : 0;
+    if (arm_.data.held_out_windows == 0) return;
+    ids.resize(static_cast<std::size_t>(held_out_batch() * arm_.data.sequence));
+    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = tokens_[i % tokens_.size()];
+    pace_.held_out = timed([&] { held_out_->forward(ids, ids, Program::Gradients::none); }) *
+                     static_cast<double>(arm_.data.held_out_windows / held_out_batch());
+  }
+
+  const Pace& pace() const { return pace_; }
+
+ private:
+  static double since(std::chrono::steady_clock::time_point begun) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  }
+  std::int64_t held_out_batch() const {
+    return WindowSet(materials_.data(arm_.data), Part::held_out, std::max<std::int64_t>(1, arm_.data.held_out_windows),
+                     arm_.data.sequence)
+        .batch();
+  }
+
+  const Materials& materials_;
+  const Arm& arm_;
+  const ArmShape& shape_;
+  Random random_;
+  Adapters adapters_;
+  std::vector<Tensor> gradients_;
+  std::vector<WeightSlot> slots_;
+  std::vector<std::int32_t> tokens_;
+  std::unique_ptr<Program> program_, held_out_;
+  Pace pace_;
+};
+
+}  // namespace
+
+Pace measure_pace(const Materials& materials, const Arm& arm, const BackendChoice& backend, int jobs, int threads) {
+  const Weights weights = draw_weights(materials.arm(arm).model->parameters, 1);
+  std::barrier barrier(jobs);
+  std::vector<Pace> paces(static_cast<std::size_t>(jobs));
+  std::vector<std::exception_ptr> failures(paces.size());
+  const auto one = [&](int job) {
+    try {
+      omp_set_num_threads(threads);
+      const auto own = backend.make(threads);
+      Runner runner(materials, arm, weights, *own);
+      runner.measure(barrier);
+      paces[static_cast<std::size_t>(job)] = runner.pace();
+    } catch (...) {
+      failures[static_cast<std::size_t>(job)] = std::current_exception();
+      barrier.arrive_and_drop();
+    }
+  };
+  std::vector<std::thread> others;
+  for (int job = 1; job < jobs; ++job) others.emplace_back(one, job);
+  one(0);
+  for (std::thread& t : others) t.join();
+  for (const auto& failure : failures)
+    if (failure) std::rethrow_exception(failure);
+  Pace mean;
+  for (const Pace& p : paces) {
+    const double share = 1.0 / jobs;
+    mean.step += share * p.step, mean.weights += share * p.weights, mean.forward += share * p.forward;
+    mean.held_out += share * p.held_out, mean.set_up += share * p.set_up;
+  }
+  // One decomposition of every matrix, on one thread.
+  const auto begun = std::chrono::steady_clock::now();
+  omp_set_num_threads(threads);
+  for (std::size_t i = 0; i < weights.parameters.size(); ++i) {
+    const Parameter& p = weights.parameters[i];
+    if (p.adaptable) svd_basis(weights.values[i].span(), p.shape[0], p.shape[1], 1);
+  }
+  mean.decomposition = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  return mean;
+}
+
+double seconds_of(const Pace& pace, const PlannedTrial& trial) {
+  const Cost& c = trial.cost;
+  const auto times = [](std::int64_t count, double each) { return static_cast<double>(count) * each; };
+  return pace.set_up + times(c.steps, pace.step) + times(c.weight_steps, pace.weights) + times(c.evaluations, pace.forward) +
+         times(c.gradients, pace.step) + times(c.held_outs, pace.held_out) + c.decompositions * pace.decomposition;
+}
+
+}  // namespace khost
