@@ -199,7 +199,7 @@ Basis svd_basis(std::span<const float> W, std::int64_t m, std::int64_t n, std::i
   Matrix& V = tall ? t.right : t.left;
   for (Eigen::Index j = 0; j < K; ++j) {
     Eigen::Index largest = 0;
-    V.col(j).cwiseAbs().maxCoeff(&largest);
+    V.col(j).cast<float>().cwiseAbs().maxCoeff(&largest);  // as stored: two that differ in double may be equal there
     if (V(largest, j) < 0) {
       V.col(j) = -V.col(j);
       U.col(j) = -U.col(j);
