@@ -7,9 +7,12 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <string>
+#include <utility>
 
 #include "khost/error.hpp"
+#include "khost/parallel.hpp"
 
 using namespace khost;
 using Matrix = Eigen::MatrixXd;
@@ -91,6 +94,106 @@ TEST_CASE("effective rank of flat, one-hot and two-level spectra") {
   CHECK(effective_rank(std::vector<double>{2e-200, 1e-200, 1e-200}) == doctest::Approx(std::pow(2.0, 1.5)));
   CHECK(std::isnan(effective_rank(std::vector<double>{0, 0})));
   CHECK(std::isnan(effective_rank(std::vector<double>{})));
+}
+
+TEST_CASE("the other estimators: n for n equal values, 1 for one, and in order for any spectrum") {
+  using Estimator = double (*)(std::span<const double>);
+  const Estimator all[] = {effective_rank, effective_rank_squared, participation_ratio, stable_rank};
+  for (const Estimator rank : all) {
+    CHECK(rank(std::vector<double>(37, 0.25)) == doctest::Approx(37));
+    CHECK(rank(std::vector<double>{0, 3, 0, 0}) == doctest::Approx(1));
+    CHECK(std::isnan(rank(std::vector<double>{0, 0})));
+    CHECK(std::isnan(rank(std::vector<double>{})));
+    for (const double scale : {1.0, 1e-200, 1e200}) {  // squares that a double cannot hold
+      CAPTURE(scale);
+      const std::vector<double> sigma{scale, 2 * scale, scale};  // squares 1, 4, 1
+      const double entropy = std::log(6.0) - 4 * std::log(4.0) / 6;
+      const double expected = rank == effective_rank           ? std::pow(2.0, 1.5)
+                              : rank == effective_rank_squared ? std::exp(entropy)
+                              : rank == participation_ratio    ? 36.0 / 18
+                                                               : 6.0 / 4;
+      CHECK(rank(sigma) == doctest::Approx(expected));
+    }
+  }
+  Random random(4, "test", "estimators");
+  for (int draw = 0; draw < 50; ++draw) {
+    std::vector<double> sigma(20);
+    for (double& s : sigma) s = std::exp(random.normal());
+    for (std::size_t i = 1; i < std::size(all); ++i) CHECK(all[i](sigma) < all[i - 1](sigma));
+  }
+}
+
+TEST_CASE("singular values agree with a Jacobi SVD; those of a null space are 0 but for rounding") {
+  const auto check = [](const std::vector<float>& W, std::int64_t m, std::int64_t n) {
+    CAPTURE(m);
+    CAPTURE(n);
+    const std::vector<double> sigma = singular_values(W, m, n);
+    const Eigen::VectorXd expected = Eigen::JacobiSVD<Matrix>(matrix(W, m, n)).singularValues();
+    REQUIRE(std::ssize(sigma) == std::min(m, n));
+    CHECK(std::is_sorted(sigma.rbegin(), sigma.rend()));
+    for (std::size_t k = 0; k < sigma.size(); ++k) {
+      const double want = expected(static_cast<Eigen::Index>(k)), scale = expected(0);
+      CHECK(std::abs(sigma[k] - want) <= (want > 1e-4 * scale ? 1e-12 : 1e-7) * scale);
+    }
+  };
+  // Around the blocks of the Gram kernel: 16 columns, 128 deep.
+  for (const auto& [m, n] : {std::pair{37, 23}, {23, 37}, {128, 16}, {129, 17}, {16, 300}, {1, 7}, {7, 1}, {1, 1}, {300, 65}})
+    check(gaussian(m, n), m, n);
+  check(low_rank(50, 31, 7), 50, 31);
+  check(low_rank(31, 290, 7), 31, 290);
+  check(std::vector<float>(12 * 9, 0.0f), 12, 9);
+  CHECK(singular_values({}, 0, 5).empty());
+  CHECK_THROWS_WITH_AS(singular_values(gaussian(6, 4), 6, 5), "singular_values: 24 values are not a matrix [6, 5]", Error);
+
+  auto broken = gaussian(6, 4);
+  broken[7] = std::numeric_limits<float>::infinity();
+  const auto good = gaussian(9, 30), identity = std::vector<float>{2, 0, 0, 2};
+  const std::vector<ArrayView> some{{DType::f32, good.data(), {9, 30}}, {DType::f32, identity.data(), {2, 2}}};
+  const auto both = spectra(some);
+  CHECK(both[0] == singular_values(good, 9, 30));
+  CHECK(both[1] == std::vector<double>{2, 2});
+  CHECK_THROWS_WITH_AS(spectra(std::vector<ArrayView>{some[0], {DType::f32, broken.data(), {6, 4}}}),
+                       "no singular values: entry [1, 3] of a matrix [6, 4] is inf", Error);
+}
+
+TEST_CASE("project gives U' W V, and of a smaller rank just its beginning") {
+  for (const auto& [m, n, width] : {std::array<std::int64_t, 3>{300, 70, 21}, {19, 290, 19}, {3, 2, 2}}) {
+    const auto W = gaussian(m, n), u = gaussian(m, width, 4), v = gaussian(n, width, 5);
+    const ArrayView G{DType::f32, W.data(), {m, n}}, U{DType::f32, u.data(), {m, width}}, V{DType::f32, v.data(), {n, width}};
+    const auto whole = project(G, U, V, width);
+    const Matrix expected = matrix(u, m, width).transpose() * matrix(W, m, n) * matrix(v, n, width);
+    double worst = 0;
+    for (std::int64_t i = 0; i < width; ++i)
+      for (std::int64_t j = 0; j < width; ++j)
+        worst = std::max(worst, std::abs(whole[static_cast<std::size_t>(i * width + j)] - expected(i, j)));
+    CHECK(worst < 1e-13 * expected.cwiseAbs().maxCoeff());
+    for (const std::int64_t K : {std::int64_t{1}, width / 2 + 1}) {
+      const auto part = project(G, U, V, K);
+      bool same = true;
+      for (std::int64_t i = 0; i < K; ++i)
+        for (std::int64_t j = 0; j < K; ++j)
+          same &= part[static_cast<std::size_t>(i * K + j)] == whole[static_cast<std::size_t>(i * width + j)];
+      CHECK(same);
+    }
+    CHECK_THROWS_AS(project(G, V, U, 1), Error);
+    CHECK_THROWS_AS(project(G, U, V, width + 1), Error);
+  }
+}
+
+TEST_CASE("tasks of unequal cost all run, and the lowest that failed is the one told of") {
+  std::vector<std::int64_t> costs;
+  for (std::int64_t i = 0; i < 57; ++i) costs.push_back(i * 37 % 11);
+  std::vector<int> runs(costs.size());
+  parallel_tasks(costs, [&](std::size_t i) { ++runs[i]; });
+  CHECK(runs == std::vector<int>(costs.size(), 1));
+  const auto failing = [&] {
+    parallel_tasks(costs, [&](std::size_t i) {
+      ++runs[i];
+      if (i % 10 == 3) throw Error(ErrorKind::trial, "task " + std::to_string(i));
+    });
+  };
+  CHECK_THROWS_WITH_AS(failing(), "task 3", Error);
+  CHECK(runs == std::vector<int>(costs.size(), 2));
 }
 
 TEST_CASE("svd_basis agrees with a Jacobi SVD for odd shapes") {

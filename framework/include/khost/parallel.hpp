@@ -1,7 +1,9 @@
 // Work split over the trial's threads, always the same way for the same size: results do not depend on timing.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 
 namespace khost {
@@ -15,6 +17,16 @@ void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
   parallel_ranges(
       n, grain, [](void* c, std::int64_t begin, std::int64_t end) { (*static_cast<std::remove_reference_t<F>*>(c))(begin, end); },
       &f);
+}
+
+// Calls body(context, i) once for each i < costs.size(), the dearest first, each on whichever thread is free: for tasks of
+// unequal size whose results do not depend on each other. All are run; then the exception of the lowest i that threw is rethrown.
+void run_tasks(std::span<const std::int64_t> costs, void (*body)(void*, std::size_t), void* context);
+
+template <class F>
+void parallel_tasks(std::span<const std::int64_t> costs, F&& f) {
+  run_tasks(
+      costs, [](void* c, std::size_t i) { (*static_cast<std::remove_reference_t<F>*>(c))(i); }, &f);
 }
 
 }  // namespace khost

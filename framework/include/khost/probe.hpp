@@ -1,6 +1,7 @@
 // Probes read signals and emit records; policies also change something.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -18,6 +19,16 @@ namespace khost {
 // A value that could not be computed (a standard deviation of zero, say): shown as missing, never as a number.
 inline constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 
+// Of the values that are not missing; missing when there are none.
+struct Mean {
+  double sum = 0;
+  std::int64_t n = 0;
+  void add(double value) {
+    if (!std::isnan(value)) sum += value, ++n;
+  }
+  double value() const { return n ? sum / static_cast<double>(n) : missing; }
+};
+
 // An adaptable matrix of this trial's model.
 struct AdaptedMatrix {
   std::string name;                           // "layer.0.attn.qkv"
@@ -34,6 +45,11 @@ struct TrialInfo {
   std::vector<AdaptedMatrix> matrices;   // all adaptable ones, in the model's parameter order
   std::string basis, core;               // of the adapter: "svd", "diagonal"; "" without one
 };
+
+// Steps of a manifest are counted from 1, as papers do: step 1 sees the gradient before any update, which is Step::index() 0.
+// These are the indices, for at(); and a usage Error that names those of them that the trial does not reach, for begin().
+std::vector<std::int64_t> indices_of_steps(std::vector<std::int64_t> steps);
+void require_steps(const TrialInfo& trial, const std::vector<std::int64_t>& steps);
 
 // Where records go. `name` must match one of the probe's declared emits; units are declared there.
 class Records {

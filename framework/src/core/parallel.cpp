@@ -3,7 +3,10 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
+#include <numeric>
+#include <vector>
 
 namespace khost {
 
@@ -29,6 +32,25 @@ void parallel_ranges(std::int64_t n, std::int64_t grain, void (*body)(void*, std
     }
   }
   if (failure) std::rethrow_exception(failure);
+}
+
+void run_tasks(std::span<const std::int64_t> costs, void (*body)(void*, std::size_t), void* context) {
+  std::vector<std::size_t> order(costs.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return costs[a] > costs[b]; });
+  std::vector<std::exception_ptr> failures(costs.size());
+  std::atomic<std::size_t> next = 0;
+  parallel_for(static_cast<std::int64_t>(costs.size()), 1, [&](std::int64_t, std::int64_t) {
+    for (std::size_t i = next++; i < order.size(); i = next++) {
+      try {
+        body(context, order[i]);
+      } catch (...) {
+        failures[order[i]] = std::current_exception();
+      }
+    }
+  });
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace khost

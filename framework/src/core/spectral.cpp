@@ -6,7 +6,9 @@
 #include <limits>
 #include <string>
 
+#include "core/products.hpp"
 #include "khost/error.hpp"
+#include "khost/parallel.hpp"
 #include "khost/tensor.hpp"
 
 namespace khost {
@@ -15,6 +17,19 @@ namespace {
 using Matrix = Eigen::MatrixXd;  // column-major
 using Vector = Eigen::VectorXd;
 using RowMajorF = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+void check_matrix(const char* who, std::span<const float> W, std::int64_t m, std::int64_t n) {
+  if (std::ssize(W) != m * n) {
+    throw Error(ErrorKind::plugin,
+                std::string(who) + ": " + std::to_string(W.size()) + " values are not a matrix " + text_of({m, n}));
+  }
+  const auto bad = std::find_if(W.begin(), W.end(), [](float w) { return !std::isfinite(w); });
+  if (bad != W.end()) {
+    const std::int64_t at = bad - W.begin();
+    throw Error(ErrorKind::trial, "no singular values: entry [" + std::to_string(at / n) + ", " + std::to_string(at % n) +
+                                      "] of a matrix " + text_of({m, n}) + " is " + std::to_string(*bad));
+  }
+}
 
 void check_rank(std::int64_t m, std::int64_t n, std::int64_t K) {
   if (K < 0 || K > std::min(m, n)) {
@@ -57,11 +72,15 @@ void fix_block_sizes() {
   static_cast<void>(done);
 }
 
-// The eigenvectors of the symmetric G, of which only the lower triangle is read, by descending eigenvalue.
-Matrix descending_eigenvectors(const Matrix& gram) {
-  const Eigen::SelfAdjointEigenSolver<Matrix> solver(gram);
+// Eigenvalues ascend, and vectors come with them when asked for. The Gram matrix is that of W's smaller side.
+Eigen::SelfAdjointEigenSolver<Matrix> eigen_of_gram(std::span<const float> W, std::int64_t m, std::int64_t n, int vectors) {
+  fix_block_sizes();
+  const std::int64_t c = std::min(m, n);
+  Matrix squares(c, c);  // symmetric: row-major and column-major are the same
+  gram(std::max(m, n), m >= n ? Factor{W.data(), nullptr, n, 1} : Factor{W.data(), nullptr, 1, n}, c, squares.data());
+  Eigen::SelfAdjointEigenSolver<Matrix> solver(squares, vectors);
   if (solver.info() != Eigen::Success) throw Error(ErrorKind::trial, "the eigenvalues of a Gram matrix did not converge");
-  return solver.eigenvectors().rowwise().reverse();
+  return solver;
 }
 
 // A [r, c] with r >= c. Right: the leading K right singular vectors [c, K]; left: the left ones [r, K].
@@ -70,16 +89,9 @@ struct Triplets {
   std::vector<double> sigma;
 };
 
-Triplets leading_triplets(const Matrix& A, Eigen::Index K) {
+// Of A and the eigenvectors of A'A by descending eigenvalue.
+Triplets leading_triplets(const Matrix& A, const Matrix& eigenvectors, Eigen::Index K) {
   const Eigen::Index r = A.rows(), c = A.cols();
-  fix_block_sizes();
-  // By slabs of rows, each of which stays in the processor's cache.
-  Matrix gram = Matrix::Zero(c, c);
-  for (Eigen::Index row = 0; row < r; row += 256) {
-    gram.selfadjointView<Eigen::Lower>().rankUpdate(A.middleRows(row, std::min<Eigen::Index>(256, r - row)).transpose());
-  }
-  const Matrix eigenvectors = descending_eigenvectors(gram);
-
   Triplets t{Matrix(r, K), eigenvectors.leftCols(K), std::vector<double>(static_cast<std::size_t>(K))};
   // A v for whole blocks of columns, whatever K: a product's last bits may depend on how many columns it has.
   constexpr Eigen::Index block = 16;
@@ -96,6 +108,17 @@ Triplets leading_triplets(const Matrix& A, Eigen::Index K) {
   return t;
 }
 
+constexpr double none = std::numeric_limits<double>::quiet_NaN();
+
+// (sigma / max sigma)^2: squares of what the square of a double could not hold.
+std::vector<double> relative_squares(std::span<const double> sigma) {
+  const double largest = sigma.empty() ? 0 : *std::max_element(sigma.begin(), sigma.end());
+  std::vector<double> out(sigma.begin(), sigma.end());
+  if (largest != 0)
+    for (double& s : out) s = s / largest * (s / largest);
+  return out;
+}
+
 std::vector<float> row_major_floats(const Matrix& Q) {
   std::vector<float> out(static_cast<std::size_t>(Q.size()));
   Eigen::Map<RowMajorF>(out.data(), Q.rows(), Q.cols()) = Q.cast<float>();
@@ -107,7 +130,7 @@ std::vector<float> row_major_floats(const Matrix& Q) {
 double effective_rank(std::span<const double> sigma) {
   double sum = 0;
   for (const double s : sigma) sum += s;
-  if (sum == 0) return std::numeric_limits<double>::quiet_NaN();
+  if (sum == 0) return none;
   double entropy = 0;
   for (const double s : sigma) {
     const double p = s / sum;
@@ -116,26 +139,67 @@ double effective_rank(std::span<const double> sigma) {
   return std::exp(entropy);
 }
 
+double effective_rank_squared(std::span<const double> sigma) { return effective_rank(relative_squares(sigma)); }
+
+double participation_ratio(std::span<const double> sigma) {
+  double squares = 0, fourths = 0;
+  for (const double s2 : relative_squares(sigma)) squares += s2, fourths += s2 * s2;
+  return squares == 0 ? none : squares * squares / fourths;
+}
+
+double stable_rank(std::span<const double> sigma) {
+  double squares = 0;
+  for (const double s2 : relative_squares(sigma)) squares += s2;
+  return squares == 0 ? none : squares;
+}
+
+std::vector<double> singular_values(std::span<const float> W, std::int64_t m, std::int64_t n) {
+  check_matrix("singular_values", W, m, n);
+  if (W.empty()) return {};
+  const Vector eigenvalues = eigen_of_gram(W, m, n, Eigen::EigenvaluesOnly).eigenvalues();
+  std::vector<double> sigma;
+  for (Eigen::Index i = eigenvalues.size(); i-- > 0;) sigma.push_back(std::sqrt(std::max(eigenvalues(i), 0.0)));  // rounding
+  return sigma;
+}
+
+std::vector<std::vector<double>> spectra(std::span<const ArrayView> matrices) {
+  std::vector<std::vector<double>> out(matrices.size());
+  std::vector<std::int64_t> costs;  // a product for every pair of the smaller side's vectors
+  for (const ArrayView& a : matrices) {
+    if (a.shape.size() != 2) throw Error(ErrorKind::plugin, "spectra: an array " + text_of(a.shape) + " is not a matrix");
+    costs.push_back(a.size() * std::min(a.shape[0], a.shape[1]));
+  }
+  parallel_tasks(costs,
+                 [&](std::size_t i) { out[i] = singular_values(matrices[i].f32(), matrices[i].shape[0], matrices[i].shape[1]); });
+  return out;
+}
+
+std::vector<double> project(const ArrayView& W, const ArrayView& U, const ArrayView& V, std::int64_t K) {
+  const auto fits = [&](const ArrayView& basis, std::size_t side) {
+    return basis.shape.size() == 2 && basis.shape[0] == W.shape[side] && basis.shape[1] >= K;
+  };
+  if (K < 0 || W.shape.size() != 2 || !fits(U, 0) || !fits(V, 1))
+    throw Error(ErrorKind::plugin, "project: " + std::to_string(K) + " columns of " + text_of(U.shape) + " and " +
+                                       text_of(V.shape) + " are not bases of a matrix " + text_of(W.shape));
+  const std::int64_t m = W.shape[0], n = W.shape[1];
+  std::vector<double> images(static_cast<std::size_t>(m * K)), out(static_cast<std::size_t>(K * K));
+  product(n, {W.f32().data(), nullptr, 1, n}, m, {V.f32().data(), nullptr, V.shape[1], 1}, K, images.data());
+  product(m, {U.f32().data(), nullptr, U.shape[1], 1}, K, {nullptr, images.data(), K, 1}, K, out.data());
+  return out;
+}
+
 Basis svd_basis(std::span<const float> W, std::int64_t m, std::int64_t n, std::int64_t K) {
   check_rank(m, n, K);
-  if (std::ssize(W) != m * n) {
-    throw Error(ErrorKind::plugin, "svd_basis: " + std::to_string(W.size()) + " values are not a matrix " + text_of({m, n}));
-  }
-  const auto bad = std::find_if(W.begin(), W.end(), [](float w) { return !std::isfinite(w); });
-  if (bad != W.end()) {
-    const std::int64_t at = bad - W.begin();
-    throw Error(ErrorKind::trial, "no singular values: entry [" + std::to_string(at / n) + ", " + std::to_string(at % n) +
-                                      "] of a matrix " + text_of({m, n}) + " is " + std::to_string(*bad));
-  }
+  check_matrix("svd_basis", W, m, n);
   const Eigen::Map<const RowMajorF> given(W.data(), m, n);
   const bool tall = m >= n;
   const Matrix A = tall ? Matrix(given.cast<double>()) : Matrix(given.transpose().cast<double>());
-  Triplets t = leading_triplets(A, K);
+  Triplets t = leading_triplets(A, eigen_of_gram(W, m, n, Eigen::ComputeEigenvectors).eigenvectors().rowwise().reverse(), K);
   Matrix& U = tall ? t.left : t.right;
   Matrix& V = tall ? t.right : t.left;
   for (Eigen::Index j = 0; j < K; ++j) {
     Eigen::Index largest = 0;
-    V.col(j).cwiseAbs().maxCoeff(&largest);
+    V.col(j).cast<float>().cwiseAbs().maxCoeff(&largest);  // as stored: two that differ in double may be equal there
     if (V(largest, j) < 0) {
       V.col(j) = -V.col(j);
       U.col(j) = -U.col(j);

@@ -169,7 +169,7 @@ std::vector<float> columns(std::span<const float> stored, std::int64_t rows, std
   return out;
 }
 
-constexpr int basis_numerics = 1;
+constexpr int basis_numerics = 2;
 
 }  // namespace
 

@@ -19,6 +19,21 @@ void Probe::null(NullDraw&) {}
 void Policy::resolve(const Upstream&, std::vector<std::int64_t>&) {}
 void Policy::before_step(StepPlan&) {}
 
+std::vector<std::int64_t> indices_of_steps(std::vector<std::int64_t> steps) {
+  for (std::int64_t& step : steps) --step;
+  return steps;
+}
+
+void require_steps(const TrialInfo& trial, const std::vector<std::int64_t>& steps) {
+  std::string beyond;
+  for (const std::int64_t step : steps)
+    if (step < 1 || step > trial.steps) beyond += (beyond.empty() ? "" : ", ") + std::to_string(step);
+  if (beyond.empty()) return;
+  throw Error(ErrorKind::usage,
+              "steps has " + beyond + ", but arm " + trial.arm + " takes steps 1 to " + std::to_string(trial.steps))
+      .hint("leave them out, or restrict the probe with \"arms\"");
+}
+
 const char* name_of(Part part) {
   switch (part) {
     case Part::train:

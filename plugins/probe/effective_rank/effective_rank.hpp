@@ -1,14 +1,18 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "khost/probe.hpp"
 #include "khost/schema.hpp"
 
 // In-basis effective rank of the gradient (paper 83): exp(-sum p ln p), p = sigma / sum sigma (Roy & Vetterli 2007), of
-// U diag(g) V'. U and V have orthonormal columns, so sigma = |dL/dalpha| and no decomposition is needed. Computed per step
-// and matrix; then averaged over matrices, then over steps: averaging |g| first would drive it towards K.
+// U dL/dC V'. U and V have orthonormal columns, so sigma is |dL/dalpha| of a diagonal core, where no decomposition is needed, and
+// the singular values of dL/dC of a block. Factors U, alpha, V that train do not stay orthonormal: refused. Computed per step and
+// matrix; then averaged over matrices, then over steps: averaging |g| first would drive it towards K. Matrices without an adapter
+// have no gradient of alpha and do not count.
 class EffectiveRank : public khost::Probe {
  public:
   struct Config {
@@ -23,13 +27,14 @@ class EffectiveRank : public khost::Probe {
   void conclude(khost::Trial& trial) override;
 
  private:
-  struct Mean {
-    double sum = 0;
-    int n = 0;
-    void add(double value);
-    double value() const { return n ? sum / n : khost::missing; }
+  struct Place {
+    int layer = -1;  // -1: the embedding
+    std::int64_t K = 0;
   };
-  std::vector<int> layers_;  // of each matrix; -1: the embedding
-  Mean all_, embedding_;
-  std::vector<Mean> by_layer_;
+  std::map<std::string, Place, std::less<>> places_;  // of the matrices with an adapter, by name
+  // Over steps.
+  khost::Mean all_, embedding_, per_K_, squared_, participation_, stable_;
+  std::vector<khost::Mean> by_layer_;
+  double first_ = khost::missing, last_ = khost::missing;  // of the first and the last measured step
+  bool begun_ = false;
 };

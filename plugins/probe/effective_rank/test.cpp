@@ -5,6 +5,8 @@
 #include "effective_rank.hpp"
 #include "khost/random.hpp"
 #include "khost/testing.hpp"
+#include "message.hpp"
+#include "reference_trial.hpp"
 
 using khost::testing::FakeTrial;
 
@@ -21,6 +23,56 @@ TEST_CASE("a flat gradient has rank K, a one-hot rank 1, a zero one none") {
   CHECK(trial.records.at("in_basis/layer0") == doctest::Approx(1));
   CHECK(trial.records.at("in_basis/layer1") == doctest::Approx(2.5));
   CHECK(trial.records.at("in_basis/embedding") == doctest::Approx(4));
+  CHECK(trial.records.at("in_basis/spread") == doctest::Approx(1.5));
+  CHECK(trial.records.at("in_basis/first") == doctest::Approx(7 / 3.0));
+  CHECK(trial.records.at("in_basis/last") == doctest::Approx(2));
+  CHECK(trial.records.at("in_basis/drift") == doctest::Approx(-1 / 3.0));
+  CHECK(trial.records.at("in_basis/per_K") == doctest::Approx((7 / 3.0 + 2) / 2 / 4));
+}
+
+TEST_CASE("a matrix without an adapter shifts nothing: gradients are told apart by name") {
+  FakeTrial trial({{"tok_emb", 9, 7, 0, -1}, {"a", 9, 7, 2, 0}, {"b", 8, 8, 3, 1}});
+  EffectiveRank probe({});
+  probe.begin(trial.info());
+  const std::vector<float> a{1, 1}, b{0, 0, 4};
+  trial.signals.insert_or_assign(
+      "alpha.grad", khost::Signal({{"a", {khost::DType::f32, a.data(), {2}}}, {"b", {khost::DType::f32, b.data(), {3}}}}));
+  trial.step(probe, 0, "unused", {}, {});
+  probe.conclude(trial);
+  CHECK(trial.records.at("in_basis/layer0") == doctest::Approx(2));
+  CHECK(trial.records.at("in_basis/layer1") == doctest::Approx(1));
+  CHECK(trial.records.at("in_basis/per_K") == doctest::Approx((1 + 1 / 3.0) / 2));
+  CHECK(std::isnan(trial.records.at("in_basis/embedding")));
+}
+
+TEST_CASE("factors have no in-basis spectrum: refused before the first step") {
+  FakeTrial trial({{"a", 9, 7, 4, 0}});
+  trial.info().core = "factors";
+  const std::string message = message_of([&] { EffectiveRank({}).begin(trial.info()); });
+  CHECK(message.find("arm arm trains U and V") == 0);
+  CHECK(message.find("use true_effective_rank") != std::string::npos);
+}
+
+TEST_CASE("ranks agree with NumPy's SVD of U dC V', from tests/reference/effective_rank.py") {
+  const khost::Json reference = reference_json("effective_rank");
+  for (const char* core : {"diagonal", "block"}) {
+    CAPTURE(core);
+    FakeTrial trial(matrices_of(reference.at("matrices")));
+    trial.info().core = core;
+    EffectiveRank probe({});
+    probe.begin(trial.info());
+    std::vector<khost::Shape> shapes;
+    for (const auto& m : trial.info().matrices)
+      shapes.push_back(trial.info().core == "block" ? khost::Shape{m.rank, m.rank} : khost::Shape{m.rank});
+    const khost::Json& expected = reference.at(core);
+    std::int64_t t = 0;
+    for (const khost::Json& step : expected.at("steps").as_list()) trial.step(probe, t++, "alpha.grad", vectors_of(step), shapes);
+    probe.conclude(trial);
+    check_records(trial.records, expected.at("records"), 1e-10);
+    t = 0;
+    for (const khost::Json& value : expected.at("series").as_list())
+      CHECK(trial.series.at("in_basis").at(t++) == doctest::Approx(value.as_number()).epsilon(1e-10));
+  }
 }
 
 TEST_CASE("Gaussian entries give 0.759 K at K = 32 (science.md, section 3)") {

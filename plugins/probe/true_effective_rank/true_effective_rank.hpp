@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "khost/probe.hpp"
+#include "khost/schema.hpp"
+
+// True effective rank (paper 86): exp(-sum p ln p), p = sigma / sum sigma (Roy & Vetterli 2007), of the singular values of
+// G = dL/dW_eff itself, of every adaptable matrix, adapted or not. G has at most as many non-zero ones as the batch has tokens.
+class TrueEffectiveRank : public khost::Probe {
+ public:
+  struct Config {
+    std::vector<std::int64_t> steps{1, 5, 10, 20, 40};
+    static void fields(auto& f) {
+      f("steps", &Config::steps).at_least(1).doc("at which steps; step 1 sees the gradient before any update");
+    }
+  };
+
+  explicit TrueEffectiveRank(const Config& config) : steps_(config.steps) {}
+  static void declare(khost::Signals& s, const Config& config);
+  void begin(const khost::TrialInfo& trial) override;
+  void observe(const khost::Step& step) override;
+  void conclude(khost::Trial& trial) override;
+
+ private:
+  struct Figures {
+    std::int64_t step = 0;      // from 1
+    std::vector<double> ranks;  // of each of TrialInfo::matrices
+    khost::Mean squared, stable;
+  };
+  std::vector<std::int64_t> steps_;
+  std::vector<Figures> measured_;
+};
