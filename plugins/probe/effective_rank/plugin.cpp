@@ -2,4 +2,4 @@
 
 #include "effective_rank.hpp"
 
-KHOST_PLUGIN(khost::probe<EffectiveRank>("effective_rank", "in-basis effective rank of alpha's gradient", 1))
+KHOST_PLUGIN(khost::probe<EffectiveRank>("effective_rank", "in-basis effective rank of alpha's gradient", 2))

@@ -12,10 +12,6 @@ double cosine(double dot, double left_squares, double right_squares) {
 
 }  // namespace
 
-void GradientCosine::Mean::add(double value) {
-  if (!std::isnan(value)) sum += value, ++n;
-}
-
 void GradientCosine::declare(khost::Signals& s, const Config&) {
   s.need("alpha.grad");
   s.emit("mean", "1", "cosine of consecutive gradients, mean over matrices; of the trial: mean over steps");
@@ -34,7 +30,7 @@ void GradientCosine::observe(const khost::Step& step) {
   const khost::Signal& gradient = step["alpha.grad"];
   const bool first = last_.empty();
   if (first) last_.resize(gradient.size());
-  Mean over_matrices;
+  khost::Mean over_matrices;
   double dots = 0, before = 0, now = 0;
   for (std::size_t i = 0; i < gradient.size(); ++i) {
     const auto g = gradient[i].array.f32();

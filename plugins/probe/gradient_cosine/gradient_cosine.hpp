@@ -18,17 +18,11 @@ class GradientCosine : public khost::Probe {
   void conclude(khost::Trial& trial) override;
 
  private:
-  struct Mean {
-    double sum = 0;
-    int n = 0;
-    void add(double value);
-    double value() const { return n ? sum / n : khost::missing; }
-  };
   struct Last {
     std::vector<float> gradient;
     double squares = 0;  // its norm's
   };
-  std::vector<Last> last_;  // per matrix with an adapter
-  Mean mean_, pooled_;      // over steps
+  std::vector<Last> last_;     // per matrix with an adapter
+  khost::Mean mean_, pooled_;  // over steps
   double least_ = khost::missing;
 };
