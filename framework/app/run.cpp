@@ -16,10 +16,14 @@ void run(const SessionOptions& options, const std::string& out) {
   Session session(options, [](std::string_view what) { std::cerr << what << "\n"; });
   const Executed executed = execute(session, out);
   print(executed);
+  const auto all = std::ssize(executed.run.trials);
   if (executed.failed)
-    throw Error(ErrorKind::trial,
-                fmt::format("{} of {} trials failed; the others are kept", executed.failed, executed.run.trials.size()))
-        .hint("their messages stand below the table and in " + executed.run.folder + "/summary.json");
+    throw Error(ErrorKind::trial, executed.failed < all
+                                      ? fmt::format("{} of {} trials failed; the others are kept", executed.failed, all)
+                                  : all > 1 ? fmt::format("all {} trials failed", all)
+                                            : "the only trial failed")
+        .hint("why stands below the table and in " + executed.run.folder +
+              "/summary.json; the same command tries again what failed");
 }
 
 }  // namespace

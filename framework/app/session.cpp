@@ -51,7 +51,15 @@ Session::Session(const SessionOptions& options, Cache::Announce heard)
   jobs = std::max(1, std::min(jobs, static_cast<int>(std::min<std::size_t>(trials, 1024))));
   threads = options.threads.value_or(std::max(1, processors / jobs));
   backend = choose_backend(*registry, options.backend, experiment.compute);
-  environment = environment_of(backend.make(threads)->info(), threads, jobs);
+  try {
+    environment = environment_of(backend.make(threads)->info(), threads, jobs);
+  } catch (Error& e) {
+    if (options.backend)
+      e.within("--backend " + *options.backend);
+    else if (experiment.compute)
+      e.within("compute at " + experiment.compute->place.text());
+    throw;
+  }
   artifact_backend = choose_backend(*registry, artifacts_come_from, {});
   artifact_threads = processors;
   artifact_environment = environment_of(artifact_backend.make(artifact_threads)->info(), artifact_threads, 1);

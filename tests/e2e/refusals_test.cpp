@@ -24,6 +24,9 @@ namespace fs = std::filesystem;
 const std::string bad_plugins = KHOST_BINARY_DIR "/bad_plugins";
 const std::string pthread_openblas = bad_plugins + "/pthread/libopenblas.so.0";
 
+// A manifest's compute key with that file for plugin cblas.
+std::string cblas(const std::string& library) { return R"("compute": {"plugin": "cblas", "library": ")" + library + R"("},)"; }
+
 constexpr const char* preface =
     "What khost says of each plugin that it refuses, and its exit code. tests/e2e/refusals_test.cpp compares and regenerates "
     "it.\n";
@@ -53,7 +56,14 @@ const std::vector<Case> cases = {
     {"another architecture", "wrong_machine"},
     {"a symbol that nobody defines", "unresolved"},
     {"a second OpenMP runtime", "second_openmp"},
-    {"the pthread OpenBLAS", "good", R"("compute": {"plugin": "openblas"},)", pthread_openblas},
+    {"the pthread OpenBLAS in place of the OpenMP one", "good", R"("compute": {"plugin": "openblas"},)", pthread_openblas},
+    {"cblas: no library named", "good", R"("compute": {"plugin": "cblas"},)"},
+    {"cblas: no such file", "good", cblas("libnone.so")},
+    {"cblas: not a library", "good", cblas(bad_plugins + "/not_elf.so")},
+    {"cblas: a library that is no CBLAS", "good", cblas(bad_plugins + "/good.so")},
+    {"cblas: the pthread OpenBLAS", "good", cblas(pthread_openblas)},
+    {"cblas: a library that brings a second OpenMP runtime", "good", cblas(bad_plugins + "/cblas/second_openmp.so")},
+    {"cblas: a library that gives a wrong product", "good", cblas(bad_plugins + "/cblas/wrong_product.so")},
     {"create throws an error of khost's", R"({"plugin": "throwing", "how": "error"})"},
     {"create throws another exception", R"({"plugin": "throwing", "how": "exception"})"},
     {"create throws what is no exception", R"({"plugin": "throwing", "how": "integer"})"},

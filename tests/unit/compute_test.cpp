@@ -188,7 +188,9 @@ TEST_CASE("compute: what the backends say of themselves") {
   CHECK(make("cblas", 1).info().library.find("libblas.so.3") == 0);
   CHECK(make("cblas", 1).info().version.find("file ") == 0);
   for (const char* name : {"onednn", "blis", "cblas"}) CHECK_FALSE(make(name, 1).info().kernel.empty());
-  CHECK(compute_table("openblas")->score() > compute_table("reference")->score());
+  CHECK(compute_table("onednn")->score() > compute_table("openblas")->score());  // the default: docs/plugins/compute.md
+  CHECK(compute_table("openblas")->score() > compute_table("blis")->score());
+  CHECK(compute_table("blis")->score() > compute_table("reference")->score());
   CHECK(compute_table("reference")->score() == 1);
   CHECK_THROWS_WITH_AS(
       Backend("openblas", compute_table("openblas"), R"({"kernel": 1})", 1),

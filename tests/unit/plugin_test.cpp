@@ -122,9 +122,9 @@ TEST_CASE("each unfit plugin is refused with its own reason, and the process liv
   CHECK(says(refusal("second_openmp"), "-fopenmp=libgomp"));
   CHECK(says(refusal("unresolved"), "cannot be loaded: undefined symbol"));
   CHECK(says(refusal("unresolved"), "undefined symbol: a_function_that_nobody_wrote() (_Z28a_function_that_nobody_wrotev)\n"));
-  CHECK(says(refusal("c_table_probe"), "is a C table, but brings a component of kind probe"));
+  CHECK(says(refusal("c_table_probe"), "KHOST_COMPUTE_PLUGIN(), but brings a component of kind probe"));
   CHECK(says(refusal("misnamed"), "calls its probe 'another_name', but its file 'misnamed'"));
-  CHECK(says(refusal("no_descriptors"), "has an entry without descriptors"));
+  CHECK(says(refusal("no_descriptors"), "has an entry that names no component"));
   CHECK(plugin("good").name() == "good");
   try {
     load_plugin_file(path_of("not_elf"));
@@ -138,7 +138,7 @@ TEST_CASE("a fingerprint that differs is shown with the host's, the first differ
   CHECK(says(text, "does not fit this khost: its SDK headers' hash is 0000000000000000, khost's is "));
   CHECK(says(text, "\n  plugin: abi=1;sdk=0000000000000000;compiler="));
   CHECK(says(text, std::string("\n  khost:  ") + KHOST_FINGERPRINT + "\n"));
-  CHECK(says(text, "rebuild the plugin with the SDK of this khost"));
+  CHECK(says(text, "rebuild the plugin with this khost's SDK, framework/include"));
 
   const std::string_view host = "abi=1;sdk=12;compiler=gcc-12;std=202002;cxx11abi=1;debug=0;rtti=1;asan=0;tsan=0";
   CHECK(first_difference(host, host).text == "");

@@ -2,6 +2,9 @@
 
 #include <omp.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "compute/portable_gemm.hpp"
 #include "khost/error.hpp"
 
@@ -36,6 +39,19 @@ std::string text_of_field(const char (&field)[64]) {
   return {field, std::char_traits<char>::find(field, 63, '\0') ? std::char_traits<char>::length(field) : 63};
 }
 
+// A plugin's message: on its first line what is wrong, on each further one what to do.
+Error refusal(const std::string& name, std::string_view message) {
+  const auto next_line = [&] {
+    const std::string_view line = message.substr(0, message.find('\n'));
+    message.remove_prefix(std::min(message.size(), line.size() + 1));
+    return line.substr(std::min(line.size(), line.find_first_not_of(' ')));
+  };
+  Error error(ErrorKind::plugin, "compute plugin '" + name +
+                                     "' cannot be used: " + (message.empty() ? "it gives no reason" : std::string(next_line())));
+  while (!message.empty()) error.hint(next_line());
+  return error;
+}
+
 }  // namespace
 
 Backend::Backend(std::string name, const khost_compute* table, const std::string& options, int threads) : table_(table) {
@@ -58,8 +74,7 @@ Backend::Backend(std::string name, const khost_compute* table, const std::string
   char message[1024] = "";
   if (table->create && table->create(options.c_str(), threads, &context_, message, sizeof message) != 0) {
     message[sizeof message - 1] = 0;
-    throw Error(ErrorKind::plugin,
-                "compute plugin '" + info_.name + "' cannot be used: " + (message[0] ? message : "it gives no reason"));
+    throw refusal(info_.name, message);
   }
   khost_compute_info about{};
   about.threads = threads;

@@ -15,8 +15,8 @@ struct Part {
 
 // In words, and what brings the two together. {} is the host's value.
 constexpr std::array parts{
-    Part{"abi", "SDK ABI version", "rebuild the plugin with the SDK of this khost"},
-    Part{"sdk", "SDK headers' hash", "rebuild the plugin with the SDK of this khost; in this tree, ./bootstrap build does it"},
+    Part{"abi", "SDK ABI version", rebuild_hint},
+    Part{"sdk", "SDK headers' hash", rebuild_hint},
     Part{"compiler", "compiler", "rebuild the plugin with {}, the compiler that built khost (CMAKE_CXX_COMPILER)"},
     Part{"std", "C++ standard", "rebuild the plugin as {} (CMAKE_CXX_STANDARD)"},
     Part{"cxx11abi", "libstdc++ ABI flag", "rebuild the plugin with -D_GLIBCXX_USE_CXX11_ABI={}"},
@@ -59,7 +59,7 @@ FingerprintDifference first_difference(std::string_view plugin, std::string_view
     return {fmt::format("its {} is {}, khost's is {}", part.words, in_words(part.key, theirs), our_words),
             fmt::format(fmt::runtime(part.mend), our_words)};
   }
-  return {"its fingerprint has another form", "rebuild the plugin with the SDK of this khost"};
+  return {"its fingerprint has another form", std::string(rebuild_hint)};
 }
 
 }  // namespace khost

@@ -6,6 +6,9 @@
 
 namespace khost {
 
+inline constexpr std::string_view rebuild_hint =
+    "rebuild the plugin with this khost's SDK, framework/include; for a plugin in khost's own tree, ./bootstrap build does it";
+
 struct FingerprintDifference {
   std::string text;  // "its compiler is clang-14, khost's is gcc-12"; "" when the two agree
   std::string mend;  // what to do about it

@@ -60,22 +60,22 @@ Judged judge_plugin_file(const std::string& path) {
   if (bytes->size() < 16 || std::memcmp(bytes->data(), KHOST_MAGIC, 8) != 0)
     refuse(path,
            fmt::format("has a symbol {} that is not a khost entry: it does not begin with \"{}\"", entry_symbol, KHOST_MAGIC),
-           "make the entry with KHOST_PLUGIN(...)");
+           "make the entry with KHOST_PLUGIN(...) of khost/plugin.hpp");
 
   const auto api = value_at<std::uint32_t>(*bytes, offsetof(khost_entry, api_version));
   if (api < KHOST_PLUGIN_API)
     refuse(path,
            fmt::format("is older than this khost: it was built for plugin API {}, this khost needs {}", api, KHOST_PLUGIN_API),
-           "rebuild it with this khost's SDK");
+           rebuild_hint);
   if (api > KHOST_PLUGIN_API)
     refuse(path,
            fmt::format("is newer than this khost: it was built for plugin API {}, this khost knows {}", api, KHOST_PLUGIN_API),
-           "update khost, or rebuild the plugin with this khost's SDK");
+           "update khost, or rebuild the plugin with this khost's SDK, framework/include");
 
   const auto size = value_at<std::uint32_t>(*bytes, offsetof(khost_entry, struct_size));
   if (size != sizeof(khost_entry) || bytes->size() < inline_size)
     refuse(path, fmt::format("has an entry of the wrong size: {} bytes, this khost's is {}", size, sizeof(khost_entry)),
-           "make the entry with KHOST_PLUGIN(...) and rebuild it with this khost's SDK");
+           "make the entry with KHOST_PLUGIN(...) of this khost's khost/plugin.hpp, and build the plugin again");
 
   const auto text = bytes->subspan(offsetof(khost_entry, fingerprint), sizeof(khost_entry::fingerprint));
   const char* begin = reinterpret_cast<const char*>(text.data());

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 
+#include "plugin/fingerprint.hpp"
 #include "plugin/registry.hpp"
 
 namespace khost {
@@ -48,7 +49,7 @@ std::string load_hint(std::string_view words) {
     return "link it by khost_add_plugin() with the LIBRARIES it uses: -z defs then finds a missing one when it is built";
   if (words.find("cannot open shared object file") != std::string_view::npos)
     return "a library that it needs is missing: install it, or give the plugin a RUNPATH to it (ldd shows which)";
-  return "rebuild the plugin with this khost's SDK";
+  return std::string(rebuild_hint);
 }
 
 void check_compute(const std::string& path, const khost_descriptor& d) {
@@ -71,8 +72,10 @@ void check_descriptor(const std::string& path, const std::string& fingerprint, c
            "a plugin is found by its file's name: give both the same name");
   if (static_cast<Kind>(d.kind) == Kind::compute) return check_compute(path, d);
   if (fingerprint == KHOST_C_TABLE)
-    refuse(path, fmt::format("is a C table, but brings a component of kind {}", name_of(static_cast<Kind>(d.kind))),
-           "only compute plugins may use KHOST_COMPUTE_PLUGIN(); the others need KHOST_PLUGIN()");
+    refuse(path,
+           fmt::format("has the entry of a compute plugin, KHOST_COMPUTE_PLUGIN(), but brings a component of kind {}",
+                       name_of(static_cast<Kind>(d.kind))),
+           "end its source with KHOST_PLUGIN(...): the other one checks nothing of how C++ was compiled");
   if (!d.describe || !d.create || !d.destroy)
     refuse(path, "has a descriptor without describe, create or destroy",
            "make it with khost::model(), optimizer(), data() or probe()");
@@ -91,8 +94,14 @@ std::vector<Plugin> load(const std::string& path) {
     const std::string words = loader_words(e.what(), path);
     refuse(path, "cannot be loaded: " + words, load_hint(words));
   }
-  if (entry->descriptor_size != sizeof(khost_descriptor) || entry->descriptor_count == 0 || !entry->descriptors)
-    refuse(path, "has an entry without descriptors of this khost's size", "make the entry with KHOST_PLUGIN(...)");
+  if (entry->descriptor_count == 0 || !entry->descriptors)
+    refuse(path, "has an entry that names no component",
+           "give KHOST_PLUGIN(...) what the plugin brings, such as khost::probe<MyProbe>(\"my_probe\", \"what it does\", 1)");
+  if (entry->descriptor_size != sizeof(khost_descriptor))
+    refuse(path,
+           fmt::format("describes its components in {} bytes each, this khost in {}", entry->descriptor_size,
+                       sizeof(khost_descriptor)),
+           rebuild_hint);
 
   std::vector<Plugin> plugins;
   for (const khost_descriptor& d : std::span(entry->descriptors, entry->descriptor_count)) {

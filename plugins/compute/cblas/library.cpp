@@ -58,37 +58,43 @@ bool multiplies(Sgemm* sgemm) {
 Library load(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0)
-    throw std::runtime_error("there is no file " + path + " (" + std::strerror(errno) + ")");
+    throw std::runtime_error(
+        "there is no file " + path + " (" + std::strerror(errno) +
+        ")\n'library' is the path of a CBLAS, relative to the manifest; docs/plugins/compute.md names those of "
+        "MKL, AOCL, ATLAS and netlib");
   if (S_ISDIR(status.st_mode))
-    throw std::runtime_error(path + " is a folder; 'library' names the file itself, such as libblas.so.3");
+    throw std::runtime_error(path + " is a folder\n'library' is the path of the file itself, such as libblas.so.3 in it");
   const bool openmp_before = second_openmp() != nullptr;
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!handle) throw std::runtime_error(std::string("the library cannot be loaded: ") + dlerror());
+  if (!handle)
+    throw std::runtime_error(std::string("the library cannot be loaded: ") + dlerror() +
+                             "\nit has to be a shared library for this machine, with all that it needs installed (ldd shows it)");
   Library library;
   library.path = path;
   library.sgemm = symbol<Sgemm>(handle, "cblas_sgemm");
   if (!library.sgemm)
     throw std::runtime_error(
         path +
-        " has no function cblas_sgemm: it is no CBLAS. Where the Fortran interface comes in a file of its own, "
-        "name the other one (ATLAS: libcblas.so.3; MKL: libmkl_rt.so)");
+        " has no function cblas_sgemm: it is no CBLAS\n"
+        "where the Fortran interface comes in a file of its own, name the other one (ATLAS: libcblas.so.3; MKL: libmkl_rt.so)");
 
   // MKL chooses its layers with its first call. LP64: 32-bit sizes; the GNU layer runs on libgomp, as the host does.
   if (auto* layer = symbol<int(int)>(handle, "MKL_Set_Interface_Layer")) layer(0);
   if (auto* layer = symbol<int(int)>(handle, "MKL_Set_Threading_Layer")) layer(3);
   if (const char* runtime = second_openmp(); runtime && !openmp_before)
-    throw std::runtime_error(
-        path + " brings " + runtime +
-        ", a second OpenMP runtime: with the host's libgomp both slow each other down. Take its build for GNU "
-        "OpenMP (MKL: libmkl_rt.so, for which khost asks for the GNU layer; AOCL: the gcc build of libblis-mt.so)");
+    throw std::runtime_error(path + " brings " + runtime +
+                             ", a second OpenMP runtime: beside the host's libgomp both run at half speed\n"
+                             "take its build for GNU OpenMP (MKL: libmkl_rt.so, which khost asks for its GNU layer; AOCL: the "
+                             "gcc build of libblis-mt.so)");
   if (auto* parallel = symbol<int()>(handle, "openblas_get_parallel"); parallel && parallel() == 1)
-    throw std::runtime_error(path +
-                             " is the pthread flavour of OpenBLAS, whose threads fight the host's for the cores: take the OpenMP "
-                             "one (Debian package libopenblas0-openmp), or the plugin openblas, which uses it");
+    throw std::runtime_error(
+        path +
+        " is the pthread flavour of OpenBLAS, whose threads fight the host's for the cores\n"
+        "take the OpenMP one (Debian package libopenblas0-openmp), or {\"plugin\": \"openblas\"}, which uses it");
   if (!multiplies(library.sgemm))
     throw std::runtime_error(path +
-                             " gives a wrong product for a 2 x 2 matrix: is it a build with 64-bit sizes (ILP64)? khost "
-                             "calls the 32-bit interface (LP64)");
+                             " gives a wrong product for a 2 x 2 matrix: it is damaged, or a build with 64-bit sizes (ILP64)\n"
+                             "name the build with 32-bit sizes (LP64), the one without 64 or ilp64 in its name");
 
   for (const char* name : {"openblas_set_num_threads", "MKL_Set_Num_Threads"})
     if (!library.set_threads) library.set_threads = symbol<void(int)>(handle, name);

@@ -24,8 +24,8 @@ int create(const char* options, int32_t threads, void** context, char* message, 
     const std::string path = khost::cblas::string_of(options ? options : "", "library");
     if (path.empty()) {
       std::snprintf(message, size,
-                    "it needs the path of a CBLAS, which the command line cannot give it with --backend; write in the manifest "
-                    "\"compute\": {\"plugin\": \"cblas\", \"library\": \"/path/to/libcblas.so.3\"}, "
+                    "it needs the path of a CBLAS, which --backend cannot give it\n"
+                    "write in the manifest \"compute\": {\"plugin\": \"cblas\", \"library\": \"/path/to/libcblas.so.3\"}, "
                     "or add --set 'compute={\"plugin\": \"cblas\", \"library\": \"/path/to/libcblas.so.3\"}'");
       return 1;
     }

@@ -12,7 +12,7 @@ namespace {
 using khost::onednn::Multiplier;
 using khost::onednn::Packed;
 
-int score() { return 95; }  // Measured against OpenBLAS: docs/plugins/compute.md
+int score() { return 110; }  // above OpenBLAS: a step takes four fifths of its time (docs/plugins/compute.md)
 
 int create(const char* options, int32_t threads, void** context, char* message, size_t size) {
   if (!khost::blas::without_options(options, message, size)) return 1;

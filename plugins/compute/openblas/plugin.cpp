@@ -20,13 +20,14 @@ int create(const char* options, int32_t threads, void** context, char* message, 
   if (openblas_get_parallel() != OPENBLAS_OPENMP) {
     Dl_info where{};
     dladdr(reinterpret_cast<const void*>(&openblas_get_parallel), &where);
-    std::snprintf(message, size,
-                  "the OpenBLAS that was loaded, %s, is the %s flavour, but khost needs the OpenMP one (Debian package "
-                  "libopenblas0-openmp): the threads of any other fight khost's for the cores\n"
-                  "  something else in this process loaded it first under the same library name: unset LD_PRELOAD, and look at "
-                  "LD_LIBRARY_PATH",
-                  where.dli_fname ? where.dli_fname : "libopenblas.so.0",
-                  openblas_get_parallel() == OPENBLAS_THREAD ? "pthread" : "sequential");
+    std::snprintf(
+        message, size,
+        "the OpenBLAS that was loaded, %s, is the %s flavour; khost needs the OpenMP one, as the threads of any other "
+        "fight khost's for the cores\n"
+        "install the Debian package libopenblas0-openmp if it is missing (`khost doctor` shows what is)\n"
+        "if it is there, the other one came before it under the same name: unset LD_PRELOAD, and look at LD_LIBRARY_PATH",
+        where.dli_fname ? where.dli_fname : "libopenblas.so.0",
+        openblas_get_parallel() == OPENBLAS_THREAD ? "pthread" : "sequential");
     return 1;
   }
   *context = new (std::nothrow) Context{threads};
