@@ -1,0 +1,97 @@
+// Verdicts on claims, by rules fixed before the run.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "stats/rule.hpp"
+
+namespace khost {
+
+enum class VerdictKind { inconclusive, confirmed, falsified, explained_by_noise };
+std::string_view verdict_name(VerdictKind kind);  // "explained by noise"
+
+constexpr double family_alpha = 0.05;
+constexpr int least_seeds = 6, least_draws = 3;
+constexpr double noise_share = 0.05;  // of the null's replicates, from which on a verdict is explained by noise
+
+// What a claim fixes before the run.
+struct ClaimRule {
+  Prediction prediction;
+  double margin = 0;
+  bool log_scale = false;
+};
+
+// S on the claim's scale: the prediction shrunk by the margin, and of that the logarithm for a claim on the log scale.
+Region region_of(const ClaimRule& rule);
+
+// One claim on one base: its measure, one number per seed and base draw. NaN, and a value that is not finite, is missing.
+struct Measured {
+  std::vector<double> values;
+  std::vector<int> draws;  // the base draw of each value; empty: all of one draw
+  std::string problem;     // why there can be no verdict, when the host knows: "arm 'K64' failed"
+};
+
+// Share of seeds on the predicted side of "no difference", ties counted half, with Wilson's score interval at the claim's
+// level. Seeds within a draw are not independent of it, so over several draws there is the share alone (NaN ends).
+struct Improvement {
+  double share, low, high;
+};
+
+// A verdict with its whole reasoning. The figures are in the measure's own units; NaN where there are none.
+struct Verdict {
+  VerdictKind kind = VerdictKind::inconclusive;
+  std::string reason;                    // of an inconclusive verdict, when it is not just the interval's width
+  double estimate, low, high;            // mean and t interval; on the log scale geometric mean, and an interval of logs
+  double corrected_low, corrected_high;  // Hall's interval, which has to agree (stats/rule.hpp)
+  double alpha = 0;                      // the interval's level is 1 - alpha
+  double p = 1;                          // the least alpha at which it would be decided
+  Prediction inner{};                    // S, in the measure's units
+  int seeds = 0, draws = 0;              // values that are there; base draws they come from
+  bool over_draws = false;               // the interval is over the means of base draws, not over seeds
+  bool this_base_alone = false;          // one base draw: nothing is said about other bases of its kind
+  // Values (base draws when over_draws, else seeds), in all, that would decide with a chance of 80 % if the mean and the
+  // spread are what they seem, at this alpha. Of an inconclusive verdict only, and none when the estimate sits on S's edge,
+  // or when values are missing.
+  std::optional<std::int64_t> needed;
+  std::optional<Improvement> improvement;  // of a difference predicted < 0 or > 0 (log scale: a ratio predicted < 1 or > 1)
+  // The guard against noise, once it ran.
+  VerdictKind before_null = VerdictKind::inconclusive;  // what the interval alone says
+  std::optional<double> null_share;                     // of the null's replicates, which reach that; for confirmed and falsified
+  bool no_guard = false;                                // a claim without a null
+};
+
+// The verdict at one level. Without a null yet: no_guard is set until guard_by_null ran.
+//   confirmed     the interval lies in S
+//   falsified     the interval does not meet S
+//   inconclusive  otherwise, and always when: the host names a problem; a value is missing; a value on the log scale is not
+//                 positive; S is empty; there are fewer than 6 seeds (in any draw), or exactly 2 base draws.
+// From 3 base draws on the interval is over the draws' means, with draws - 1 degrees of freedom.
+Verdict judge(const ClaimRule& rule, const Measured& measured, double alpha);
+
+// The claims x bases of one paper, each at its Holm level. p of each is the least alpha at which its interval decides, 1 where
+// no alpha does (a problem, missing values and so on: such members count in m). By rising p (equal ones in their order), the
+// i-th of m is judged at alpha / (m - i + 1), i from 1, as long as each is decided at its level. The first that is not ends it:
+// it and all that follow are inconclusive, and are shown at that same level, the last one tested, so that every interval shown
+// says by itself what its verdict is.
+struct FamilyMember {
+  ClaimRule rule;
+  Measured measured;
+};
+std::vector<Verdict> judge_family(std::span<const FamilyMember> family, double alpha = family_alpha);
+
+// The same rule at the same level on replicates of the null's joint draws: fill(r, values) gives the measures of replicate r,
+// as many and in the same order as those of `measured`. A replicate with a missing value reaches nothing, but counts.
+// A verdict that at least 5 % of the replicates reach becomes explained by noise. No replicates: no guard.
+using NullReplicate = std::function<void(std::int64_t r, std::span<double> values)>;
+void guard_by_null(Verdict& verdict, const ClaimRule& rule, const Measured& measured, std::int64_t replicates,
+                   const NullReplicate& fill);
+void guard_by_null(Verdict& verdict, const ClaimRule& rule, const Measured& measured,
+                   const std::vector<std::vector<double>>& replicates);
+
+}  // namespace khost
