@@ -8,6 +8,7 @@ namespace khost {
 
 void add_run(CLI::App& app);
 void add_plan(CLI::App& app);
+void add_claims(CLI::App& app);
 void add_list(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_doctor(CLI::App& app);

@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "artifact/file.hpp"
+#include "engine/nulls.hpp"
 #include "engine/prepare.hpp"
 #include "engine/runner.hpp"
 #include "manifest/record_path.hpp"
@@ -18,6 +19,8 @@
 namespace khost {
 
 namespace {
+
+constexpr int null_draw_count = 1000;
 
 volatile std::sig_atomic_t interruptions = 0;
 
@@ -53,15 +56,22 @@ void collect_artifacts(const TrialStore& store, const std::vector<TrialResult>& 
     }
 }
 
+std::string null_text(const Signals& signals, const std::string& record) {
+  const Signals::Null* null = signals.null_of(record);
+  return !null ? "" : null->drawn ? null->text : "no null: " + null->text;
+}
+
 std::vector<Definition> definitions_of(const Session& session) {
   std::vector<Definition> all;
   for (const Arm& arm : session.experiment.arms)
-    for (const Component& c : arm.probes)
-      for (const Signals::Emit& emit : describe(session.registry->get(Kind::probe, c.plugin), &c.config).signals.emits) {
+    for (const Component& c : arm.probes) {
+      const Signals signals = describe(session.registry->get(Kind::probe, c.plugin), &c.config).signals;
+      for (const Signals::Emit& emit : signals.emits) {
         const RecordName name = record_name(c, emit.name);
         if (std::ranges::none_of(all, [&](const Definition& d) { return d.probe == name.probe && d.name == name.name; }))
-          all.push_back({name.probe, name.name, emit.unit, emit.doc});
+          all.push_back({name.probe, name.name, emit.unit, emit.doc, null_text(signals, emit.name)});
       }
+    }
   return all;
 }
 
@@ -138,7 +148,10 @@ Executed execute(Session& session, const std::string& out) {
                     {},
                     0,
                     0};
-  const Run& run = executed.run;
+  Run& run = executed.run;
+  for (const Arm& arm : session.experiment.arms)
+    run.nulls.emplace(arm.name, null_draws(*session.materials, arm, session.cache, null_draw_count));
+  run.claims = judge_claims(session.experiment, run.trials, run.nulls);
   collect_artifacts(store, run.trials, folder);
   write_summary(folder + "/summary.json", run, executed.published);
   write_records_csv(folder + "/records.csv", run);
@@ -152,6 +165,10 @@ Executed execute(Session& session, const std::string& out) {
 
 void print(const Executed& executed) {
   std::cout << figure_table(executed.run, executed.published, 100) << "\n";
+  if (!executed.run.claims.empty())
+    std::cout << "claims, with verdicts by rules fixed before the run (khost claims " << executed.run.folder
+              << " ID shows one's reasoning)\n"
+              << claim_table(claims_json(executed.run), 100) << "\n";
   for (const std::string& line : executed.bases) std::cout << "base " << line << "\n";
   std::cout << "run folder: " << executed.run.folder << "\n";
 }

@@ -51,6 +51,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   khost::add_run(app);
   khost::add_plan(app);
+  khost::add_claims(app);
   khost::add_list(app);
   khost::add_inspect(app);
   khost::add_doctor(app);

@@ -9,6 +9,7 @@
 #include "commands.hpp"
 #include "engine/pace.hpp"
 #include "manifest/series.hpp"
+#include "report/text.hpp"
 #include "session.hpp"
 #include "store/trial_store.hpp"
 
@@ -44,12 +45,6 @@ void print_arm(const Session& session, const Arm& arm) {
     if (signals.gradient_count) parts.push_back(fmt::format("gradients of {} further batches", signals.gradient_count));
     std::cout << fmt::format("    {}: {}\n", c.name, fmt::join(parts, "; "));
   }
-}
-
-std::string duration(double seconds) {
-  if (seconds < 100) return fmt::format("{:.0f} s", seconds);
-  const auto minutes = static_cast<std::int64_t>(seconds / 60 + 0.5);
-  return minutes < 100 ? fmt::format("{} min", minutes) : fmt::format("{} h {:02} min", minutes / 60, minutes % 60);
 }
 
 // Paces measured so far, of arms that take the same time.
@@ -124,7 +119,7 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
   std::cout << fmt::format("\n{} bases x {} arms = {} trials, {} of them distinct, {} already in the cache{}\n",
                            session.plan.bases.size(), session.experiment.arms.size(), session.plan.trials.size(), distinct.size(),
                            kept, elsewhere ? fmt::format(", {} computed by an experiment before", elsewhere) : "");
-  std::cout << fmt::format("left to compute: {:.3g} TFLOP in trials, about {}\n", flop / 1e12, duration(seconds));
+  std::cout << fmt::format("left to compute: {:.3g} TFLOP in trials, about {}\n", flop / 1e12, duration_text(seconds));
   estimate.seconds += seconds;
 }
 
@@ -140,8 +135,8 @@ void plan(SessionOptions options) {
     print_plan(session, paces, estimate);
   }
   if (series)
-    std::cout << fmt::format("\n{} experiments: about {} in trials\n", series->manifests.size(), duration(estimate.seconds));
-  if (estimate.base_seconds > 0) std::cout << fmt::format("and bases: at most {}\n", duration(estimate.base_seconds));
+    std::cout << fmt::format("\n{} experiments: about {} in trials\n", series->manifests.size(), duration_text(estimate.seconds));
+  if (estimate.base_seconds > 0) std::cout << fmt::format("and bases: at most {}\n", duration_text(estimate.base_seconds));
 }
 
 }  // namespace

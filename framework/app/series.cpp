@@ -2,21 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <iostream>
 #include <memory>
 
+#include "artifact/file.hpp"
 #include "execute.hpp"
+#include "report/text.hpp"
 
 namespace khost {
-
-namespace {
-
-std::string minutes(double seconds) {
-  return seconds < 60 ? fmt::format("{:.1f} s", seconds)
-                      : fmt::format("{} min {:02} s", static_cast<int>(seconds) / 60, static_cast<int>(seconds) % 60);
-}
-
-}  // namespace
 
 void run_series(const Series& series, SessionOptions options, const std::string& out) {
   catch_interruptions();
@@ -26,6 +20,7 @@ void run_series(const Series& series, SessionOptions options, const std::string&
     sessions.push_back(std::make_unique<Session>(options, [](std::string_view what) { std::cerr << what << "\n"; }));
   }
   std::string summary;
+  std::vector<std::pair<std::string, Json>> claims;  // by experiment
   double seconds = 0;
   std::int64_t failed = 0, trials = 0;
   for (auto& session : sessions) {
@@ -36,14 +31,23 @@ void run_series(const Series& series, SessionOptions options, const std::string&
     const auto count = static_cast<std::int64_t>(executed.run.trials.size());
     const auto reused = std::ranges::count(executed.run.trials, true, &TrialResult::reused);
     summary += fmt::format("  {:<14} {:>5} trials, {:>5} of them computed before  {:>14}  {}\n", name, count, reused,
-                           minutes(executed.seconds), executed.run.folder);
+                           duration_text(executed.seconds), executed.run.folder);
+    claims.emplace_back(name, claims_json(executed.run));
     seconds += executed.seconds, failed += executed.failed, trials += count;
     session.reset();  // its text and models
   }
   std::cout << fmt::format("\n{}: {}\n\n{}\n  {} experiments, {} trials, {}\n", series.name, series.title, summary,
-                           series.manifests.size(), trials, minutes(seconds));
+                           series.manifests.size(), trials, duration_text(seconds));
+  for (const auto& [name, list] : claims)
+    if (!list.as_list().empty()) std::cout << "\n" << name << "\n" << claim_table(list, 100);
+  const std::string table = (out.empty() ? "runs/" + series.name : out) + "/claims.md";
+  std::error_code made;
+  std::filesystem::create_directories(std::filesystem::path(table).parent_path(), made);
+  write_file_atomically(table, "# " + series.title + "\n\n" + claim_markdown(claims));
+  std::cout << "\none line a claim: " << table << "\n";
   if (failed)
-    throw Error(ErrorKind::trial, fmt::format("{} of {} trials failed; the others are kept", failed, trials))
+    throw Error(ErrorKind::trial,
+                fmt::format("{} of {} trials failed{}", failed, trials, failed == trials ? "" : "; the others are kept"))
         .hint("their messages stand below their experiment's table and in its summary.json");
 }
 

@@ -11,7 +11,7 @@ using namespace khost;
 
 namespace {
 
-struct Mean {
+struct Sample {
   double sum = 0, squares = 0;
   int n = 0;
   void add(double v) { sum += v, squares += v * v, ++n; }
@@ -34,7 +34,7 @@ TEST_CASE("nulls: in-basis effective rank of iid entries, closed form and draws"
   // Finite K is biased upward: 0.779 K at 8, 0.759 K at 32, 0.754 K at 128; sd 0.046 K at 32.
   for (const auto& [K, share] : {std::pair{8, 0.779}, {32, 0.759}, {128, 0.754}}) {
     CAPTURE(K);
-    Mean mean;
+    Sample mean;
     for (int draw = 0; draw < 4000; ++draw) {
       std::vector<double> g(static_cast<std::size_t>(K));
       for (double& v : g) v = random.normal();
@@ -44,7 +44,7 @@ TEST_CASE("nulls: in-basis effective rank of iid entries, closed form and draws"
     CHECK(mean.value() > nulls::gaussian_rank_share() - 4 * mean.error());
     if (K == 32) CHECK(mean.sd() == doctest::Approx(0.046).epsilon(0.05));
   }
-  Mean laplace;
+  Sample laplace;
   for (int draw = 0; draw < 200; ++draw) {
     std::vector<double> g(4096);
     for (double& v : g) v = std::log1p(-random.uniform());
@@ -59,7 +59,7 @@ TEST_CASE("nulls: the spectrum of a token product is that of the product itself"
     CAPTURE(tokens);
     CAPTURE(m);
     Random random(2, "tokens", "test");
-    Mean drawn, direct, drawn_top, direct_top;
+    Sample drawn, direct, drawn_top, direct_top;
     for (int draw = 0; draw < 1500; ++draw) {
       const std::vector<double> sigma = nulls::token_product_spectrum(tokens, m, n, random);
       std::vector<double> A(static_cast<std::size_t>(tokens * m)), B(static_cast<std::size_t>(tokens * n));
@@ -98,7 +98,7 @@ TEST_CASE("nulls: coverage of a random basis in RMS is K / sqrt(mn), of its diag
   for (const auto& [tokens, m, n, K] : {std::array<std::int64_t, 4>{10, 24, 20, 6}, {40, 16, 33, 16}, {3, 50, 8, 4}}) {
     CAPTURE(m);
     CAPTURE(K);
-    Mean block, diagonal;
+    Sample block, diagonal;
     for (int draw = 0; draw < 3000; ++draw) {
       const std::vector<double> M = nulls::random_block(tokens, m, n, K, random);
       double all = 0, own = 0;
@@ -119,7 +119,7 @@ TEST_CASE("nulls: coverage of a random basis in RMS is K / sqrt(mn), of its diag
 TEST_CASE("nulls: exchangeable dims carry (K - keep) / (K - 2)") {
   Random random(5, "share", "test");
   for (const auto& [keep, share] : {std::pair{32, 0.516}, {20, 0.710}, {8, 0.903}, {4, 0.968}}) {
-    Mean mean;
+    Sample mean;
     for (int draw = 0; draw < 500; ++draw) mean.add(nulls::exchangeable_share(33, 64, keep, random));
     CHECK(std::abs(mean.value() - (64.0 - keep) / 62) < 4 * mean.error());
     CHECK(mean.value() == doctest::Approx(share).epsilon(0.005));
@@ -128,7 +128,7 @@ TEST_CASE("nulls: exchangeable dims carry (K - keep) / (K - 2)") {
 
 TEST_CASE("nulls: independent gradients have a cosine of sd 1 / sqrt(K)") {
   Random random(6, "cosine", "test");
-  Mean cosine;
+  Sample cosine;
   for (int draw = 0; draw < 4000; ++draw) {
     double ab = 0, aa = 0, bb = 0;
     for (int k = 0; k < 32; ++k) {

@@ -207,17 +207,21 @@ TEST_CASE("identical runs give identical records.csv, whatever they took") {
 TEST_CASE("report.md") {
   const Scratch folder;
   Run run = small_run();
-  run.definitions.push_back({"snr", "drift/<group>", "1", "mean|g| / sd(g) over the steps"});
-  run.definitions.push_back({"grad", "mean/<group>", "nats", "mean of |g|"});
+  run.definitions.push_back({"snr", "drift/<group>", "1", "mean|g| / sd(g) over the steps", {}});
+  run.definitions.push_back({"grad", "mean/<group>", "nats", "mean of |g|", {}});
+  run.definitions[0].null = "iid Gaussian gradients";
+  run.nulls["K32"].count = 201;
+  for (int i = 0; i <= 200; ++i) run.nulls["K32"].records["snr/drift/0"].push_back(static_cast<float>(i) / 100);
   write_report_md(folder / "report.md", run, small_published());
   const std::string text = content_of(folder / "report.md");
   for (const char* expected :
        {"# small: A run made up for a test\n", "## Base null\n", "### K32\n",
-        "| snr/drift/0 | 1 | 5.800 | 5.552 .. 6.048 | 3 of 3 | 5.879 \\[1\\] |\n",
-        "| er/in\\_basis/layer0 | 1 | 38.000 |  | 1 of 2 |  |\n", "1. Its text defines this loosely.\n",
+        "| snr/drift/0 | 1 | 5.800 | 5.552 .. 6.048 | 3 of 3 | 1.000 (0.050 .. 1.950) | 5.879 \\[1\\] |\n",
+        "| er/in\\_basis/layer0 | 1 | 38.000 |  | 1 of 2 |  |  |\n", "1. Its text defines this loosely.\n",
         "- K64/er/other = 1 (paper 83)\n", "- the \\<difference\\> (paper 84): Two records, not one.\n", "- 7.9 %: Of what?\n",
         "- arm K64, base null, seed 1: the loss is NaN<br>", "| library | OpenBLAS 0.3.21 |\n",
-        "| grad/mean/\\<group\\> | nats |", "| snr/drift/\\<group\\> | 1 | mean\\|g\\| / sd(g) over the steps |\n"})
+        "| grad/mean/\\<group\\> | nats | mean of \\|g\\| | its probe gives no null |\n",
+        "| snr/drift/\\<group\\> | 1 | mean\\|g\\| / sd(g) over the steps | iid Gaussian gradients |\n"})
     CHECK_MESSAGE(text.find(expected) != std::string::npos, expected);
 }
 

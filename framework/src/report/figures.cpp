@@ -1,8 +1,10 @@
 #include "report/figures.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <tuple>
 
 namespace khost {
@@ -31,7 +33,8 @@ void gather(ArmFigures& arm) {
       const auto [at, is_new] = index.try_emplace({r.probe, r.name}, arm.figures.size());
       if (is_new) {
         const std::vector<double> none(arm.trials.size(), std::numeric_limits<double>::quiet_NaN());
-        arm.figures.push_back({r.probe, r.name, r.unit, none, {}, nullptr});
+        arm.figures.push_back(
+            {.probe = r.probe, .name = r.name, .unit = r.unit, .values = none, .interval = {}, .published = nullptr});
         if (std::find(probes.begin(), probes.end(), r.probe) == probes.end()) probes.push_back(r.probe);
       }
       arm.figures[at->second].values[i] = r.value;
@@ -41,6 +44,23 @@ void gather(ArmFigures& arm) {
     return std::pair(rank_of(f), std::find(probes.begin(), probes.end(), f.probe) - probes.begin());
   };
   std::stable_sort(arm.figures.begin(), arm.figures.end(), [&](const Figure& a, const Figure& b) { return place(a) < place(b); });
+}
+
+std::optional<Figure::Null> null_of(const Run& run, const std::string& arm, const Figure& figure) {
+  const auto draws = run.nulls.find(arm);
+  if (draws == run.nulls.end()) return std::nullopt;
+  const auto found = draws->second.records.find(figure.label());
+  if (found == draws->second.records.end()) return std::nullopt;
+  std::vector<double> values;
+  for (const float v : found->second)
+    if (!std::isnan(v)) values.push_back(v);
+  if (values.empty()) return std::nullopt;
+  std::ranges::sort(values);
+  const auto quantile = [&](double q) {
+    return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1) + 0.5)];
+  };
+  return Figure::Null{std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size()), quantile(0.025),
+                      quantile(0.975)};
 }
 
 std::string counted(int n, const std::string& what) { return std::to_string(n) + " " + what + (n == 1 ? "" : "s"); }
@@ -59,6 +79,7 @@ std::vector<BaseFigures> figures_of(const Run& run, const std::vector<PublishedF
       gather(arm);
       for (Figure& figure : arm.figures) {
         figure.interval = summarize(figure.values);
+        figure.null = null_of(run, arm.arm, figure);
         if (const auto found = by_record.find(arm.arm + "/" + figure.label()); found != by_record.end())
           figure.published = found->second;
       }

@@ -1,6 +1,7 @@
 // A run's trials gathered into figures: one per base, arm, probe and record name. What table, summary and report all show.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,11 @@ struct Figure {
   std::vector<double> values;  // one per trial of the arm; NaN: missing
   Interval interval;           // 95 %
   const PublishedFigure* published = nullptr;
+  // Of single trials under the null: mean, and the 2.5 % and 97.5 % quantiles. NaN without a null.
+  struct Null {
+    double mean, low, high;
+  };
+  std::optional<Null> null = {};
 
   std::string label() const { return probe + "/" + name; }
 };

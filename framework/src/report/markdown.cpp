@@ -40,8 +40,12 @@ void row(std::string& out, const Figure& f, Footnotes& notes) {
     const std::string mark = notes.mark(*f.published);
     published = f.published->printed + (mark.empty() ? "" : " " + plain(mark));
   }
+  const std::string null = f.null ? number_text(f.null->mean, style) + " (" + number_text(f.null->low, style) + " .. " +
+                                        number_text(f.null->high, style) + ")"
+                                  : "";
   out += "| " + plain(f.label()) + " | " + plain(f.unit) + " | " + number_text(f.interval.mean, style) + " | " + interval +
-         " | " + std::to_string(f.interval.n) + " of " + std::to_string(f.values.size()) + " | " + published + " |\n";
+         " | " + std::to_string(f.interval.n) + " of " + std::to_string(f.values.size()) + " | " + null + " | " + published +
+         " |\n";
 }
 
 void pair(std::string& out, const std::string& name, const std::string& value) {
@@ -64,19 +68,30 @@ void environment(std::string& out, const Run& run) {
 
 void definitions(std::string& out, const Run& run) {
   out += "\n## Definitions\n\n";
-  heading(out, "| figure | unit | what it is ");
+  heading(out, "| figure | unit | what it is | what noise gives ");
   const std::vector<Definition> own = {
-      {"loss", "base", "nats", "loss per token on the trial's own batch before any update"},
-      {"loss", "final", "nats", "loss per token on the trial's own batch after the last update, without dropout"},
-      {"loss", "train", "nats", "each step's training loss, with dropout where there is one"},
-      {"loss", "train_last", "nats", "the last of them: before the last update"},
-      {"loss", "held_out_base", "nats", "loss per token on held-out text before any update"},
-      {"loss", "held_out_final", "nats", "loss per token on held-out text after the last update"},
-      {"parameters", "adapter", "parameters", "sum over the adapted matrices (m x n) of K (m + n)"},
-      {"parameters", "trainable", "parameters", "what the optimizer updates"}};
+      {"loss", "base", "nats", "loss per token on the trial's own batch before any update", {}},
+      {"loss", "final", "nats", "loss per token on the trial's own batch after the last update, without dropout", {}},
+      {"loss", "train", "nats", "each step's training loss, with dropout where there is one", {}},
+      {"loss", "train_last", "nats", "the last of them: before the last update", {}},
+      {"loss", "held_out_base", "nats", "loss per token on held-out text before any update", {}},
+      {"loss", "held_out_final", "nats", "loss per token on held-out text after the last update", {}},
+      {"loss", "at<n>", "nats", "loss per token on the trial's own batch after n updates; held_out_at<n>: on held-out text", {}},
+      {"parameters",
+       "adapter",
+       "parameters",
+       "sum over the adapted matrices (m x n) of K (m + n); of a schedule the largest",
+       {}},
+      {"parameters", "adapter_mean", "parameters", "its mean over steps", {}},
+      {"parameters", "trainable", "parameters", "what the optimizer updates; of a schedule the largest", {}},
+      {"parameters", "trainable_mean", "parameters", "its mean over steps", {}}};
   for (const auto* list : {&own, &run.definitions})
     for (const Definition& d : *list)
-      out += "| " + plain(d.probe + "/" + d.name) + " | " + plain(d.unit) + " | " + plain(d.doc) + " |\n";
+      out += "| " + plain(d.probe + "/" + d.name) + " | " + plain(d.unit) + " | " + plain(d.doc) + " | " +
+             plain(list == &own     ? "no null: noise has no loss, and counts have no noise"
+                   : d.null.empty() ? "its probe gives no null"
+                                    : d.null) +
+             " |\n";
 }
 
 }  // namespace
@@ -86,6 +101,12 @@ void write_report_md(const std::string& path, const Run& run, const Published& p
   std::string out = "# " + plain(run.experiment + (run.title.empty() ? "" : ": " + run.title)) + "\n\n" +
                     text_of(count_trials(run)) +
                     ". Mean and 95 % t interval over trials; the interval speaks of this base alone where it has one draw.\n";
+  if (!run.claims.empty())
+    out +=
+        "\n## Claims\n\nFixed before the run; verdicts by interval, Holm over all claims and bases, and what noise alone "
+        "reaches. "
+        "`khost claims` shows the reasoning of each.\n\n" +
+        claim_markdown({{run.experiment, claims_json(run)}});
   Footnotes notes;
   for (const BaseFigures& base : bases) {
     out += "\n## Base " + plain(base.base) + "\n";
@@ -95,7 +116,7 @@ void write_report_md(const std::string& path, const Run& run, const Published& p
         out += "No trial of this arm finished.\n";
         continue;
       }
-      heading(out, "| figure | unit ", "| mean | 95 % interval | n | published ");
+      heading(out, "| figure | unit ", "| mean | 95 % interval | n | noise gives | published ");
       for (const Figure& figure : arm.figures) row(out, figure, notes);
     }
   }

@@ -3,10 +3,12 @@
 // Statistics are over a base's and arm's trials (draws and seeds). A failed trial counts as missing in every figure.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "engine/result.hpp"
+#include "stats/claims.hpp"
 
 namespace khost {
 
@@ -15,13 +17,16 @@ struct Definition {
   std::string probe;  // as in Record: "snr"
   std::string name;   // "drift/<group>"; a part in <> stands for any text without '/'
   std::string unit, doc;
+  std::string null;  // what its null is, or why it has none; "" when its probe does not say
 };
 
 struct Run {
   std::string experiment, title, hash, folder;
   Environment environment;
-  std::vector<TrialResult> trials;      // in plan order
-  std::vector<Definition> definitions;  // of the probes' records; the engine's own need none
+  std::vector<TrialResult> trials;              // in plan order
+  std::vector<Definition> definitions;          // of the probes' records; the engine's own need none
+  std::map<std::string, NullDraws> nulls = {};  // by arm
+  std::vector<JudgedClaim> claims = {};
 };
 
 // One published figure tied to a record: share/published/<name>.json.
@@ -48,6 +53,20 @@ Published read_published(const std::string& name);
 // wider than `width` (at least 60). Details are left out unless published: figures of single layers ("name/layer3"), and all of a
 // probe that has more than a dozen. Published figures without a record are counted.
 std::string figure_table(const Run& run, const Published& published, int width);
+
+// The run's claims as summary.json has them: a list, each claim on each base with the whole reasoning of its verdict.
+Json claims_json(const Run& run);
+
+// Of such a list: each claim with what the paper says, and below it a line for each base: estimate, interval, what noise gives,
+// verdict.
+std::string claim_table(const Json& claims, int width);
+
+// Of one claim on one base: measure by seed, interval, S, noise, family and level.
+std::string claim_reasoning(const Json& claim, int width);
+
+// A Markdown table of claims, one line a claim: `where` (the paper), statement, published, and for each base estimate, interval,
+// noise and verdict.
+std::string claim_markdown(const std::vector<std::pair<std::string, Json>>& claims_by_paper);
 
 // design.md's summary.json. `values` has one entry per trial of the arm, in the order of (draw, seed); missing values are null.
 void write_summary(const std::string& path, const Run& run, const Published& published);

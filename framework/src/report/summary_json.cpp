@@ -37,7 +37,7 @@ Json figure_json(const Figure& f) {
   json.set("high", f.interval.high);
   json.set("values", Json::List(f.values.begin(), f.values.end()));
   json.set("unit", f.unit);
-  json.set("null", Json());
+  json.set("null", f.null ? Json::object({{"mean", f.null->mean}, {"low", f.null->low}, {"high", f.null->high}}) : Json());
   json.set("published", f.published ? Json(f.published->value) : Json());
   return json;
 }
@@ -62,7 +62,7 @@ void write_summary(const std::string& path, const Run& run, const Published& pub
   summary.set("environment", environment_json(run.environment));
   summary.set("trials", std::move(trials));
   summary.set("records", std::move(records));
-  summary.set("claims", Json::List());
+  summary.set("claims", claims_json(run));
   write_file_atomically(path, summary.pretty() + "\n");
 }
 

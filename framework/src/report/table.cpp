@@ -8,9 +8,9 @@
 namespace khost {
 namespace {
 
-constexpr std::size_t cell_count = 5;  // mean, interval, n, published, its note's mark
+constexpr std::size_t cell_count = 6;  // mean, interval, n, what noise gives, published, its note's mark
 using Cells = std::array<std::string, cell_count>;
-constexpr std::array<const char*, cell_count> heads = {"mean", "95 % interval", "n", "published", ""};
+constexpr std::array<const char*, cell_count> heads = {"mean", "95 % interval", "n", "noise gives", "published", ""};
 
 struct Row {
   std::string label;
@@ -22,11 +22,17 @@ struct Section {
   std::vector<Row> rows;
 };
 
+// Is a part of the name a layer ("layer3"), a matrix of one ("layer.3.attn.qkv"), or "matrix"?
 bool is_of_one_layer(const std::string& name) {
-  const auto slash = name.rfind('/');
-  const std::string last = slash == std::string::npos ? "" : name.substr(slash + 1);
-  return last.size() > 5 && last.starts_with("layer") &&
-         std::all_of(last.begin() + 5, last.end(), [](unsigned char c) { return std::isdigit(c); });
+  for (std::size_t begin = 0; begin <= name.size();) {
+    const std::size_t end = std::min(name.find('/', begin), name.size());
+    const std::string_view part(name.data() + begin, end - begin);
+    if (part == "matrix") return true;
+    if (part.size() > 5 && part.starts_with("layer") && (part[5] == '.' || std::isdigit(static_cast<unsigned char>(part[5]))))
+      return true;
+    begin = end + 1;
+  }
+  return false;
 }
 
 // A probe's figures that a page shows: more of one arm would bury the others'.
@@ -55,9 +61,10 @@ Cells cells_of(const Figure& f, Footnotes& notes) {
         f.interval.sd == 0 ? "no spread" : number_text(f.interval.low, style) + " .. " + number_text(f.interval.high, style);
   cells[2] = std::to_string(f.interval.n);
   if (static_cast<std::size_t>(f.interval.n) < f.values.size()) cells[2] += "/" + std::to_string(f.values.size());
+  if (f.null) cells[3] = number_text(f.null->low, style) + " .. " + number_text(f.null->high, style);
   if (f.published) {
-    cells[3] = f.published->printed;
-    cells[4] = notes.mark(*f.published);
+    cells[4] = f.published->printed;
+    cells[5] = notes.mark(*f.published);
   }
   return cells;
 }
@@ -166,6 +173,17 @@ std::string figure_table(const Run& run, const Published& published, int wanted_
       table.add(std::move(section));
     }
   table.print(out);
+  if (std::ranges::any_of(bases, [](const BaseFigures& base) {
+        return std::ranges::any_of(base.arms, [](const ArmFigures& arm) {
+          return std::ranges::any_of(arm.figures, [](const Figure& f) { return f.null.has_value(); });
+        });
+      })) {
+    out += "\n";
+    add_lines(
+        out,
+        "Noise gives: 95 % of single trials in which the probe sees nothing but noise. What the noise is stands in report.md.",
+        width, "", "  ");
+  }
 
   if (hidden || !sources.empty() || !notes.notes().empty()) out += "\n";
   if (hidden)

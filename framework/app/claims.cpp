@@ -1,0 +1,58 @@
+// khost claims: the verdicts of a run, and the reasoning of one.
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "commands.hpp"
+#include "manifest/parts.hpp"
+#include "report/report.hpp"
+
+namespace khost {
+
+namespace {
+
+Json claims_of(const std::string& folder) {
+  const std::string file = std::filesystem::is_directory(folder) ? folder + "/summary.json" : folder;
+  std::error_code none;
+  if (!std::filesystem::is_regular_file(file, none))
+    throw Error(ErrorKind::usage, "there is no run in '" + folder + "': " + file + " is not there")
+        .hint("khost run prints the run's folder at its end");
+  const Json summary = parse_json_file(file);
+  return summary.at("claims");
+}
+
+void claims(const std::string& folder, const std::string& id, bool json) {
+  const Json all = claims_of(folder);
+  Json::List wanted;
+  std::vector<std::string> ids;
+  for (const Json& claim : all.as_list()) {
+    const std::string& own = claim.at("id").as_string();
+    if (ids.empty() || ids.back() != own) ids.push_back(own);
+    if (id.empty() || own == id) wanted.push_back(claim);
+  }
+  if (wanted.empty() && !id.empty())
+    throw Error(ErrorKind::usage, "this run has no claim '" + id + "'").hint(nearest_and_all(id, ids, "claims"));
+  if (json) {
+    std::cout << Json(wanted).pretty() << "\n";
+  } else if (wanted.empty()) {
+    std::cout << "this experiment makes no claims\n";
+  } else if (id.empty()) {
+    std::cout << claim_table(Json(wanted), 100);
+  } else {
+    for (const Json& claim : wanted) std::cout << claim_reasoning(claim, 100) << "\n";
+  }
+}
+
+}  // namespace
+
+void add_claims(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("claims", "the verdicts of a run; with a claim's name, the whole reasoning of it");
+  auto folder = std::make_shared<std::string>(), id = std::make_shared<std::string>();
+  auto json = std::make_shared<bool>(false);
+  command->add_option("run", *folder, "the run's folder")->required();
+  command->add_option("claim", *id, "one claim's name");
+  command->add_flag("--json", *json, "as summary.json has them");
+  command->callback([folder, id, json] { claims(*folder, *id, *json); });
+}
+
+}  // namespace khost

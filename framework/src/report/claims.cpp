@@ -1,0 +1,249 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "report/report.hpp"
+#include "report/text.hpp"
+
+namespace khost {
+namespace {
+
+// A region's end, null where it is open.
+Json end_json(double v) { return std::isfinite(v) ? Json(v) : Json(); }
+
+Json claim_json(const JudgedClaim& judged) {
+  const Claim& claim = *judged.claim;
+  const Verdict& v = judged.verdict;
+  Json let{Json::Object()};
+  for (const auto& [name, paths] : claim.let) let.set(name, Json(Json::List(paths.begin(), paths.end())));
+  Json::List values, without;
+  for (const JudgedClaim::Seed& s : judged.seeds)
+    values.push_back(Json::object({{"draw", s.draw}, {"seed", s.seed}, {"value", s.value}}));
+  for (const std::string& record : judged.without_null) without.push_back(record);
+  Json json = Json::object({{"id", claim.id},
+                            {"base", judged.base},
+                            {"statement", claim.statement},
+                            {"let", std::move(let)},
+                            {"measure", claim.measure},
+                            {"scale", claim.scale},
+                            {"prediction", claim.predicts},
+                            {"margin", claim.margin},
+                            {"hash", judged.hash},
+                            {"estimate", v.estimate},
+                            {"low", v.low},
+                            {"high", v.high},
+                            {"corrected_low", v.corrected_low},
+                            {"corrected_high", v.corrected_high},
+                            {"level", 1 - v.alpha},
+                            {"p", v.p},
+                            {"inner_low", end_json(v.inner.low)},
+                            {"inner_high", end_json(v.inner.high)},
+                            {"verdict", std::string(verdict_name(v.kind))},
+                            {"before_null", std::string(verdict_name(v.before_null))},
+                            {"reason", v.reason},
+                            {"seeds", v.seeds},
+                            {"draws", v.draws},
+                            {"this_base_alone", v.this_base_alone},
+                            {"values", std::move(values)}});
+  json.set("seeds_needed", v.needed ? Json(*v.needed) : Json());
+  json.set("improvement",
+           v.improvement
+               ? Json::object({{"share", v.improvement->share}, {"low", v.improvement->low}, {"high", v.improvement->high}})
+               : Json());
+  json.set("null_share", v.null_share ? Json(*v.null_share) : Json());
+  json.set("null", std::isnan(judged.null_mean)
+                       ? Json()
+                       : Json::object({{"mean", judged.null_mean}, {"low", judged.null_low}, {"high", judged.null_high}}));
+  json.set("without_null", std::move(without));
+  json.set("published", claim.published);
+  return json;
+}
+
+double number_at(const Json& object, std::string_view key) {
+  const Json* value = object.find(key);
+  return value && value->is_number() ? value->as_number() : std::nan("");
+}
+
+std::string text_at(const Json& object, std::string_view key) {
+  const Json* value = object.find(key);
+  return value && value->is_string() ? value->as_string() : "";
+}
+
+std::string range_text(const Json& object, NumberStyle style) {
+  const double low = number_at(object, "low"), high = number_at(object, "high");
+  return std::isnan(low) ? "" : number_text(low, style) + " .. " + number_text(high, style);
+}
+
+NumberStyle style_of_claim(const Json& claim) { return style_of("1", number_at(claim, "estimate")); }
+
+// "paper: 0.948, falsified"
+std::string published_text(const Json& claim) {
+  const Json* published = claim.find("published");
+  if (!published || !published->is_object()) return "";
+  const double value = number_at(*published, "value");
+  const std::string words = text_at(*published, "words");
+  return (std::isnan(value) ? "" : shortest(value) + (words.empty() ? "" : ", ")) + words;
+}
+
+std::string noise_text(const Json& claim, NumberStyle style) {
+  const Json* null = claim.find("null");
+  return null && null->is_object() ? range_text(*null, style) : "no null";
+}
+
+// With what would decide, where it is known.
+std::string verdict_text(const Json& claim) {
+  std::string text = text_at(claim, "verdict");
+  if (text != "inconclusive") return text;
+  const std::string reason = text_at(claim, "reason");
+  if (!reason.empty()) return text + ": " + reason;
+  const Json* needed = claim.find("seeds_needed");
+  return needed && needed->is_integer() ? fmt::format("{}: {} seeds would decide", text, needed->as_integer()) : text;
+}
+
+struct Row {
+  std::string base, estimate, interval, noise, verdict;
+};
+
+Row row_of(const Json& claim) {
+  const NumberStyle style = style_of_claim(claim);
+  const double estimate = number_at(claim, "estimate");
+  return {text_at(claim, "base"), std::isnan(estimate) ? "-" : number_text(estimate, style), range_text(claim, style),
+          noise_text(claim, style), verdict_text(claim)};
+}
+
+void add_lines(std::string& out, const std::string& text, int width, const std::string& first, const std::string& indent) {
+  for (const std::string& line : wrapped(text, static_cast<std::size_t>(width), first, indent)) out += line + "\n";
+}
+
+std::string cell(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '|' ? "\\|" : std::string(1, c);
+  return out;
+}
+
+}  // namespace
+
+Json claims_json(const Run& run) {
+  Json::List claims;
+  for (const JudgedClaim& claim : run.claims) claims.push_back(claim_json(claim));
+  return claims;
+}
+
+std::string claim_table(const Json& claims, int width) {
+  std::vector<Row> rows;
+  for (const Json& claim : claims.as_list()) rows.push_back(row_of(claim));
+  std::size_t base = 0, estimate = 0, interval = 0, noise = 0;
+  for (const Row& r : rows) {
+    base = std::max(base, columns(r.base)), estimate = std::max(estimate, columns(r.estimate));
+    interval = std::max(interval, columns(r.interval)), noise = std::max(noise, columns(r.noise));
+  }
+  std::string out, id;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Json& claim = claims.as_list()[i];
+    if (text_at(claim, "id") != id) {
+      id = text_at(claim, "id");
+      const std::string published = published_text(claim);
+      add_lines(out,
+                fmt::format("{}: {} ({} {}, margin {}){}", id, text_at(claim, "statement"), text_at(claim, "measure"),
+                            text_at(claim, "prediction"), shortest(number_at(claim, "margin")),
+                            published.empty() ? "" : ". Paper: " + published),
+                width, "  ", "    ");
+    }
+    const Row& r = rows[i];
+    const std::string start = "    " + left(r.base, base) + "  " + right(r.estimate, estimate) + "  " +
+                              left(r.interval, interval) + "  noise " + left(r.noise, noise) + "  ";
+    add_lines(out, r.verdict, width, start, std::string(columns(start), ' '));
+  }
+  return out;
+}
+
+std::string claim_reasoning(const Json& claim, int width) {
+  const NumberStyle style = style_of_claim(claim);
+  std::string out;
+  const auto line = [&](const std::string& name, const std::string& text) {
+    if (!text.empty()) add_lines(out, text, width, "  " + left(name, 13), std::string(15, ' '));
+  };
+  const std::string base = text_at(claim, "base");
+  add_lines(out, text_at(claim, "id") + (base.empty() ? "" : " on base " + base) + ": " + verdict_text(claim), width, "", "  ");
+  line("statement", text_at(claim, "statement"));
+  line("measure", text_at(claim, "measure") + (text_at(claim, "scale") == "log" ? ", on the log scale" : ""));
+  for (const JsonMember& m : claim.at("let").as_object()) {
+    std::string paths;
+    for (const Json& path : m.value.as_list()) paths += (paths.empty() ? "" : ", ") + path.as_string();
+    line("", m.key + " = " + paths);
+  }
+  line("prediction", fmt::format("{}, margin {}; fixed before the run as {}", text_at(claim, "prediction"),
+                                 shortest(number_at(claim, "margin")), text_at(claim, "hash")));
+  const double low = number_at(claim, "inner_low"), high = number_at(claim, "inner_high");
+  line("S", std::isnan(low) && std::isnan(high) ? ""
+            : std::isnan(low)                   ? "below " + shortest(high)
+            : std::isnan(high)                  ? "above " + shortest(low)
+                                                : shortest(low) + " .. " + shortest(high));
+  std::string values;
+  for (const Json& v : claim.at("values").as_list()) {
+    const double value = number_at(v, "value");
+    values += (values.empty() ? "" : ", ") +
+              fmt::format("{}: {}", v.at("seed").as_integer(), std::isnan(value) ? "missing" : number_text(value, style));
+  }
+  line("by seed", values);
+  line("estimate", number_text(number_at(claim, "estimate"), style) + ", interval " + range_text(claim, style) +
+                       fmt::format(" at {:.4g} % (Holm over the paper's claims x bases), p = {:.2g}",
+                                   100 * number_at(claim, "level"), number_at(claim, "p")));
+  if (const double corrected = number_at(claim, "corrected_low"); !std::isnan(corrected))
+    line("", fmt::format("corrected for skewness: {} .. {}", number_text(corrected, style),
+                         number_text(number_at(claim, "corrected_high"), style)));
+  if (const Json* improvement = claim.find("improvement"); improvement && improvement->is_object())
+    line("improvement", fmt::format("{:.0f} % of seeds ({:.0f} .. {:.0f} %)", 100 * number_at(*improvement, "share"),
+                                    100 * number_at(*improvement, "low"), 100 * number_at(*improvement, "high")));
+  if (const Json* without = claim.find("without_null"); without && !without->as_list().empty()) {
+    std::string names;
+    for (const Json& name : without->as_list()) names += (names.empty() ? "" : ", ") + name.as_string();
+    line("noise", "no guard: without a null are " + names);
+  } else {
+    const double share = number_at(claim, "null_share");
+    line("noise", "single seeds give " + noise_text(claim, style) +
+                      (std::isnan(share) ? ""
+                                         : fmt::format("; {:.1f} % of replicates of noise alone reach '{}'", 100 * share,
+                                                       text_at(claim, "before_null"))));
+  }
+  if (const Json* alone = claim.find("this_base_alone"); alone && alone->is_bool() && alone->as_bool())
+    line("speaks of", "this one draw of the base alone");
+  line("paper", published_text(claim));
+  return out;
+}
+
+std::string claim_markdown(const std::vector<std::pair<std::string, Json>>& claims_by_paper) {
+  std::vector<std::string> bases;
+  for (const auto& [paper, claims] : claims_by_paper)
+    for (const Json& claim : claims.as_list())
+      if (const std::string base = text_at(claim, "base"); std::ranges::find(bases, base) == bases.end()) bases.push_back(base);
+  std::string out = "| paper | claim | statement | published ";
+  for (const std::string& base : bases) out += "| " + (base.empty() ? "as named" : base) + " ";
+  out += "|\n|---|---|---|---";
+  for (std::size_t i = 0; i < bases.size(); ++i) out += "|---";
+  out += "|\n";
+  for (const auto& [paper, claims] : claims_by_paper) {
+    const Json::List& all = claims.as_list();
+    for (std::size_t i = 0; i < all.size();) {
+      const std::string id = text_at(all[i], "id");
+      out += "| " + paper + " | " + id + " | " + cell(text_at(all[i], "statement")) + " | " + cell(published_text(all[i])) + " ";
+      std::size_t end = i;
+      while (end < all.size() && text_at(all[end], "id") == id) ++end;
+      for (const std::string& base : bases) {
+        out += "| ";
+        for (std::size_t k = i; k < end; ++k) {
+          if (text_at(all[k], "base") != base) continue;
+          const Row r = row_of(all[k]);
+          out += fmt::format("**{}**, {}{}; noise {} ", cell(r.verdict), r.estimate,
+                             r.interval.empty() ? "" : " (" + r.interval + ")", r.noise);
+        }
+      }
+      out += "|\n";
+      i = end;
+    }
+  }
+  return out;
+}
+
+}  // namespace khost

@@ -1,0 +1,235 @@
+#include "stats/claims.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <set>
+
+#include "khost/hash.hpp"
+#include "khost/random.hpp"
+#include "manifest/measure.hpp"
+#include "manifest/record_path.hpp"
+
+namespace khost {
+
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+using Unit = std::pair<std::int64_t, std::uint64_t>;  // base draw and seed: what pairs arms
+
+// A run's records, by base, arm, draw and seed.
+class Results {
+ public:
+  explicit Results(const std::vector<TrialResult>& trials) {
+    for (const TrialResult& t : trials) of_[{t.key.base, t.key.arm}][{t.key.draw, t.key.seed}] = &t;
+  }
+
+  const std::map<Unit, const TrialResult*>& of(const std::string& base, const std::string& arm) const {
+    static const std::map<Unit, const TrialResult*> none;
+    const auto found = of_.find({base, arm});
+    return found == of_.end() ? none : found->second;
+  }
+
+ private:
+  std::map<std::pair<std::string, std::string>, std::map<Unit, const TrialResult*>> of_;
+};
+
+double value_of(const TrialResult& trial, const std::string& label) {
+  for (const Record& r : trial.records)
+    if (r.step < 0 && r.probe + "/" + r.name == label) return r.value;
+  return nan;
+}
+
+// One record of a measure: where it is, and its full name without globs.
+struct Source {
+  std::string base, arm, label;  // label: "snr/drift/0"
+};
+
+class Judging {
+ public:
+  Judging(const Claim& claim, const std::string& base, const Results& results) : claim_(claim), base_(base), results_(results) {
+    for (const auto& [name, paths] : claim.let) {
+      std::vector<Source>& sources = sources_.emplace_back();
+      bool many = paths.size() != 1;
+      for (const std::string& text : paths) {
+        const RecordPath path = *parse_record_path(text);  // the manifest was checked
+        const std::string label = path.probe + "/" + path.record;
+        const std::string& on = path.base.empty() ? base : path.base;
+        if (label.find('*') == std::string::npos) {
+          sources.push_back({on, path.arm, label});
+        } else {
+          many = true;
+          for (std::string& one : expanded(on, path.arm, label)) sources.push_back({on, path.arm, std::move(one)});
+        }
+      }
+      names_.push_back(many ? Measure::Name(name, 0) : Measure::Name(name));
+    }
+    measure_.emplace(claim.measure, names_, claim.place);
+  }
+
+  // Per seed that every arm of the claim has.
+  std::vector<JudgedClaim::Seed> seeds(std::string& problem) const {
+    std::optional<std::vector<Unit>> units;
+    for (const auto& list : sources_)
+      for (const Source& s : list) {
+        std::vector<Unit> own, both;
+        for (const auto& [unit, trial] : results_.of(s.base, s.arm)) own.push_back(unit);
+        if (units)
+          std::ranges::set_intersection(*units, own, std::back_inserter(both));
+        else
+          both = own;
+        units = both;
+      }
+    std::vector<JudgedClaim::Seed> out;
+    for (const Unit& unit : units.value_or(std::vector<Unit>{})) {
+      const double value = at([&](const Source& s) {
+        const TrialResult& trial = *results_.of(s.base, s.arm).at(unit);
+        if (trial.status == "done") return value_of(trial, s.label);
+        if (problem.empty()) problem = "arm '" + s.arm + "' failed with seed " + std::to_string(unit.second);
+        return nan;
+      });
+      out.push_back({unit.first, unit.second, value});
+    }
+    if (out.empty()) problem = "its arms have no seed in common";
+    return out;
+  }
+
+  std::vector<std::string> without_null(const std::map<std::string, NullDraws>& nulls) const {
+    std::vector<std::string> out;
+    for (const auto& list : sources_)
+      for (const Source& s : list) {
+        const auto draws = nulls.find(s.arm);
+        if (draws != nulls.end() && draws->second.records.contains(s.label)) continue;
+        if (const std::string path = s.arm + "/" + s.label; std::ranges::find(out, path) == out.end()) out.push_back(path);
+      }
+    return out;
+  }
+
+  // One seed's measure under noise: for each probe of each arm one joint draw, picked by `random`. The noise of two arms has
+  // nothing in common, nor has that of two probes.
+  double under_noise(const std::map<std::string, NullDraws>& nulls, Random& random) const {
+    std::map<std::string, std::size_t> picked;
+    return at([&](const Source& s) {
+      const NullDraws& draws = nulls.at(s.arm);
+      const auto [index, is_new] = picked.try_emplace(s.base + "/" + s.arm + "/" + s.label.substr(0, s.label.find('/')));
+      if (is_new) index->second = static_cast<std::size_t>(random.below(static_cast<std::uint64_t>(draws.count)));
+      return static_cast<double>(draws.records.at(s.label)[index->second]);
+    });
+  }
+
+  int draws(const std::map<std::string, NullDraws>& nulls) const { return nulls.at(sources_.front().front().arm).count; }
+
+ private:
+  template <class Value>
+  double at(Value&& value) const {
+    std::vector<std::vector<double>> values;
+    for (const auto& list : sources_) {
+      auto& one = values.emplace_back();
+      for (const Source& s : list) one.push_back(value(s));
+    }
+    return (*measure_)(std::span<const std::vector<double>>(values));
+  }
+
+  // The records that a pattern names, in the order in which a trial makes them.
+  std::vector<std::string> expanded(const std::string& base, const std::string& arm, const std::string& pattern) const {
+    std::vector<std::string> out;
+    for (const auto& [unit, trial] : results_.of(base, arm)) {
+      if (trial->status != "done") continue;
+      for (const Record& r : trial->records)
+        if (const std::string label = r.probe + "/" + r.name; r.step < 0 && patterns_meet(pattern, label)) out.push_back(label);
+      break;
+    }
+    return out;
+  }
+
+  const Claim& claim_;
+  const std::string& base_;
+  const Results& results_;
+  std::vector<std::vector<Source>> sources_;
+  std::vector<Measure::Name> names_;
+  std::optional<Measure> measure_;
+};
+
+void set_null(JudgedClaim& judged, const ClaimRule& rule, const Measured& measured, const Judging& judging,
+              const std::map<std::string, NullDraws>& nulls) {
+  judged.null_mean = judged.null_low = judged.null_high = nan;
+  judged.without_null = judging.without_null(nulls);
+  if (!judged.without_null.empty() || measured.values.empty()) return;
+  const int count = judging.draws(nulls);
+  Random random(0, judged.claim->id, "null of its measure");
+  std::vector<double> singles;
+  double sum = 0;
+  for (int i = 0; i < count; ++i) {
+    const double value = judging.under_noise(nulls, random);
+    if (std::isnan(value)) continue;
+    singles.push_back(value);
+    sum += value;
+  }
+  if (!singles.empty()) {
+    std::ranges::sort(singles);
+    const auto quantile = [&](double q) {
+      return singles[static_cast<std::size_t>(q * static_cast<double>(singles.size() - 1) + 0.5)];
+    };
+    judged.null_mean = sum / static_cast<double>(singles.size());
+    judged.null_low = quantile(0.025), judged.null_high = quantile(0.975);
+  }
+  guard_by_null(judged.verdict, rule, measured, count, [&](std::int64_t r, std::span<double> values) {
+    Random own(static_cast<std::uint64_t>(r), judged.claim->id, "replicate of the null");
+    for (double& v : values) v = judging.under_noise(nulls, own);
+  });
+}
+
+}  // namespace
+
+std::string hash_of(const Claim& claim) {
+  Json let{Json::Object{}};
+  for (const auto& [name, paths] : claim.let) let.set(name, Json(Json::List(paths.begin(), paths.end())));
+  return short_hash(Json::object({{"let", std::move(let)},
+                                  {"measure", claim.measure},
+                                  {"scale", claim.scale},
+                                  {"predicts", claim.predicts},
+                                  {"margin", claim.margin}})
+                        .canonical());
+}
+
+std::vector<JudgedClaim> judge_claims(const Experiment& experiment, const std::vector<TrialResult>& trials,
+                                      const std::map<std::string, NullDraws>& nulls) {
+  const Results results(trials);
+  std::vector<JudgedClaim> judged;
+  std::vector<Judging> judgings;
+  std::vector<FamilyMember> family;
+  for (const Claim& claim : experiment.claims) {
+    const bool names_bases = std::ranges::any_of(claim.let, [](const auto& entry) {
+      return std::ranges::any_of(entry.second, [](const std::string& path) { return path.starts_with('@'); });
+    });
+    std::vector<std::string> bases{""};
+    if (!names_bases) {
+      bases.clear();
+      for (const BaseRecipe& base : experiment.bases) bases.push_back(base.name);
+    }
+    for (const std::string& base : bases) {
+      JudgedClaim& one = judged.emplace_back();
+      one.claim = &claim;
+      one.base = base;
+      one.hash = hash_of(claim);
+      FamilyMember& member = family.emplace_back();
+      member.rule = {parse_prediction(claim.predicts, claim.place), claim.margin, claim.scale == "log"};
+      judgings.emplace_back(claim, base, results);
+      one.seeds = judgings.back().seeds(member.measured.problem);
+      for (const JudgedClaim::Seed& s : one.seeds) {
+        member.measured.values.push_back(s.value);
+        member.measured.draws.push_back(static_cast<int>(s.draw));
+      }
+    }
+  }
+  std::vector<Verdict> verdicts = judge_family(family);
+  for (std::size_t i = 0; i < judged.size(); ++i) {
+    judged[i].verdict = std::move(verdicts[i]);
+    set_null(judged[i], family[i].rule, family[i].measured, judgings[i], nulls);
+  }
+  return judged;
+}
+
+}  // namespace khost
