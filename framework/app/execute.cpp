@@ -14,6 +14,7 @@
 #include "engine/runner.hpp"
 #include "manifest/record_path.hpp"
 #include "report/progress.hpp"
+#include "store/claim_ledger.hpp"
 #include "store/trial_store.hpp"
 
 namespace khost {
@@ -124,6 +125,12 @@ Executed execute(Session& session, const std::string& out) {
   const TrialContext context{session.experiment, *session.materials, session.plan, bases};
   prepare(context, session.artifact_threads, [&](const PlannedTrial& t) { return store.has(t.hash); });
 
+  const auto changed_claims =
+      ClaimLedger(session.cache.root(), session.experiment.name)
+          .note(session.experiment.claims, session.plan, [&](const std::string& h) { return store.has(h); });
+  for (const auto& [id, before] : changed_claims)
+    say("warning: claim '" + id + "' was changed after trials of its arms existed; the report shows both");
+
   RunnerHooks hooks;
   hooks.find = [&](const std::string& hash) { return store.load(hash); };
   hooks.begin = [&](const std::string& hash) { return store.begin(hash); };
@@ -152,6 +159,9 @@ Executed execute(Session& session, const std::string& out) {
   for (const Arm& arm : session.experiment.arms)
     run.nulls.emplace(arm.name, null_draws(*session.materials, arm, session.cache, null_draw_count));
   run.claims = judge_claims(session.experiment, run.trials, run.nulls);
+  for (JudgedClaim& claim : run.claims)
+    if (const auto changed = changed_claims.find(claim.claim->id); changed != changed_claims.end())
+      claim.before = changed->second;
   collect_artifacts(store, run.trials, folder);
   write_summary(folder + "/summary.json", run, executed.published);
   write_records_csv(folder + "/records.csv", run);

@@ -57,6 +57,7 @@ Json claim_json(const JudgedClaim& judged) {
                        : Json::object({{"mean", judged.null_mean}, {"low", judged.null_low}, {"high", judged.null_high}}));
   json.set("without_null", std::move(without));
   json.set("published", claim.published);
+  json.set("changed_from", judged.before);
   return json;
 }
 
@@ -84,6 +85,14 @@ std::string published_text(const Json& claim) {
   const double value = number_at(*published, "value");
   const std::string words = text_at(*published, "words");
   return (std::isnan(value) ? "" : shortest(value) + (words.empty() ? "" : ", ")) + words;
+}
+
+// Of a claim that was changed after trials existed: what it said before.
+std::string change_text(const Json& claim) {
+  const Json* before = claim.find("changed_from");
+  if (!before || !before->is_object()) return "";
+  return fmt::format("CHANGED after its trials existed; before: {} {}, margin {}", text_at(*before, "measure"),
+                     text_at(*before, "predicts"), shortest(number_at(*before, "margin")));
 }
 
 std::string noise_text(const Json& claim, NumberStyle style) {
@@ -149,6 +158,7 @@ std::string claim_table(const Json& claims, int width) {
                             text_at(claim, "prediction"), shortest(number_at(claim, "margin")),
                             published.empty() ? "" : ". Paper: " + published),
                 width, "  ", "    ");
+      if (const std::string change = change_text(claim); !change.empty()) add_lines(out, change, width, "    ", "    ");
     }
     const Row& r = rows[i];
     const std::string start = "    " + left(r.base, base) + "  " + right(r.estimate, estimate) + "  " +
@@ -173,6 +183,7 @@ std::string claim_reasoning(const Json& claim, int width) {
     for (const Json& path : m.value.as_list()) paths += (paths.empty() ? "" : ", ") + path.as_string();
     line("", m.key + " = " + paths);
   }
+  line("changed", change_text(claim));
   line("prediction", fmt::format("{}, margin {}; fixed before the run as {}", text_at(claim, "prediction"),
                                  shortest(number_at(claim, "margin")), text_at(claim, "hash")));
   const double low = number_at(claim, "inner_low"), high = number_at(claim, "inner_high");
@@ -227,7 +238,10 @@ std::string claim_markdown(const std::vector<std::pair<std::string, Json>>& clai
     const Json::List& all = claims.as_list();
     for (std::size_t i = 0; i < all.size();) {
       const std::string id = text_at(all[i], "id");
-      out += "| " + paper + " | " + id + " | " + cell(text_at(all[i], "statement")) + " | " + cell(published_text(all[i])) + " ";
+      const std::string change = change_text(all[i]);
+      out += "| " + paper + " | " + id + " | " +
+             cell(text_at(all[i], "statement") + (change.empty() ? "" : " (" + change + ")")) + " | " +
+             cell(published_text(all[i])) + " ";
       std::size_t end = i;
       while (end < all.size() && text_at(all[end], "id") == id) ++end;
       for (const std::string& base : bases) {

@@ -51,7 +51,7 @@ Published read_published(const std::string& name);
 
 // The table: per base and arm, figure, mean over trials, 95 % t interval, n, published; then notes and failed trials. No line is
 // wider than `width` (at least 60). Details are left out unless published: figures of single layers ("name/layer3"), and all of a
-// probe that has more than a dozen. Published figures without a record are counted.
+// probe that has more than two dozen. Published figures without a record are counted.
 std::string figure_table(const Run& run, const Published& published, int width);
 
 // The run's claims as summary.json has them: a list, each claim on each base with the whole reasoning of its verdict.

@@ -36,7 +36,7 @@ bool is_of_one_layer(const std::string& name) {
 }
 
 // A probe's figures that a page shows: more of one arm would bury the others'.
-constexpr std::ptrdiff_t most_of_a_probe = 12;
+constexpr std::ptrdiff_t most_of_a_probe = 24;
 
 // What a terminal's table leaves to the report: figures of single layers, all but the published ones of a probe that has a great
 // many, and a mean over steps that says what stands above it.

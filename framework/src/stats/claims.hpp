@@ -27,6 +27,7 @@ struct JudgedClaim {
   double null_mean, null_low, null_high;
   std::vector<std::string> without_null;  // records it needs that have none: they leave the verdict without a guard
   std::string hash;                       // of the claim as it was fixed before the run
+  Json before = {};                       // its earlier text, when it was changed after trials existed; else null
 };
 
 // Short hash of what a claim fixes: its measure, records, scale, prediction and margin. Words do not count.

@@ -1,0 +1,163 @@
+// Arms of every kind, as a manifest composes them and the program runs them.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <map>
+
+#include "e2e/khost_program.hpp"
+#include "khost/json.hpp"
+
+using namespace khost;
+using namespace khost::test;
+
+namespace {
+
+// `arms` stands where the small experiment has its own.
+std::string with_arms(const Khost& khost, const std::string& arms, const std::string& more = R"("title": "arms")") {
+  const std::string path = khost.manifest(more);
+  std::string text = read(path);
+  const std::size_t begin = text.find("\"arms\":"), end = text.find('\n', begin);
+  write(path, text.replace(begin, end - begin, "\"arms\": {" + arms + "},"));
+  return path;
+}
+
+class Summary {
+ public:
+  explicit Summary(const std::string& folder) : json_(parse_json_file(folder + "/summary.json")) {}
+  const Json::List& values(const std::string& record) const {
+    return json_.at("records").at("plain/" + record).at("values").as_list();
+  }
+  double value(const std::string& record, std::size_t seed = 0) const { return values(record).at(seed).as_number(); }
+  bool has(const std::string& record) const { return json_.at("records").find("plain/" + record) != nullptr; }
+  const Json& json() const { return json_; }
+
+ private:
+  Json json_;
+};
+
+}  // namespace
+
+TEST_CASE("cores, bases, ranks by pattern, trained matrices and another head, each as it should be counted") {
+  const Khost khost;
+  const std::string manifest = with_arms(khost, R"(
+    "diagonal": {}, "random": {"adapter": {"basis": "random"}}, "gradient": {"adapter": {"basis": "gradient"}},
+    "block": {"adapter": {"core": "block"}}, "factors": {"adapter": {"core": "factors"}},
+    "pattern": {"adapter": {"rank": {"default": 5, "layer.0.*": 2, "tok_emb": 0}}},
+    "full": {"adapter": null, "train": ["@matrices"], "optimizer": {"plugin": "sgd", "lr": 0.1}},
+    "norms": {"train": ["*.ln1.*"]},
+    "untied": {"model": {"head": "untied"}, "seeds": 1})",
+                                         R"("probes": [{"plugin": "displacement"}, {"plugin": "efficiency"}])");
+  const Finished o = khost({manifest, "--out", "run"});
+  INFO(o.err, o.out);
+  REQUIRE(o.code == 0);
+  const Summary s(khost.scratch / "run");
+  // tok_emb 101 x 24, and in each of two layers 72 x 24, 24 x 24, 96 x 24, 24 x 96.
+  const std::int64_t layer = 96 + 48 + 120 + 120, all = 125 + 2 * layer, weights = 101 * 24 + 2 * 24 * (72 + 24 + 96 + 96);
+  const std::map<std::string, std::pair<std::int64_t, std::int64_t>> expected = {
+      {"diagonal", {5 * all, 9 * 5}},
+      {"random", {5 * all, 9 * 5}},
+      {"gradient", {5 * all, 9 * 5}},
+      {"block", {5 * all, 9 * 25}},
+      {"factors", {5 * all, 5 * all + 9 * 5}},
+      {"pattern", {2 * layer + 5 * layer, 4 * 2 + 4 * 5}},
+      {"full", {0, weights}},
+      {"norms", {5 * all, 9 * 5 + 2 * 2 * 24}},
+      {"untied", {5 * all, 9 * 5}}};
+  for (const auto& [arm, counts] : expected) {
+    CAPTURE(arm);
+    CHECK(s.value(arm + "/parameters/adapter") == static_cast<double>(counts.first));
+    CHECK(s.value(arm + "/parameters/trainable") == static_cast<double>(counts.second));
+    CHECK(s.value(arm + "/loss/final") < s.value(arm + "/loss/base"));
+    CHECK(s.value(arm + "/displacement/total") > 0);
+    CHECK(s.has(arm + "/displacement/matrix/layer.1.mlp.up"));
+  }
+  CHECK_FALSE(s.has("pattern/displacement/matrix/tok_emb"));
+  CHECK(s.value("diagonal/loss/base") == s.value("full/loss/base"));
+  CHECK(s.value("diagonal/loss/base") != s.value("untied/loss/base"));
+  CHECK(s.values("untied/loss/final").size() == 1);
+  // The gradient's own directions are the steepest, and a block holds its diagonal.
+  CHECK(s.value("gradient/loss/final") < s.value("diagonal/loss/final"));
+  CHECK(s.value("block/loss/final") < s.value("diagonal/loss/final"));
+}
+
+TEST_CASE("losses on the way, budgets and sweeps: one trajectory, whatever it is cut to") {
+  const Khost khost;
+  const std::string manifest = with_arms(khost, R"(
+    "short": {"steps": 3}, "long": {"steps": 8, "record_at": [3, 8]}, "budget": {"budget": 13400},
+    "swept": {"sweep": {"optimizer.lr": [1e-3, 5e-3]}, "steps": 8})");
+  const Finished o = khost({manifest, "--out", "run"});
+  INFO(o.err, o.out);
+  REQUIRE(o.code == 0);
+  const Summary s(khost.scratch / "run");
+  CHECK(s.value("long/loss/at3") == s.value("short/loss/final"));
+  CHECK(s.value("long/loss/held_out_at3") == s.value("short/loss/held_out_final"));
+  CHECK(s.value("long/loss/at8") == s.value("long/loss/final"));
+  CHECK(s.value("budget/loss/final") == s.value("short/loss/final"));  // 5 x 893 parameters: 3 steps
+  CHECK(s.value("swept-lr0.005/loss/final") == s.value("long/loss/final"));
+  CHECK(s.value("swept-lr0.001/loss/final") > s.value("long/loss/final"));
+}
+
+TEST_CASE("a schedule switches dims on and off, and both counts are told") {
+  const Khost khost;
+  const std::string manifest = with_arms(khost, R"(
+    "two": {"adapter": {"rank": 2}}, "six": {"adapter": {"rank": 6}},
+    "up": {"adapter": {"rank": 6}, "probes": [{"plugin": "k_schedule", "ranks": [2, 6], "at": [0.5]}]},
+    "down": {"adapter": {"rank": 6}, "probes": [{"plugin": "k_schedule", "ranks": [6, 2], "at": [0.5]}]})",
+                                         R"("steps": 10)");
+  std::string text = read(manifest);
+  text.erase(text.find(R"("steps": 5,)"), 11);
+  write(manifest, text);
+  const Finished o = khost({manifest, "--out", "run"});
+  INFO(o.err, o.out);
+  REQUIRE(o.code == 0);
+  const Summary s(khost.scratch / "run");
+  const double one = s.value("two/parameters/adapter") / 2;
+  CHECK(s.value("up/parameters/adapter") == 6 * one);
+  CHECK(s.value("up/parameters/adapter_mean") == 4 * one);
+  CHECK(s.value("up/parameters/trainable_mean") == 9 * 4);
+  CHECK(s.value("two/loss/final") > s.value("up/loss/final"));
+  CHECK(s.value("up/loss/final") > s.value("six/loss/final"));
+  CHECK(s.value("down/loss/final") > s.value("six/loss/final"));
+}
+
+TEST_CASE("an arm takes its ranks from another; when that one fails, so does it, and no other") {
+  const Khost khost;
+  const std::string manifest = with_arms(khost, R"(
+    "er": {"needs": "B", "probes": [{"plugin": "adaptive_k", "from": "B/effective_rank", "c": 0.62, "assign": "er"}]},
+    "shuffle": {"needs": "B", "probes": [{"plugin": "adaptive_k", "from": "B/effective_rank", "c": 0.62, "assign": "shuffle"}]},
+    "equal": {"needs": "B", "probes": [{"plugin": "adaptive_k", "from": "B/effective_rank", "c": 0.62, "assign": "equal_parameters"}]},
+    "B": {"adapter": {"rank": 7}, "probes": [{"plugin": "effective_rank"}]}, "A": {})");
+  const Finished o = khost({manifest, "--out", "run", "--jobs", "2", "--threads", "1"});
+  INFO(o.err, o.out);
+  REQUIRE(o.code == 0);
+  const Summary s(khost.scratch / "run");
+  for (const std::size_t seed : {0u, 1u}) {
+    double counts[2];
+    for (const int l : {0, 1}) {
+      const std::string layer = "layer" + std::to_string(l);
+      counts[l] = s.value("er/adaptive_k/" + layer + "/k", seed);
+      CHECK(counts[l] == std::round(s.value("B/effective_rank/in_basis/" + layer, seed) / 0.62));
+    }
+    CHECK(s.value("er/parameters/adapter", seed) == 5 * 125 + 384 * (counts[0] + counts[1]));
+    CHECK(s.value("shuffle/parameters/adapter", seed) == s.value("er/parameters/adapter", seed));
+    CHECK(s.value("equal/parameters/adapter", seed) == s.value("er/parameters/adapter", seed));
+  }
+  CHECK(records(khost, "run") == [&] {
+    REQUIRE(khost({manifest, "--out", "again"}).code == 0);
+    return records(khost, "again");
+  }());
+
+  Khost with_fixtures;
+  with_fixtures.plugin_path = KHOST_BINARY_DIR "/bad_plugins";
+  const std::string failing =
+      read(manifest).replace(read(manifest).find(R"({"plugin": "effective_rank"})"), 28,
+                             R"({"plugin": "effective_rank"}, {"plugin": "throwing", "how": "exception", "where": "begin"})");
+  write(with_fixtures.scratch / "failing.manifest", failing);
+  const Finished broken = with_fixtures({"failing.manifest", "--out", "broken"});
+  INFO(broken.err, broken.out);
+  CHECK(broken.code == 4);
+  CHECK(has(broken.out, "arm er, base plain, seed 0 needs arm B, whose trial failed"));
+  const Summary rest(with_fixtures.scratch / "broken");
+  CHECK(rest.value("A/loss/final") == s.value("A/loss/final"));
+}

@@ -1,0 +1,131 @@
+#include "stats/claims.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "khost/random.hpp"
+
+using namespace khost;
+
+namespace {
+
+Claim claim_of(const std::string& id, const std::string& measure,
+               std::vector<std::pair<std::string, std::vector<std::string>>> let, const std::string& predicts, double margin) {
+  Claim claim;
+  claim.id = id, claim.measure = measure, claim.let = std::move(let), claim.predicts = predicts, claim.margin = margin;
+  claim.scale = "linear";
+  return claim;
+}
+
+struct Small {
+  Experiment experiment;
+  std::vector<TrialResult> trials;
+
+  Small() {
+    for (const char* base : {"null", "trained"}) {
+      BaseRecipe recipe;
+      recipe.name = base;
+      experiment.bases.push_back(recipe);
+    }
+  }
+  TrialResult& trial(const std::string& base, const std::string& arm, std::uint64_t seed) {
+    TrialResult& t = trials.emplace_back();
+    t.key = {arm, base, 0, seed};
+    t.status = "done";
+    return t;
+  }
+  // Losses of A around 5 and of B 1 lower on base null, equal on trained; a noisy figure "n/x" around 0.
+  void fill(int seeds) {
+    Random random(1, "claims", "test");
+    for (const char* base : {"null", "trained"})
+      for (int seed = 0; seed < seeds; ++seed) {
+        const double window = random.normal(), better = base == std::string("null") ? 1 : 0;
+        for (const char* arm : {"A", "B"}) {
+          TrialResult& t = trial(base, arm, static_cast<std::uint64_t>(seed));
+          t.records.push_back({"loss", "final", -1, 5 + window + 0.01 * random.normal() - (arm[0] == 'B' ? better : 0), "nats"});
+          for (int l = 0; l < 4; ++l) t.records.push_back({"n", "x/layer" + std::to_string(l), -1, random.normal(), "1"});
+        }
+      }
+  }
+};
+
+std::map<std::string, NullDraws> standard_normal(const std::vector<std::string>& records) {
+  std::map<std::string, NullDraws> out;
+  Random random(2, "null", "test");
+  for (const char* arm : {"A", "B"}) {
+    out[arm].count = 1000;
+    for (const std::string& r : records)
+      for (int i = 0; i < 1000; ++i) out[arm].records[r].push_back(static_cast<float>(random.normal()));
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("claims: arms are paired by seed, each base has its verdict, and losses have no guard") {
+  Small small;
+  small.experiment.claims = {claim_of("b-wins", "b - a", {{"a", {"A/loss/final"}}, {"b", {"B/loss/final"}}}, "< 0", 0.1)};
+  small.fill(10);
+  const auto judged = judge_claims(small.experiment, small.trials, {});
+  REQUIRE(judged.size() == 2);
+  CHECK(judged[0].base == "null");
+  CHECK(judged[0].seeds.size() == 10);
+  // Windows differ by about 1 between seeds: only the paired difference can tell.
+  CHECK(judged[0].verdict.estimate == doctest::Approx(-1).epsilon(0.02));
+  CHECK(judged[0].verdict.kind == VerdictKind::confirmed);
+  CHECK(judged[1].verdict.kind == VerdictKind::falsified);
+  CHECK(judged[0].without_null == std::vector<std::string>{"A/loss/final", "B/loss/final"});
+  CHECK(judged[0].verdict.no_guard);
+  CHECK_FALSE(judged[0].verdict.null_share);
+  CHECK(std::isnan(judged[0].null_mean));
+}
+
+TEST_CASE("claims: what noise alone reaches is explained by it") {
+  Small small;
+  small.experiment.claims = {claim_of("near-zero", "mean(x)", {{"x", {"A/n/x/layer*"}}}, "in [-5, 5]", 0.5)};
+  small.fill(10);
+  std::vector<std::string> records;
+  for (int l = 0; l < 4; ++l) records.push_back("n/x/layer" + std::to_string(l));
+  const auto judged = judge_claims(small.experiment, small.trials, standard_normal(records));
+  REQUIRE(judged.size() == 2);
+  for (const JudgedClaim& j : judged) {
+    CHECK(j.without_null.empty());
+    CHECK(j.verdict.before_null == VerdictKind::confirmed);
+    CHECK(j.verdict.kind == VerdictKind::explained_by_noise);
+    CHECK(*j.verdict.null_share > 0.99);
+    CHECK(std::abs(j.null_mean) < 0.1);
+    CHECK(j.null_high == doctest::Approx(0.98).epsilon(0.15));  // 1.96 / 2: a mean of four
+  }
+  CHECK(judge_claims(small.experiment, small.trials, standard_normal({"n/x/layer0"}))[0].without_null.size() == 3);
+}
+
+TEST_CASE("claims: a failed arm, arms of fewer seeds, and named bases") {
+  Small small;
+  small.experiment.claims = {
+      claim_of("d", "b - a", {{"a", {"A/loss/final"}}, {"b", {"B/loss/final"}}}, "< 0", 0.1),
+      claim_of("between-bases", "n - t", {{"n", {"@null/A/loss/final"}}, {"t", {"@trained/A/loss/final"}}}, "> 0", 0.1)};
+  small.fill(8);
+  std::erase_if(small.trials, [](const TrialResult& t) { return t.key.arm == "B" && t.key.seed >= 6; });
+  auto judged = judge_claims(small.experiment, small.trials, {});
+  REQUIRE(judged.size() == 3);
+  CHECK(judged[0].seeds.size() == 6);
+  CHECK(judged[2].base.empty());
+  CHECK(judged[2].seeds.size() == 8);
+
+  for (TrialResult& t : small.trials)
+    if (t.key.arm == "B" && t.key.base == "null" && t.key.seed == 2) t.status = "failed", t.records.clear();
+  judged = judge_claims(small.experiment, small.trials, {});
+  CHECK(judged[0].verdict.kind == VerdictKind::inconclusive);
+  CHECK(judged[0].verdict.reason.find("arm 'B' failed with seed 2") != std::string::npos);
+  CHECK(judged[1].verdict.kind == VerdictKind::falsified);  // the other base is as it was
+}
+
+TEST_CASE("claims: words are no part of what is fixed") {
+  Claim claim = claim_of("d", "b - a", {{"a", {"A/loss/final"}}, {"b", {"B/loss/final"}}}, "< 0", 0.1);
+  const std::string hash = hash_of(claim);
+  claim.statement = "B is better";
+  CHECK(hash_of(claim) == hash);
+  claim.margin = 0.2;
+  CHECK(hash_of(claim) != hash);
+}
