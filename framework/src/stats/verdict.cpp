@@ -136,7 +136,7 @@ Region region_of(const ClaimRule& rule) {
   return r;
 }
 
-Verdict judge(const ClaimRule& rule, const Measured& measured, double alpha) {
+Verdict judge(const ClaimRule& rule, const Measured& measured, double alpha, bool plan) {
   const Prepared p = prepare(rule, measured);
   const Region region = region_of(rule);
   Verdict v{};
@@ -168,11 +168,12 @@ Verdict judge(const ClaimRule& rule, const Measured& measured, double alpha) {
         "the {} are skewed: corrected for it, the interval runs from {:.4g} to {:.4g}, and would not decide as the t interval "
         "does",
         v.over_draws ? "draws" : "seeds", v.corrected_low, v.corrected_high);
-  if (p.plannable) v.needed = values_needed(spread.mean, spread.sd, region, alpha, v.over_draws ? least_draws : least_seeds);
+  if (plan && p.plannable)
+    v.needed = values_needed(spread.mean, spread.sd, region, alpha, v.over_draws ? least_draws : least_seeds);
   return v;
 }
 
-std::vector<Verdict> judge_family(std::span<const FamilyMember> family, double alpha) {
+std::vector<Verdict> judge_family(std::span<const FamilyMember> family, double alpha, bool plan) {
   const std::size_t m = family.size();
   std::vector<double> p(m);
   for (std::size_t i = 0; i < m; ++i)
@@ -186,7 +187,7 @@ std::vector<Verdict> judge_family(std::span<const FamilyMember> family, double a
   for (std::size_t i = 0; i < m; ++i) {
     if (decided) level = alpha / static_cast<double>(m - i);
     decided = decided && p[order[i]] <= level;
-    out[order[i]] = judge(family[order[i]].rule, family[order[i]].measured, level);
+    out[order[i]] = judge(family[order[i]].rule, family[order[i]].measured, level, plan);
   }
   return out;
 }

@@ -72,7 +72,8 @@ struct Verdict {
 //   inconclusive  otherwise, and always when: the host names a problem; a value is missing; a value on the log scale is not
 //                 positive; S is empty; there are fewer than 6 seeds (in any draw), or exactly 2 base draws.
 // From 3 base draws on the interval is over the draws' means, with draws - 1 degrees of freedom.
-Verdict judge(const ClaimRule& rule, const Measured& measured, double alpha);
+// `plan`: work out `needed`, which takes some milliseconds.
+Verdict judge(const ClaimRule& rule, const Measured& measured, double alpha, bool plan = true);
 
 // The claims x bases of one paper, each at its Holm level. p of each is the least alpha at which its interval decides, 1 where
 // no alpha does (a problem, missing values and so on: such members count in m). By rising p (equal ones in their order), the
@@ -83,7 +84,7 @@ struct FamilyMember {
   ClaimRule rule;
   Measured measured;
 };
-std::vector<Verdict> judge_family(std::span<const FamilyMember> family, double alpha = family_alpha);
+std::vector<Verdict> judge_family(std::span<const FamilyMember> family, double alpha = family_alpha, bool plan = true);
 
 // The same rule at the same level on replicates of the null's joint draws: fill(r, values) gives the measures of replicate r,
 // as many and in the same order as those of `measured`. A replicate with a missing value reaches nothing, but counts.
