@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "khost/error.hpp"
 #include "khost/probe.hpp"
 
 namespace khost::testing {
@@ -82,6 +83,75 @@ class FakeTrial final : public Trial {
   };
   TrialInfo info_;
 };
+
+// A draw of a probe's null. Like the host it keeps only records whose declared null is drawn, and refuses one made twice.
+class FakeNullDraw final : public NullDraw {
+ public:
+  using Pools = std::map<std::string, std::vector<std::vector<double>>>;  // shared by the draws of a probe
+
+  FakeNullDraw(const TrialInfo& info, const Signals& signals, Pools& pools)
+      : info_(info), signals_(signals), pools_(pools), random_(info.seed, "probe", "null") {}
+
+  const TrialInfo& trial() const override { return info_; }
+  const Signals& declared() const override { return signals_; }
+  Random& random() override { return random_; }
+  const std::vector<double>& pick(const std::string& name, std::int64_t size, const Make& make) override {
+    auto& pool = pools_[name];
+    for (auto i = static_cast<std::int64_t>(pool.size()); i < size; ++i) {
+      Random own(static_cast<std::uint64_t>(i), "probe", "null pool " + name);
+      pool.push_back(make(own));
+    }
+    return pool[random_.below(pool.size())];
+  }
+  void record(std::string_view name, double value) override {
+    const Signals::Null* null = signals_.null_of(name);
+    if (null && null->drawn && !records.emplace(name, value).second)
+      throw Error(ErrorKind::plugin, "the record '" + std::string(name) + "' was made twice");
+  }
+  void record(std::string_view, std::int64_t, double) override {}
+
+  std::map<std::string, double> records;
+
+ private:
+  const TrialInfo& info_;
+  const Signals& signals_;
+  Pools& pools_;
+  Random random_;
+};
+
+// `count` draws of probe P's null at these shapes, each on an instance of its own: one value a draw, by record.
+template <class P>
+std::map<std::string, std::vector<double>> null_draws(const typename P::Config& config, TrialInfo info, int count) {
+  Signals signals;
+  P::declare(signals, config);
+  FakeNullDraw::Pools pools;
+  std::map<std::string, std::vector<double>> out;
+  for (int i = 0; i < count; ++i) {
+    info.seed = static_cast<std::uint64_t>(i);
+    FakeNullDraw draw(info, signals, pools);
+    P probe(config);
+    probe.null(draw);
+    for (const auto& [name, value] : draw.records) out[name].push_back(value);
+  }
+  return out;
+}
+
+// The records that P declares without saying what their null is, or that they have none, and those of which a draw is declared
+// but not among `made`. Both should be none.
+template <class P>
+std::vector<std::string> without_null(const typename P::Config& config, const std::map<std::string, std::vector<double>>& made) {
+  Signals signals;
+  P::declare(signals, config);
+  std::vector<std::string> out;
+  for (const Signals::Emit& emit : signals.emits) {
+    const Signals::Null* null = signals.null_of(emit.name);
+    bool found = null && !null->drawn;
+    if (null && null->drawn)
+      for (const auto& [name, values] : made) found = found || matches_record(emit.name, name);
+    if (!found) out.push_back(emit.name);
+  }
+  return out;
+}
 
 // A step about to be taken, for policies.
 class FakeStepPlan final : public StepPlan {

@@ -111,10 +111,21 @@ Matrix normal_factor(std::int64_t rows, std::int64_t cols, Random& random) {
   return R;
 }
 
-// Of A [tokens, width] with iid standard normals, seen through an orthonormal basis of its row space: A = L Q' with L
-// [tokens, min(tokens, width)] and Haar Q [width, .].
-Matrix token_factor(std::int64_t tokens, std::int64_t width, Random& random) {
-  return normal_factor(width, tokens, random).transpose();
+std::vector<double> descending_roots(const Eigen::VectorXd& ascending) {
+  std::vector<double> sigma(static_cast<std::size_t>(ascending.size()));
+  for (std::size_t i = 0; i < sigma.size(); ++i)
+    sigma[sigma.size() - 1 - i] = std::sqrt(std::max(0.0, ascending[static_cast<Eigen::Index>(i)]));
+  return sigma;
+}
+
+// C [r, r], r the least of tokens, m and n, in G = A'B = P C Q': P [m, r] and Q [n, r] are orthonormal and Haar-distributed where
+// they are not square, and independent of C.
+Matrix token_core(std::int64_t tokens, std::int64_t m, std::int64_t n, Random& random) {
+  // A' = P R_A and B' = Q R_B.
+  if (tokens <= std::min(m, n)) return normal_factor(m, tokens, random) * Matrix(normal_factor(n, tokens, random).transpose());
+  // With B = Q_B R_B, A'Q_B is again [m, n] of iid normals whatever Q_B is; G = (P R) R_B.
+  if (n <= m) return normal_factor(m, n, random) * normal_factor(tokens, n, random);
+  return token_core(tokens, n, m, random).transpose();
 }
 
 }  // namespace
@@ -132,22 +143,39 @@ void iid_gradients(Probe& probe, NullDraw& draw) {
   probe.conclude(trial);
 }
 
-std::vector<double> token_product_spectrum(std::int64_t tokens, std::int64_t m, std::int64_t n, Random& random) {
-  // G = Q_A (L_A' L_B) Q_B': the product in the middle has G's singular values.
-  const Matrix middle = token_factor(tokens, m, random).transpose() * token_factor(tokens, n, random);
-  const bool tall = middle.rows() > middle.cols();
-  const Matrix gram = tall ? Matrix(middle.transpose() * middle) : Matrix(middle * middle.transpose());
-  const Eigen::SelfAdjointEigenSolver<Matrix> solver(gram, Eigen::EigenvaluesOnly);
-  std::vector<double> sigma(static_cast<std::size_t>(gram.rows()));
-  for (std::size_t i = 0; i < sigma.size(); ++i)
-    sigma[sigma.size() - 1 - i] = std::sqrt(std::max(0.0, solver.eigenvalues()[static_cast<Eigen::Index>(i)]));
+std::vector<double> iid_spectrum(std::int64_t m, std::int64_t n, Random& random) {
+  if (m < n) std::swap(m, n);
+  Eigen::VectorXd diagonal(n), beside(std::max<std::int64_t>(n - 1, 0));  // of B'B, B with chi_m .. and chi_(n-1) .. above
+  double above = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double d = chi(m - i, random);
+    diagonal[i] = d * d + above * above;
+    if (i + 1 == n) break;
+    above = chi(n - 1 - i, random);
+    beside[i] = d * above;
+  }
+  Eigen::SelfAdjointEigenSolver<Matrix> solver;
+  solver.computeFromTridiagonal(diagonal, beside, Eigen::EigenvaluesOnly);
+  return descending_roots(solver.eigenvalues());
+}
+
+std::vector<double> core_spectrum(std::int64_t K, NullDraw& draw) {
+  if (draw.trial().core == "block")
+    return draw.pick("iid block of " + std::to_string(K), 5000, [K](Random& random) { return iid_spectrum(K, K, random); });
+  std::vector<double> sigma(static_cast<std::size_t>(K));
+  for (double& v : sigma) v = std::abs(draw.random().normal());
   return sigma;
 }
 
+std::vector<double> token_product_spectrum(std::int64_t tokens, std::int64_t m, std::int64_t n, Random& random) {
+  const Matrix core = token_core(tokens, m, n, random);
+  const Matrix gram = core * core.transpose();
+  return descending_roots(Eigen::SelfAdjointEigenSolver<Matrix>(gram, Eigen::EigenvaluesOnly).eigenvalues());
+}
+
 std::vector<double> random_block(std::int64_t tokens, std::int64_t m, std::int64_t n, std::int64_t K, Random& random) {
-  const Matrix A = token_factor(tokens, m, random), B = token_factor(tokens, n, random);
-  const Matrix middle = A.transpose() * B;  // [r_A, r_B]; G = Q_A middle Q_B'
-  // U'Q_A: the first r_A columns of K orthonormal rows in m dims, which whitened Gaussians are; likewise for V. Of the rows that
+  const Matrix middle = token_core(tokens, m, n, random);  // G = P middle Q'
+  // U'P: the first r columns of K orthonormal rows in m dims, which whitened Gaussians are; likewise V'Q. Of the rows that
   // are not looked at only the Gram matrix matters.
   const auto seen = [&](std::int64_t width, std::int64_t columns) {
     Matrix top(columns, K);
@@ -169,15 +197,19 @@ std::vector<double> random_block(std::int64_t tokens, std::int64_t m, std::int64
   return out;
 }
 
-double exchangeable_share(std::int64_t matrices, std::int64_t K, std::int64_t keep, Random& random) {
-  double cut = 0, all = 0;
-  for (std::int64_t i = 0; i < matrices; ++i)
-    for (std::int64_t k = 2; k < K; ++k) {
-      const double share = -std::log1p(-random.uniform());
-      all += share;
-      if (k >= keep) cut += share;
-    }
-  return cut / all;
+std::vector<double> exchangeable_tails(const TrialInfo& trial, Random& random) {
+  const bool block = trial.core == "block";
+  std::int64_t K = 0;
+  for (const AdaptedMatrix& m : trial.matrices) K = std::max(K, m.rank);
+  std::vector<double> tails(static_cast<std::size_t>(K) + 1);
+  for (std::int64_t k = K - 1; k >= 0; --k) {
+    std::int64_t entries = 0;  // that go with dim k when those beyond it are gone
+    for (const AdaptedMatrix& m : trial.matrices)
+      if (k < m.rank) entries += block ? 2 * k + 1 : 1;
+    const auto at = static_cast<std::size_t>(k);
+    tails[at] = tails[at + 1] + gamma(static_cast<double>(entries), random);  // the sum of so many exponentials
+  }
+  return tails;
 }
 
 double gaussian_rank_share() {
@@ -189,6 +221,11 @@ double block_coverage(std::int64_t m, std::int64_t n, std::int64_t K) {
 }
 double diagonal_coverage(std::int64_t m, std::int64_t n, std::int64_t K) {
   return std::sqrt(static_cast<double>(K)) / std::sqrt(static_cast<double>(m) * static_cast<double>(n));
+}
+double exchangeable_share(std::int64_t K, std::int64_t keep, bool block) {
+  const auto left = static_cast<double>(K - keep), most = static_cast<double>(K - 2);
+  if (!block) return left / most;
+  return left * static_cast<double>(K + keep) / (most * static_cast<double>(K + 2));
 }
 double cosine_sd(std::int64_t K) { return 1 / std::sqrt(static_cast<double>(K)); }
 

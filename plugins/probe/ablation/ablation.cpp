@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core_dims.hpp"
+#include "khost/nulls.hpp"
 
 using khost::AdaptedMatrix;
 using khost::Alphas;
@@ -67,6 +68,19 @@ void Ablation::declare(khost::Signals& s, const Config& config) {
   if (config.per_matrix) {
     s.emit("cut<k>/<matrix>", "nats", "loss with this matrix alone cut to its first k dims, minus the loss with all");
     s.evaluations(33);  // of the papers' model: how many this one has is not known yet
+  }
+  s.null("share<k>", "exchangeable dims: each alpha, or entry of a block, takes an independent exponential share of the loss");
+  s.no_null("*", "a loss: noise has none");
+}
+
+void Ablation::null(khost::NullDraw& draw) {
+  begin(draw.trial());
+  const std::vector<double> tails = khost::nulls::exchangeable_tails(draw.trial(), draw.random());
+  const auto K = static_cast<std::int64_t>(tails.size()) - 1;
+  for (const std::int64_t keep : config_.keep) {
+    if (keep == K) continue;
+    const auto at = static_cast<std::size_t>(keep);
+    draw.record("share" + std::to_string(keep), K > 2 ? tails[at] / tails[2] : khost::missing);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "ablation.hpp"
 #include "khost/testing.hpp"
+#include "null_sample.hpp"
 
 using khost::Alphas;
 using khost::testing::FakeTrial;
@@ -186,4 +187,28 @@ TEST_CASE("cuts that cannot be made are refused before the first step") {
                     doctest::Contains("per_matrix cuts to 6 dims, but no matrix has more than 6"));
   FakeTrial none({{"a", 9, 7, 0, 0}});
   CHECK_THROWS_WITH(Ablation(config({2})).begin(none.info()), doctest::Contains("has no adapter to cut"));
+}
+
+TEST_CASE("null: exchangeable dims carry (K - keep) / (K - 2), in one joint draw for all keeps") {
+  const Ablation::Config c = config({64, 32, 20, 8, 4, 2, 0}, true);
+  khost::TrialInfo trial = papers_trial(64);
+  const auto draws = khost::testing::null_draws<Ablation>(c, trial, 400);
+  CHECK(khost::testing::without_null<Ablation>(c, draws).empty());
+  CHECK(draws.size() == 6);  // shares alone; none of keep 64
+  for (const auto& [keep, share] : {std::pair{32, 0.516}, {20, 0.710}, {8, 0.903}, {4, 0.968}})
+    check_mean(draws.at("share" + std::to_string(keep)), share, 0.0005);
+  // Of 33 x 62 exponentials a share is a Beta variate: sd sqrt(p (1 - p) / 2047).
+  CHECK(Sample(draws.at("share32")).sd() == doctest::Approx(std::sqrt(0.516 * 0.484 / 2047)).epsilon(0.2));
+  for (std::size_t i = 0; i < 400; ++i) {
+    CHECK(draws.at("share2")[i] == 1);
+    CHECK(draws.at("share32")[i] < draws.at("share20")[i]);
+    CHECK(draws.at("share20")[i] < draws.at("share8")[i]);
+    CHECK(draws.at("share8")[i] < draws.at("share4")[i]);
+    CHECK(draws.at("share0")[i] > 1);
+  }
+  trial.core = "block";
+  check_mean(khost::testing::null_draws<Ablation>(c, trial, 100).at("share32"), (4096.0 - 1024) / (4096 - 4), 1e-5);
+  Ablation::Config each = config({2});
+  each.per_matrix = 32;
+  CHECK(khost::testing::without_null<Ablation>(each, draws).empty());
 }

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <map>
 
+#include "khost/nulls.hpp"
+#include "khost/spectral.hpp"
+
 using khost::AdaptedMatrix;
 using khost::Error;
 using khost::ErrorKind;
@@ -19,6 +22,25 @@ void AdaptiveK::declare(khost::Signals& s, const Config& config) {
   s.emit("layer<l>/k", "dims", "K of the layer's matrices");
   s.emit("mean_layer_k", "dims", "mean K over the layers");
   s.emit("mean_k", "dims", "adapter parameters / sum of (m + n) over all adapted matrices");
+  s.null("*", "the upstream gradients are independent Gaussian entries, of the dims that the manifest gives this arm");
+}
+
+void AdaptiveK::null(khost::NullDraw& draw) {
+  khost::TrialInfo trial = draw.trial();
+  std::vector<Layer> all = layers(trial);
+  for (Layer& layer : all) {
+    khost::Mean rank;
+    for (const std::size_t i : layer.matrices)
+      for (std::int64_t step = 0; step < trial.steps; ++step)
+        rank.add(khost::effective_rank(khost::nulls::core_spectrum(trial.matrices[i].rank, draw)));
+    layer.K = dims(rank.value(), layer);
+  }
+  assign(all, draw.random());
+  for (const Layer& layer : all) {
+    if (layer.K > layer.limit) return;  // a trial would fail, and have no records
+    for (const std::size_t i : layer.matrices) trial.matrices[i].rank = layer.K;
+  }
+  report(draw, trial);
 }
 
 std::vector<AdaptiveK::Layer> AdaptiveK::layers(const khost::TrialInfo& trial) {
@@ -46,9 +68,13 @@ void AdaptiveK::by_effective_rank(const khost::Upstream& upstream, std::vector<L
       throw Error(ErrorKind::trial, "the record '" + path + "', from which layer " + std::to_string(layer.index) +
                                         " gets its K, is missing on this base and seed")
           .hint("an effective rank is missing when all gradients were zero; does that arm have an adapter in this layer?");
-    // Clamped before rounding: a huge quotient does not fit an integer.
-    layer.K = std::llround(std::clamp(rank / config_.c, 1.0, static_cast<double>(layer.limit)));
+    layer.K = dims(rank, layer);
   }
+}
+
+std::int64_t AdaptiveK::dims(double rank, const Layer& layer) const {
+  // Clamped before rounding: a huge quotient does not fit an integer.
+  return std::llround(std::clamp(rank / config_.c, 1.0, static_cast<double>(layer.limit)));
 }
 
 void AdaptiveK::equal_parameters(std::vector<Layer>& layers) {
@@ -68,19 +94,23 @@ void AdaptiveK::equal_parameters(std::vector<Layer>& layers) {
     layers[static_cast<std::size_t>(l)].K = sum / count + ((l + 1) * more / count - l * more / count);
 }
 
+void AdaptiveK::assign(std::vector<Layer>& all, khost::Random& random) const {
+  if (config_.assign == "equal_parameters") equal_parameters(all);
+  if (config_.assign == "shuffle") {
+    std::vector<int> order(all.size());
+    for (std::size_t l = 0; l < all.size(); ++l) order[l] = static_cast<int>(all[l].K);
+    random.shuffle(order);
+    for (std::size_t l = 0; l < all.size(); ++l) all[l].K = order[l];
+  }
+}
+
 void AdaptiveK::resolve(const khost::Upstream& upstream, std::vector<std::int64_t>& ranks) {
   std::vector<Layer> all = layers(upstream.trial());
   if (all.empty())
     throw Error(ErrorKind::usage, "no matrix in a layer carries an adapter, so there is no K to set")
         .hint("give the arm an adapter whose rank is above 0 in the layers");
   by_effective_rank(upstream, all);
-  if (config_.assign == "equal_parameters") equal_parameters(all);
-  if (config_.assign == "shuffle") {
-    std::vector<int> order(all.size());
-    for (std::size_t l = 0; l < all.size(); ++l) order[l] = static_cast<int>(all[l].K);
-    upstream.random().shuffle(order);
-    for (std::size_t l = 0; l < all.size(); ++l) all[l].K = order[l];
-  }
+  assign(all, upstream.random());
   for (const Layer& layer : all) {
     if (layer.K > layer.limit)
       throw Error(ErrorKind::trial, "\"assign\": \"" + config_.assign + "\" gives layer " + std::to_string(layer.index) +
@@ -91,13 +121,15 @@ void AdaptiveK::resolve(const khost::Upstream& upstream, std::vector<std::int64_
   }
 }
 
-void AdaptiveK::conclude(khost::Trial& trial) {
-  const std::vector<AdaptedMatrix>& matrices = trial.info().matrices;  // with the ranks that resolve() gave
-  const std::vector<Layer> all = layers(trial.info());
+void AdaptiveK::conclude(khost::Trial& trial) { report(trial, trial.info()); }
+
+void AdaptiveK::report(khost::Records& records, const khost::TrialInfo& trial) {
+  const std::vector<AdaptedMatrix>& matrices = trial.matrices;  // with the ranks that resolve() gave
+  const std::vector<Layer> all = layers(trial);
   double sum = 0;
   for (const Layer& layer : all) {
     const auto K = static_cast<double>(matrices[layer.matrices[0]].rank);
-    trial.record("layer" + std::to_string(layer.index) + "/k", K);
+    records.record("layer" + std::to_string(layer.index) + "/k", K);
     sum += K;
   }
   double parameters = 0, per_dim = 0;
@@ -106,6 +138,6 @@ void AdaptiveK::conclude(khost::Trial& trial) {
       const auto sides = static_cast<double>(m.rows + m.cols);
       parameters += static_cast<double>(m.rank) * sides, per_dim += sides;
     }
-  trial.record("mean_layer_k", sum / static_cast<double>(all.size()));
-  trial.record("mean_k", parameters / per_dim);
+  records.record("mean_layer_k", sum / static_cast<double>(all.size()));
+  records.record("mean_k", parameters / per_dim);
 }

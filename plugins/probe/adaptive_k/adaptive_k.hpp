@@ -33,6 +33,7 @@ class AdaptiveK : public khost::Policy {
 
   explicit AdaptiveK(const Config& config) : config_(config) {}
   static void declare(khost::Signals& s, const Config& config);
+  void null(khost::NullDraw& draw) override;
   void resolve(const khost::Upstream& upstream, std::vector<std::int64_t>& ranks) override;
   void conclude(khost::Trial& trial) override;
 
@@ -46,7 +47,10 @@ class AdaptiveK : public khost::Policy {
   };
   static std::vector<Layer> layers(const khost::TrialInfo& trial);
   void by_effective_rank(const khost::Upstream& upstream, std::vector<Layer>& layers) const;
+  void assign(std::vector<Layer>& layers, khost::Random& random) const;  // by their K of `er`
   static void equal_parameters(std::vector<Layer>& layers);
+  std::int64_t dims(double rank, const Layer& layer) const;
+  static void report(khost::Records& records, const khost::TrialInfo& trial);
 
   Config config_;
 };

@@ -6,6 +6,7 @@
 #include "adaptive_k.hpp"
 #include "khost/testing.hpp"
 #include "message.hpp"
+#include "null_sample.hpp"
 
 using khost::AdaptedMatrix;
 using khost::testing::FakeTrial;
@@ -133,4 +134,25 @@ TEST_CASE("a missing upstream record is named, and so is a path of the wrong for
   AdaptiveK::declare(s, {"uniform_32/effective_rank", 0.62, "er"});
   CHECK(s.reads == std::vector<std::string>{"uniform_32/effective_rank/in_basis/layer<l>"});
   CHECK(message_of([&] { assign("er", {{"tok_emb", 9, 9, 4, -1}}, {}); }).find("no matrix in a layer carries an adapter") == 0);
+}
+
+TEST_CASE("null: noise at K = 32 and c = 0.62 is given K = 39, or uniform 32 again at its own share") {
+  khost::TrialInfo trial = papers_trial(32);
+  for (const char* how : {"er", "shuffle", "equal_parameters"}) {
+    const AdaptiveK::Config c{"K32/effective_rank", 0.62, how};
+    const auto draws = khost::testing::null_draws<AdaptiveK>(c, trial, 40);
+    CHECK(khost::testing::without_null<AdaptiveK>(c, draws).empty());
+    CHECK(draws.size() == 10);
+    // 32 x 0.759 / 0.62 = 39.2 +- 0.2 (0.046 x 32 over 4 matrices and 40 steps): 39 in most draws.
+    for (const char* name : {"mean_layer_k", "layer0/k", "layer7/k"}) check_mean(draws.at(name), 39, 0.12);
+    for (std::size_t i = 0; i < 40; ++i) {
+      const double layers = 8 * 4096, embedding = 15263;  // what a dim costs; the embedding keeps its 32
+      CHECK(draws.at("mean_k")[i] ==
+            doctest::Approx((draws.at("mean_layer_k")[i] * layers + 32 * embedding) / (layers + embedding)));
+    }
+  }
+  trial.matrices = {{"a", 9, 9, 9, 0}, {"b", 4, 4, 4, 1}};  // c = 0.3 asks for more than min(m, n)
+  const auto draws = khost::testing::null_draws<AdaptiveK>({"K32/effective_rank", 0.3, "er"}, trial, 5);
+  for (const double K : draws.at("layer1/k")) CHECK(K == 4);
+  CHECK(khost::testing::null_draws<AdaptiveK>({"K32/effective_rank", 0.3, "shuffle"}, trial, 20).at("layer0/k").size() < 20);
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <ranges>
 
+#include "khost/nulls.hpp"
 #include "khost/parallel.hpp"
 
 using khost::Error;
@@ -45,6 +46,37 @@ void Coverage::declare(khost::Signals& s, const Config& config) {
   s.emit("<basis>/block_over_null/k<K>/step<s>", "1", "block over K / sqrt(mn), a random basis's, mean over matrices");
   s.emit("<basis>/diagonal_over_null/k<K>/step<s>", "1", "diagonal over sqrt(K) / sqrt(mn), mean over matrices");
   if (has(config.bases, "svd")) s.emit("per_dim/step<s>", "1", "the svd basis's block coverage / K, mean over the ranks");
+  s.no_null("gradient/<kind>/k<K>/step<s>", "the basis is made from the gradient itself: it covers noise as well as anything");
+  s.null("*",
+         "a random basis, and G = A'B of independent Gaussian A, B with a row for each token of the batch; others at every step");
+}
+
+void Coverage::null(khost::NullDraw& draw) {
+  const khost::TrialInfo& trial = draw.trial();
+  begin(trial);
+  const std::int64_t tokens = trial.batch * trial.sequence;
+  std::string ranks;
+  for (const std::int64_t K : config_.ranks) ranks += "," + std::to_string(K);
+  for (const std::int64_t step : config_.steps)
+    for (const std::string& basis : config_.bases) {
+      if (basis == "gradient") continue;
+      std::vector<std::vector<Covered>> all;
+      for (const khost::AdaptedMatrix& matrix : trial.matrices) {
+        const auto [n, m] = std::minmax(matrix.rows, matrix.cols);  // transposed, it is covered as well
+        const std::string name =
+            "coverage of " + std::to_string(m) + "x" + std::to_string(n) + " of " + std::to_string(tokens) + ranks;
+        const auto& pooled = draw.pick(name, 250, [&, m = m, n = n](khost::Random& random) {
+          std::vector<double> out;
+          for (const Covered& c : covered(khost::nulls::random_block(tokens, m, n, most_, random), 1))
+            out.insert(out.end(), {c.block, c.diagonal});
+          return out;
+        });
+        auto& matrix_covered = all.emplace_back();
+        for (std::size_t i = 0; i < pooled.size(); i += 2) matrix_covered.push_back({pooled[i], pooled[i + 1]});
+      }
+      take(basis, step, trial.matrices, all);
+    }
+  report(draw);
 }
 
 void Coverage::begin(const khost::TrialInfo& trial) {
@@ -100,36 +132,55 @@ void Coverage::measure(const khost::Step& step, const std::string& basis) {
     for (const float g : G.f32()) squares += static_cast<double>(g) * static_cast<double>(g);
     norms[i] = std::sqrt(squares);
   });
+  std::vector<std::vector<Covered>> all(matrices.size());
+  for (std::size_t i = 0; i < matrices.size(); ++i)
+    if (norms[i] > 0) all[i] = covered(cores[i], norms[i]);
+  take(basis, step.index() + 1, matrices, all);
+}
+
+std::vector<Coverage::Covered> Coverage::covered(const std::vector<double>& core, double norm) const {
+  const auto entry = [&](std::int64_t r, std::int64_t c) { return core[static_cast<std::size_t>(r * most_ + c)]; };
+  std::vector<Covered> out;
   for (const std::int64_t K : config_.ranks) {
-    Figures figures{basis, K, step.index() + 1, {}, {}, {}, {}};
+    double block = 0, diagonal = 0;
+    for (std::int64_t r = 0; r < K; ++r) {
+      for (std::int64_t c = 0; c < K; ++c) block += entry(r, c) * entry(r, c);
+      diagonal += entry(r, r) * entry(r, r);
+    }
+    out.push_back({std::sqrt(block) / norm, std::sqrt(diagonal) / norm});
+  }
+  return out;
+}
+
+void Coverage::take(const std::string& basis, std::int64_t step, const std::vector<khost::AdaptedMatrix>& matrices,
+                    const std::vector<std::vector<Covered>>& covered) {
+  for (std::size_t r = 0; r < config_.ranks.size(); ++r) {
+    const auto K = static_cast<double>(config_.ranks[r]);
+    Figures figures{basis, config_.ranks[r], step, {}, {}, {}, {}};
     for (std::size_t i = 0; i < matrices.size(); ++i) {
-      if (norms[i] == 0) continue;  // nothing to cover
-      const auto entry = [&](std::int64_t r, std::int64_t c) { return cores[i][static_cast<std::size_t>(r * most_ + c)]; };
-      double block = 0, diagonal = 0;
-      for (std::int64_t r = 0; r < K; ++r) {
-        for (std::int64_t c = 0; c < K; ++c) block += entry(r, c) * entry(r, c);
-        diagonal += entry(r, r) * entry(r, r);
-      }
-      block = std::sqrt(block) / norms[i], diagonal = std::sqrt(diagonal) / norms[i];
+      if (covered[i].empty()) continue;  // no gradient: nothing to cover
+      const auto [block, diagonal] = covered[i][r];
       const double root = std::sqrt(static_cast<double>(matrices[i].rows) * static_cast<double>(matrices[i].cols));
       figures.block.add(block);
       figures.diagonal.add(diagonal);
-      figures.block_over_null.add(block * root / static_cast<double>(K));
-      figures.diagonal_over_null.add(diagonal * root / std::sqrt(static_cast<double>(K)));
+      figures.block_over_null.add(block * root / K);
+      figures.diagonal_over_null.add(diagonal * root / std::sqrt(K));
     }
     measured_.push_back(std::move(figures));
   }
 }
 
-void Coverage::conclude(khost::Trial& trial) {
+void Coverage::conclude(khost::Trial& trial) { report(trial); }
+
+void Coverage::report(khost::Records& records) const {
   std::map<std::int64_t, khost::Mean> per_dim;  // by step
   for (const Figures& f : measured_) {
     const std::string at = "/k" + std::to_string(f.K) + "/step" + std::to_string(f.step);
-    trial.record(f.basis + "/block" + at, f.block.value());
-    trial.record(f.basis + "/diagonal" + at, f.diagonal.value());
-    trial.record(f.basis + "/block_over_null" + at, f.block_over_null.value());
-    trial.record(f.basis + "/diagonal_over_null" + at, f.diagonal_over_null.value());
+    records.record(f.basis + "/block" + at, f.block.value());
+    records.record(f.basis + "/diagonal" + at, f.diagonal.value());
+    records.record(f.basis + "/block_over_null" + at, f.block_over_null.value());
+    records.record(f.basis + "/diagonal_over_null" + at, f.diagonal_over_null.value());
     if (f.basis == "svd") per_dim[f.step].add(f.block.value() / static_cast<double>(f.K));
   }
-  for (const auto& [step, mean] : per_dim) trial.record("per_dim/step" + std::to_string(step), mean.value());
+  for (const auto& [step, mean] : per_dim) records.record("per_dim/step" + std::to_string(step), mean.value());
 }

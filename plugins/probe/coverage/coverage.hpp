@@ -27,6 +27,7 @@ class Coverage : public khost::Probe {
 
   explicit Coverage(const Config& config);
   static void declare(khost::Signals& s, const Config& config);
+  void null(khost::NullDraw& draw) override;
   void begin(const khost::TrialInfo& trial) override;
   void observe(const khost::Step& step) override;
   void conclude(khost::Trial& trial) override;
@@ -42,6 +43,14 @@ class Coverage : public khost::Probe {
   struct Pair {
     khost::ArrayView U, V;
   };
+  // How much of one matrix's G of that norm its U'GV covers, for each rank; empty where G is 0.
+  struct Covered {
+    double block = 0, diagonal = 0;
+  };
+  std::vector<Covered> covered(const std::vector<double>& core, double norm) const;
+  void take(const std::string& basis, std::int64_t step, const std::vector<khost::AdaptedMatrix>& matrices,
+            const std::vector<std::vector<Covered>>& covered);
+  void report(khost::Records& records) const;
   void keep_gradient_basis(const khost::Step& step);
   Pair pair(const khost::Step& step, const std::string& basis, std::size_t matrix) const;
   void measure(const khost::Step& step, const std::string& basis);

@@ -8,6 +8,7 @@
 
 #include "khost/testing.hpp"
 #include "message.hpp"
+#include "null_sample.hpp"
 #include "reference_trial.hpp"
 
 using khost::testing::FakeTrial;
@@ -136,4 +137,29 @@ TEST_CASE("coverage agrees with NumPy's, from tests/reference/coverage.py") {
     trial.step(probe, t++, "weight.grad", vectors_of(step), shapes_of(trial.info().matrices));
   probe.conclude(trial);
   check_records(trial.records, reference.at("records"), 1e-6);  // the gradient's basis is kept in f32
+}
+
+TEST_CASE("null: K / sqrt(mn) as a block and sqrt(K) / sqrt(mn) as a diagonal, in the mean square") {
+  const auto c = config({"svd", "random", "gradient"}, {2, 8, 64}, {1, 40});
+  khost::TrialInfo trial = papers_trial(64);
+  trial.matrices = {trial.matrices[2]};  // 256 x 256: a record is one matrix's, so that its mean square is known
+  const auto draws = khost::testing::null_draws<Coverage>(c, trial, 400);
+  CHECK(khost::testing::without_null<Coverage>(c, draws).empty());
+  CHECK(!draws.contains("gradient/block/k2/step1"));
+  for (const char* basis : {"svd", "random"})
+    for (const int K : {2, 8, 64})
+      for (const char* kind : {"/block", "/diagonal"}) {
+        CAPTURE(K);
+        const std::string at = "/k" + std::to_string(K) + "/step1";
+        Sample squares;
+        for (const double v : draws.at(basis + std::string(kind) + "_over_null" + at)) squares.add(v * v);
+        // 400 of a pool of 250: its own error is the larger one.
+        CHECK(std::abs(squares.value() - 1) < 5 * squares.sd() * std::sqrt(1 / 400.0 + 1 / 250.0));
+        const double factor = (std::string(kind) == "/block" ? K : std::sqrt(K)) / 256.0;
+        CHECK(draws.at(basis + std::string(kind) + at)[0] ==
+              doctest::Approx(factor * draws.at(basis + std::string(kind) + "_over_null" + at)[0]));
+      }
+  CHECK(draws.at("svd/block/k64/step1") != draws.at("random/block/k64/step1"));
+  CHECK(draws.at("svd/block/k64/step1") != draws.at("svd/block/k64/step40"));
+  check_mean(draws.at("per_dim/step1"), 1 / 256.0, 0.1 / 256);
 }

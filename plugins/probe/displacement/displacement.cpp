@@ -7,6 +7,7 @@ void Displacement::declare(khost::Signals& s, const Config&) {
   s.emit("total", "1", "||dW||_F of all matrices together: the root of the sum of their squares");
   s.emit("mean", "1", "||dW||_F, mean over the matrices that carry an adapter or were trained");
   s.emit("matrix/<name>", "1", "||dW||_F of one such matrix");
+  s.no_null("*", "how far noise moves a matrix is a matter of the learning rate and the optimizer: compare across an lr sweep");
 }
 
 void Displacement::conclude(khost::Trial& trial) {

@@ -35,3 +35,5 @@ TEST_CASE("the mean is over what could move: an adapter that did not is counted,
   probe.conclude(none);
   CHECK(std::isnan(none.records.at("total")));
 }
+
+TEST_CASE("it says that it has no null, and why") { CHECK(khost::testing::without_null<Displacement>({}, {}).empty()); }

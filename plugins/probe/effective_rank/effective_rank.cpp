@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "khost/nulls.hpp"
 #include "khost/spectral.hpp"
 
 namespace {
@@ -34,6 +35,21 @@ void EffectiveRank::declare(khost::Signals& s, const Config& config) {
   s.emit("in_basis_squared", "dims", "exp H(sigma^2) of the core's gradient, mean over matrices, then over steps");
   s.emit("participation_ratio", "dims", "(sum sigma^2)^2 / sum sigma^4, mean over matrices, then over steps");
   s.emit("stable_rank", "dims", "sum sigma^2 / max sigma^2, mean over matrices, then over steps");
+  s.null("*",
+         "K independent Gaussian entries in every matrix and step (a block: K x K); on one batch, gradients repeat themselves");
+}
+
+void EffectiveRank::null(khost::NullDraw& draw) {
+  begin(draw.trial());
+  std::vector<Place> places;
+  for (const khost::AdaptedMatrix& m : draw.trial().matrices)
+    if (m.rank > 0) places.push_back({m.layer, m.rank});
+  for (std::int64_t step = 0; step < draw.trial().steps; step += every_) {
+    std::vector<std::vector<double>> spectra;
+    for (const Place& place : places) spectra.push_back(khost::nulls::core_spectrum(place.K, draw));
+    take(places, spectra);
+  }
+  report(draw);
 }
 
 void EffectiveRank::begin(const khost::TrialInfo& trial) {
@@ -52,14 +68,21 @@ void EffectiveRank::begin(const khost::TrialInfo& trial) {
 
 void EffectiveRank::observe(const khost::Step& step) {
   const khost::Signal& gradient = step["alpha.grad"];
-  const std::vector<std::vector<double>> spectra = spectra_of(gradient);
+  std::vector<Place> places;
+  for (const auto& [name, array] : gradient) {
+    const auto place = places_.find(name);
+    if (place == places_.end())
+      throw khost::Error(khost::ErrorKind::plugin, "alpha.grad has " + name + ", which carries no adapter");
+    places.push_back(place->second);
+  }
+  step.record("in_basis", take(places, spectra_of(gradient)));
+}
+
+double EffectiveRank::take(const std::vector<Place>& places, const std::vector<std::vector<double>>& spectra) {
   khost::Mean now, embedding, per_K, squared, participation, stable;
   std::vector<khost::Mean> layers(by_layer_.size());
   for (std::size_t i = 0; i < spectra.size(); ++i) {
-    const auto place = places_.find(gradient[i].name);
-    if (place == places_.end())
-      throw khost::Error(khost::ErrorKind::plugin, "alpha.grad has " + gradient[i].name + ", which carries no adapter");
-    const auto [layer, K] = place->second;
+    const auto [layer, K] = places[i];
     const double rank = khost::effective_rank(spectra[i]);
     now.add(rank);
     (layer < 0 ? embedding : layers[static_cast<std::size_t>(layer)]).add(rank);
@@ -68,7 +91,6 @@ void EffectiveRank::observe(const khost::Step& step) {
     participation.add(khost::participation_ratio(spectra[i]));
     stable.add(khost::stable_rank(spectra[i]));
   }
-  step.record("in_basis", now.value());
   if (!begun_) first_ = now.value();
   begun_ = true;
   last_ = now.value();
@@ -79,24 +101,27 @@ void EffectiveRank::observe(const khost::Step& step) {
   participation_.add(participation.value());
   stable_.add(stable.value());
   for (std::size_t l = 0; l < layers.size(); ++l) by_layer_[l].add(layers[l].value());
+  return now.value();
 }
 
-void EffectiveRank::conclude(khost::Trial& trial) {
-  trial.record("in_basis", all_.value());
+void EffectiveRank::conclude(khost::Trial& trial) { report(trial); }
+
+void EffectiveRank::report(khost::Records& records) const {
+  records.record("in_basis", all_.value());
   double least = khost::missing, most = khost::missing;
   for (std::size_t l = 0; l < by_layer_.size(); ++l) {
     const double value = by_layer_[l].value();
-    trial.record("in_basis/layer" + std::to_string(l), value);
+    records.record("in_basis/layer" + std::to_string(l), value);
     least = std::fmin(least, value);  // of a number and a missing value, the number
     most = std::fmax(most, value);
   }
-  trial.record("in_basis/embedding", embedding_.value());
-  trial.record("in_basis/first", first_);
-  trial.record("in_basis/last", last_);
-  trial.record("in_basis/drift", last_ - first_);
-  trial.record("in_basis/per_K", per_K_.value());
-  trial.record("in_basis/spread", most - least);
-  trial.record("in_basis_squared", squared_.value());
-  trial.record("participation_ratio", participation_.value());
-  trial.record("stable_rank", stable_.value());
+  records.record("in_basis/embedding", embedding_.value());
+  records.record("in_basis/first", first_);
+  records.record("in_basis/last", last_);
+  records.record("in_basis/drift", last_ - first_);
+  records.record("in_basis/per_K", per_K_.value());
+  records.record("in_basis/spread", most - least);
+  records.record("in_basis_squared", squared_.value());
+  records.record("participation_ratio", participation_.value());
+  records.record("stable_rank", stable_.value());
 }

@@ -20,8 +20,9 @@ class EffectiveRank : public khost::Probe {
     static void fields(auto& f) { f("every", &Config::every).at_least(1).doc("measure at every n-th step, from the first"); }
   };
 
-  explicit EffectiveRank(const Config&) {}
+  explicit EffectiveRank(const Config& config) : every_(config.every) {}
   static void declare(khost::Signals& s, const Config& config);
+  void null(khost::NullDraw& draw) override;
   void begin(const khost::TrialInfo& trial) override;
   void observe(const khost::Step& step) override;
   void conclude(khost::Trial& trial) override;
@@ -31,6 +32,10 @@ class EffectiveRank : public khost::Probe {
     int layer = -1;  // -1: the embedding
     std::int64_t K = 0;
   };
+  double take(const std::vector<Place>& places, const std::vector<std::vector<double>>& spectra);  // of a step: in_basis
+  void report(khost::Records& records) const;
+
+  std::int64_t every_;
   std::map<std::string, Place, std::less<>> places_;  // of the matrices with an adapter, by name
   // Over steps.
   khost::Mean all_, embedding_, per_K_, squared_, participation_, stable_;

@@ -4,8 +4,10 @@
 
 #include "effective_rank.hpp"
 #include "khost/random.hpp"
+#include "khost/spectral.hpp"
 #include "khost/testing.hpp"
 #include "message.hpp"
+#include "null_sample.hpp"
 #include "reference_trial.hpp"
 
 using khost::testing::FakeTrial;
@@ -89,4 +91,40 @@ TEST_CASE("Gaussian entries give 0.759 K at K = 32 (science.md, section 3)") {
   probe.conclude(trial);
   // sd 0.046 K a draw: five standard errors of the mean, and the three digits of the constant.
   CHECK(std::abs(trial.records.at("in_basis") / 32 - 0.759) < 5 * 0.046 / std::sqrt(n) + 0.0005);
+}
+
+TEST_CASE("null: 0.759 K at K = 32, of every mean; per matrix and step a spread of 0.046 K") {
+  const khost::TrialInfo trial = papers_trial(32);
+  const auto draws = khost::testing::null_draws<EffectiveRank>({8}, trial, 60);  // 5 of the 40 steps
+  CHECK(khost::testing::without_null<EffectiveRank>({8}, draws).empty());
+  // Finite K: science.md's three digits. Means over 33 matrices and 5 steps.
+  check_mean(draws.at("in_basis/per_K"), 0.759, 0.0005);
+  check_mean(draws.at("in_basis"), 32 * 0.759, 32 * 0.0005);
+  CHECK(Sample(draws.at("in_basis")).sd() == doctest::Approx(32 * 0.046 / std::sqrt(33 * 5)).epsilon(0.4));
+  for (const char* name : {"in_basis/layer0", "in_basis/layer7", "in_basis/embedding", "in_basis/first", "in_basis/last"})
+    check_mean(draws.at(name), 32 * 0.759, 32 * 0.0005);
+  CHECK(Sample(draws.at("in_basis/first")).sd() == doctest::Approx(32 * 0.046 / std::sqrt(33)).epsilon(0.4));
+  check_mean(draws.at("in_basis/drift"), 0);
+  for (std::size_t i = 0; i < 60; ++i) {
+    CHECK(draws.at("in_basis/spread")[i] > 0);
+    CHECK(draws.at("in_basis")[i] > draws.at("in_basis_squared")[i]);
+    CHECK(draws.at("in_basis_squared")[i] > draws.at("participation_ratio")[i]);
+    CHECK(draws.at("participation_ratio")[i] > draws.at("stable_rank")[i]);
+  }
+}
+
+TEST_CASE("null of a block core: the singular values of K x K entries are as flat as a square matrix's") {
+  khost::TrialInfo trial = papers_trial(16);
+  trial.core = "block", trial.matrices.resize(5);
+  const auto draws = khost::testing::null_draws<EffectiveRank>({8}, trial, 200);
+  khost::Random random(8, "test", "blocks");
+  Sample direct;
+  for (int i = 0; i < 2000; ++i) {
+    std::vector<float> C(256);
+    random.normal(C, 1);
+    direct.add(khost::effective_rank(khost::singular_values(C, 16, 16)));
+  }
+  const Sample drawn = draws.at("in_basis");
+  // The pool of 5,000 has an error of its own, like 2,000 direct ones.
+  CHECK(std::abs(drawn.value() - direct.value()) < 5 * std::hypot(drawn.error(), direct.error(), direct.sd() / std::sqrt(5000)));
 }

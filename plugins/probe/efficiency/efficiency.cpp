@@ -5,6 +5,7 @@ void Efficiency::declare(khost::Signals& s, const Config&) {
   s.emit("adapter", unit, "(L_base - L_final) / (adapter parameters / 10^4), on the adapted batch");
   s.emit("trainable", unit, "the same per trainable parameter");
   s.emit("held_out", unit, "the same per adapter parameter, with the losses on held-out text");
+  s.no_null("*", "a loss: noise has none");
 }
 
 void Efficiency::conclude(khost::Trial& trial) {

@@ -45,3 +45,5 @@ TEST_CASE("per trainable parameter, on held-out text, and missing where there is
   CHECK(full.at("trainable") == 1);
   CHECK(std::isnan(full.at("held_out")));
 }
+
+TEST_CASE("it says that it has no null, and why") { CHECK(khost::testing::without_null<Efficiency>({}, {}).empty()); }

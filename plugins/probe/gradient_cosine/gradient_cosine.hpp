@@ -13,6 +13,7 @@ class GradientCosine : public khost::Probe {
   struct Config {};
   explicit GradientCosine(const Config&) {}
   static void declare(khost::Signals& s, const Config&);
+  void null(khost::NullDraw& draw) override;
   void begin(const khost::TrialInfo& trial) override;
   void observe(const khost::Step& step) override;
   void conclude(khost::Trial& trial) override;

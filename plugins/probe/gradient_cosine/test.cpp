@@ -5,6 +5,7 @@
 #include "gradient_cosine.hpp"
 #include "khost/testing.hpp"
 #include "message.hpp"
+#include "null_sample.hpp"
 #include "reference_json.hpp"
 
 using khost::testing::FakeTrial;
@@ -66,4 +67,19 @@ TEST_CASE("cosines agree with NumPy's, from tests/reference/gradient_cosine.py")
     CHECK(step == t);
   }
   CHECK(missing == 4);  // into and out of the step without any gradient, twice
+}
+
+TEST_CASE("null: independent gradients have a cosine of 0, with an sd of 1 / sqrt(K) a matrix and step") {
+  khost::TrialInfo trial = papers_trial(32);
+  for (const bool block : {false, true}) {
+    trial.core = block ? "block" : "diagonal", trial.steps = block ? 4 : 40;
+    const auto draws = khost::testing::null_draws<GradientCosine>({}, trial, 200);
+    CHECK(khost::testing::without_null<GradientCosine>({}, draws).empty());
+    const double cosines = static_cast<double>(trial.steps - 1), dims = block ? 1024 : 32;
+    for (const char* name : {"mean", "pooled"}) {  // consecutive cosines share a gradient, and are uncorrelated all the same
+      check_mean(draws.at(name), 0);
+      CHECK(Sample(draws.at(name)).sd() == doctest::Approx(1 / std::sqrt(dims * 33 * cosines)).epsilon(0.25));
+    }
+    CHECK(Sample(draws.at("least")).value() < 0);
+  }
 }

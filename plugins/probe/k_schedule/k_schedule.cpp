@@ -25,6 +25,7 @@ void KSchedule::declare(khost::Signals& s, const Config& config) {
   s.modify("alpha.rank");
   if (config.optimizer_state == "reset") s.modify("optimizer.state");
   s.emit("mean_k", "dims", "K of the schedule, mean over steps");
+  s.no_null("mean_k", "it is the manifest's, not measured");
 }
 
 void KSchedule::begin(const khost::TrialInfo& trial) {

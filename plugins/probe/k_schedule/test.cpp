@@ -90,3 +90,5 @@ TEST_CASE("schedules that cannot be followed are refused") {
   CHECK(has(refusal({{2, 16}, {0.5}, "reset"}, 40, 8), "give the adapter rank 16"));
   CHECK(has(refusal({{2, 4}, {0.5}, "reset"}, 40, 0), "there is no adapter whose K could change"));
 }
+
+TEST_CASE("it says that it has no null, and why") { CHECK(khost::testing::without_null<KSchedule>({}, {}).empty()); }

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "khost/nulls.hpp"
+
 using khost::Error;
 using khost::ErrorKind;
 
@@ -59,7 +61,13 @@ void Snr::declare(khost::Signals& s, const Config& config) {
     s.emit("batch_debiased/<group>", "1", "(mean^2 - s^2/n) / s^2 over independent batches; 0 on average for pure noise");
     s.gradients(config.batches);
   }
+  s.null("*", "independent Gaussian gradients of one scale at every step, and in every batch");
+  const char* scale = "noise has no scale of its own; the ratio of two groups' would be near 1";
+  s.no_null("/grad/mean/<group>", scale);
+  s.no_null("/grad/var/<group>", scale);
 }
+
+void Snr::null(khost::NullDraw& draw) { khost::nulls::iid_gradients(*this, draw); }
 
 void Snr::begin(const khost::TrialInfo& trial) {
   if (trial.core == "block")

@@ -33,6 +33,7 @@ class Snr : public khost::Probe {
 
   explicit Snr(const Config& config);
   static void declare(khost::Signals& s, const Config& config);
+  void null(khost::NullDraw& draw) override;
   void begin(const khost::TrialInfo& trial) override;
   void observe(const khost::Step& step) override;
   void conclude(khost::Trial& trial) override;

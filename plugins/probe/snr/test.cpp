@@ -4,6 +4,7 @@
 
 #include "khost/testing.hpp"
 #include "message.hpp"
+#include "null_sample.hpp"
 #include "reference_json.hpp"
 #include "snr.hpp"
 
@@ -138,4 +139,28 @@ TEST_CASE("drift and batch SNR agree with NumPy's, from tests/reference/snr.py")
     CAPTURE(name);
     CHECK(std::abs(trial.records.at(name) - value.as_number()) <= 1e-12 * (1 + std::abs(value.as_number())));
   }
+}
+
+TEST_CASE("null: drift of Gaussian noise over 40 steps is 0.80, the ratio of two groups 1 within 0.5 %, debiased 0") {
+  Snr::Config c = config({khost::Json::List{0, 32}, khost::Json::List{32, "K"}}, 16);
+  const auto draws = khost::testing::null_draws<Snr>(c, papers_trial(64), 120);
+  CHECK(khost::testing::without_null<Snr>(c, draws).empty());
+  CHECK(!draws.contains("/grad/mean/0"));
+  // sqrt(2 / pi) / (1 - 1 / (4 (n - 1))): E mean|g| over E sd, to first order in 1 / n, in which the rest cancels.
+  const double drift = std::sqrt(2 / M_PI) / (1 - 1 / (4 * 39.0)), batch = std::sqrt(2 / M_PI) / (1 - 1 / (4 * 15.0));
+  for (const char* group : {"0", "1"}) {
+    check_mean(draws.at(std::string("drift/") + group), drift, 0.001);
+    check_mean(draws.at(std::string("batch/") + group), batch, 0.005);
+  }
+  CHECK(Sample(draws.at("drift/0")).value() == doctest::Approx(0.80).epsilon(0.01));
+  check_mean(draws.at("drift/ratio"), 1, 1e-4);
+  int outside = 0;
+  for (const double ratio : draws.at("drift/ratio")) outside += ratio < 0.995 || ratio > 1.005;
+  CHECK(outside <= 6);  // of 120
+  check_mean(draws.at("batch_debiased/0"), 0);
+  check_mean(draws.at("batch_debiased/1"), 0);
+  c.batches = 0;
+  const auto without = khost::testing::null_draws<Snr>(c, papers_trial(64), 2);
+  CHECK(khost::testing::without_null<Snr>(c, without).empty());
+  CHECK(!without.contains("batch/0"));
 }

@@ -7,6 +7,7 @@
 
 #include "khost/testing.hpp"
 #include "message.hpp"
+#include "null_sample.hpp"
 #include "reference_trial.hpp"
 
 using khost::testing::FakeTrial;
@@ -59,4 +60,30 @@ TEST_CASE("ranks agree with NumPy's SVD, from tests/reference/true_effective_ran
   probe.conclude(trial);
   // One gradient lacks ranks: its zeros are singular values of up to 1e-8 of the largest here.
   check_records(trial.records, reference.at("records"), 1e-6);
+}
+
+TEST_CASE("null: 127 tokens give 109 to 116 at every shape of the papers; more tokens are no limit") {
+  khost::TrialInfo trial = papers_trial(32);
+  trial.matrices.resize(9);  // the embedding and two layers
+  const auto draws = khost::testing::null_draws<TrueEffectiveRank>({{1, 40}}, trial, 40);
+  CHECK(khost::testing::without_null<TrueEffectiveRank>({{1, 40}}, draws).empty());
+  for (const char* name : {"tok_emb", "layer.0.attn.qkv", "layer.0.attn.proj", "layer.0.mlp.up", "layer.0.mlp.down"}) {
+    const Sample rank = draws.at(std::string("step1/matrix/") + name);
+    CAPTURE(name);
+    CHECK(rank.value() > 108.5);
+    CHECK(rank.value() < 116.5);
+  }
+  // Up and down are each other's transposes; steps are drawn anew.
+  const Sample up = draws.at("step1/matrix/layer.0.mlp.up"), down = draws.at("step1/matrix/layer.0.mlp.down");
+  CHECK(std::abs(up.value() - down.value()) < 5 * std::hypot(up.error(), down.error()));
+  CHECK(draws.at("step1/mean") != draws.at("step40/mean"));
+  CHECK(Sample(draws.at("step1/layer0")).n == 40);
+  for (std::size_t i = 0; i < 40; ++i) {
+    CHECK(draws.at("step1/max")[i] >= draws.at("step1/mean")[i]);
+    CHECK(draws.at("step1/mean")[i] > draws.at("step1/squared_mean")[i]);
+    CHECK(draws.at("step1/squared_mean")[i] > draws.at("step1/stable_mean")[i]);
+  }
+  trial.matrices = {{"a", 256, 256, 0, 0}}, trial.batch = 64;  // 8128 tokens: nearly an iid matrix, whose flatness is 0.804
+  const Sample many = khost::testing::null_draws<TrueEffectiveRank>({{1}}, trial, 2).at("step1/mean");
+  CHECK(many.value() / 256 == doctest::Approx(0.80).epsilon(0.01));
 }

@@ -19,6 +19,7 @@ class TrueEffectiveRank : public khost::Probe {
 
   explicit TrueEffectiveRank(const Config& config) : steps_(config.steps) {}
   static void declare(khost::Signals& s, const Config& config);
+  void null(khost::NullDraw& draw) override;
   void begin(const khost::TrialInfo& trial) override;
   void observe(const khost::Step& step) override;
   void conclude(khost::Trial& trial) override;
@@ -28,7 +29,9 @@ class TrueEffectiveRank : public khost::Probe {
     std::int64_t step = 0;      // from 1
     std::vector<double> ranks;  // of each of TrialInfo::matrices
     khost::Mean squared, stable;
+    void add(double rank, double rank_squared, double rank_stable);
   };
+  void report(khost::Records& records, const khost::TrialInfo& trial) const;
   std::vector<std::int64_t> steps_;
   std::vector<Figures> measured_;
 };

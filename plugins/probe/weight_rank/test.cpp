@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "khost/testing.hpp"
+#include "null_sample.hpp"
 #include "reference_trial.hpp"
 
 using khost::testing::FakeTrial;
@@ -39,4 +40,21 @@ TEST_CASE("ranks agree with NumPy's SVD, from tests/reference/weight_rank.py") {
   trial.step(probe, 0, "weights", vectors_of(reference.at("weights")), shapes_of(trial.info().matrices));
   probe.conclude(trial);
   check_records(trial.records, reference.at("records"), 1e-10);
+}
+
+TEST_CASE("null: random matrices are as flat as 0.804, 0.954 and 0.966") {
+  const auto draws = khost::testing::null_draws<WeightRank>({}, papers_trial(0), 6);
+  CHECK(khost::testing::without_null<WeightRank>({}, draws).empty());
+  const auto flat = [&](const char* kind, double flatness) {
+    CAPTURE(kind);
+    const Sample found = draws.at(std::string("flatness/kind/") + kind);
+    CHECK(std::abs(found.value() - flatness) < 5 * found.error() + 0.0005);  // science.md's three digits
+    check_mean(draws.at(std::string("er/kind/") + kind), 256 * flatness, 256 * 0.0005);
+  };
+  flat("attn.proj", 0.804);
+  flat("attn.qkv", 0.954);
+  flat("mlp.up", 0.966);
+  flat("mlp.down", 0.966);
+  CHECK(Sample(draws.at("flatness/kind/tok_emb")).value() > 0.997);  // 15007 x 256
+  CHECK(Sample(draws.at("er/layer.3.attn.proj")).n == 6);
 }

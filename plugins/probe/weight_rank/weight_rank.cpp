@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "khost/nulls.hpp"
 #include "khost/spectral.hpp"
 
 namespace {
@@ -22,6 +23,13 @@ void WeightRank::declare(khost::Signals& s, const Config&) {
   s.emit("er/<name>", "dims", "exp H(sigma) of one matrix of the base");
   s.emit("er/kind/<kind>", "dims", "mean over the matrices of a kind: attn.qkv, attn.proj, mlp.up, mlp.down, tok_emb");
   s.emit("flatness/kind/<kind>", "1", "exp H(sigma) / min(m, n), mean over the matrices of a kind; 1: all singular values equal");
+  s.null("*", "independent Gaussian entries of one scale in each matrix");
+}
+
+void WeightRank::null(khost::NullDraw& draw) {
+  for (const khost::AdaptedMatrix& m : draw.trial().matrices)
+    ranks_.push_back(khost::effective_rank(khost::nulls::iid_spectrum(m.rows, m.cols, draw.random())));
+  report(draw, draw.trial());
 }
 
 void WeightRank::observe(const khost::Step& step) {
@@ -30,20 +38,22 @@ void WeightRank::observe(const khost::Step& step) {
   for (const std::vector<double>& sigma : khost::spectra(weights)) ranks_.push_back(khost::effective_rank(sigma));
 }
 
-void WeightRank::conclude(khost::Trial& trial) {
+void WeightRank::conclude(khost::Trial& trial) { report(trial, trial.info()); }
+
+void WeightRank::report(khost::Records& records, const khost::TrialInfo& trial) const {
   struct Kind {
     khost::Mean rank, flatness;
   };
   std::map<std::string, Kind> kinds;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
-    const khost::AdaptedMatrix& m = trial.info().matrices[i];
-    trial.record("er/" + m.name, ranks_[i]);
+    const khost::AdaptedMatrix& m = trial.matrices[i];
+    records.record("er/" + m.name, ranks_[i]);
     Kind& kind = kinds[kind_of(m)];
     kind.rank.add(ranks_[i]);
     kind.flatness.add(ranks_[i] / static_cast<double>(std::min(m.rows, m.cols)));
   }
   for (const auto& [name, kind] : kinds) {
-    trial.record("er/kind/" + name, kind.rank.value());
-    trial.record("flatness/kind/" + name, kind.flatness.value());
+    records.record("er/kind/" + name, kind.rank.value());
+    records.record("flatness/kind/" + name, kind.flatness.value());
   }
 }

@@ -10,9 +10,12 @@ class WeightRank : public khost::Probe {
   struct Config {};
   explicit WeightRank(const Config&) {}
   static void declare(khost::Signals& s, const Config&);
+  void null(khost::NullDraw& draw) override;
   void observe(const khost::Step& step) override;
   void conclude(khost::Trial& trial) override;
 
  private:
+  void report(khost::Records& records, const khost::TrialInfo& trial) const;
+
   std::vector<double> ranks_;  // of each of TrialInfo::matrices
 };
