@@ -140,6 +140,13 @@ TEST_CASE("what does not fit the model or the text is refused with the bound") {
     for (const char* text : expected) CHECK_MESSAGE(has(o.err, text), text);
   };
   refused({"arms.B.adapter.rank=25"}, 2, {"arm 'B' has rank 25", "min(m, n) = 24", "small.manifest:8:"});
+  refused({R"(adapter.rank={"default": 5, "layer.9.*": 3})"}, 2, {"'layer.9.*'", "matches no matrix", "the matrices: tok_emb"});
+  refused({R"(adapter.rank={"default": 5, "layer.0.mlp.*": 30})"}, 2, {"rank 30", "layer.0.mlp.up", "min(m, n) = 24"});
+  refused({"arms.A.budget=4000"}, 2, {"the budget of arm 'A', 4000, is below one step", "4465"});
+  refused({"arms.A.record_at=[6]"}, 2, {"arm 'A' records its loss after step 6, but has only 5 steps"});
+  refused({R"(arms.A.train=["layer.7.*"])"}, 2, {"'train' of arm 'A' names 'layer.7.*'", "matches no tensor"});
+  refused({R"(arms.A.probes=[{"plugin": "k_schedule", "ranks": [2, 9], "at": [0.5]}])"}, 2, {"k_schedule", "9"});
+  refused({R"(arms.A.needs="B")", R"(arms.B.needs="A")"}, 2, {"needs", "circle"});
   refused({"data.sequence=2000000"}, 2, {"longer than", "sequence"});
   refused({"steps=0.5"}, 2, {"steps", "an integer"});
   refused({"model.n_head=5"}, 2, {"d_model", "n_head"});
