@@ -6,19 +6,12 @@
 #include <numeric>
 
 #include "khost/spectral.hpp"
+#include "khost/testing.hpp"
+#include "null_sample.hpp"
 
 using namespace khost;
 
 namespace {
-
-struct Sample {
-  double sum = 0, squares = 0;
-  int n = 0;
-  void add(double v) { sum += v, squares += v * v, ++n; }
-  double value() const { return sum / n; }
-  double sd() const { return std::sqrt(squares / n - value() * value()); }
-  double error() const { return sd() / std::sqrt(n); }
-};
 
 double rank_of(std::vector<double> values) {
   for (double& v : values) v = std::abs(v);
@@ -55,7 +48,7 @@ TEST_CASE("nulls: in-basis effective rank of iid entries, closed form and draws"
 
 TEST_CASE("nulls: the spectrum of a token product is that of the product itself") {
   // The same statistic of explicit products A'B and of the drawn spectra, for shapes on both sides of the number of tokens.
-  for (const auto& [tokens, m, n] : {std::array<std::int64_t, 3>{9, 14, 12}, {16, 7, 30}, {12, 5, 8}}) {
+  for (const auto& [tokens, m, n] : {std::array<std::int64_t, 3>{9, 14, 12}, {16, 7, 30}, {12, 5, 8}, {12, 8, 5}, {40, 6, 6}}) {
     CAPTURE(tokens);
     CAPTURE(m);
     Random random(2, "tokens", "test");
@@ -95,7 +88,8 @@ TEST_CASE("nulls: 127 tokens give an effective rank of 109 to 116, whatever the 
 
 TEST_CASE("nulls: coverage of a random basis in RMS is K / sqrt(mn), of its diagonal sqrt(K) / sqrt(mn)") {
   Random random(4, "coverage", "test");
-  for (const auto& [tokens, m, n, K] : {std::array<std::int64_t, 4>{10, 24, 20, 6}, {40, 16, 33, 16}, {3, 50, 8, 4}}) {
+  for (const auto& [tokens, m, n, K] :
+       {std::array<std::int64_t, 4>{10, 24, 20, 6}, {40, 16, 33, 16}, {40, 33, 16, 8}, {3, 50, 8, 4}}) {
     CAPTURE(m);
     CAPTURE(K);
     Sample block, diagonal;
@@ -116,13 +110,58 @@ TEST_CASE("nulls: coverage of a random basis in RMS is K / sqrt(mn), of its diag
   }
 }
 
-TEST_CASE("nulls: exchangeable dims carry (K - keep) / (K - 2)") {
+TEST_CASE("nulls: exchangeable dims carry (K - keep) / (K - 2), entries of a block (K^2 - keep^2) / (K^2 - 4)") {
   Random random(5, "share", "test");
-  for (const auto& [keep, share] : {std::pair{32, 0.516}, {20, 0.710}, {8, 0.903}, {4, 0.968}}) {
-    Sample mean;
-    for (int draw = 0; draw < 500; ++draw) mean.add(nulls::exchangeable_share(33, 64, keep, random));
-    CHECK(std::abs(mean.value() - (64.0 - keep) / 62) < 4 * mean.error());
-    CHECK(mean.value() == doctest::Approx(share).epsilon(0.005));
+  TrialInfo trial = papers_trial(64);
+  for (const auto& [keep, share] : {std::pair{32, 0.516}, {20, 0.710}, {8, 0.903}, {4, 0.968}})
+    CHECK(nulls::exchangeable_share(64, keep) == doctest::Approx(share).epsilon(0.001));
+  CHECK(nulls::exchangeable_share(64, 32, true) == doctest::Approx((4096.0 - 1024) / (4096 - 4)));
+  for (const bool block : {false, true}) {
+    trial.core = block ? "block" : "diagonal";
+    std::vector<Sample> shares(65);
+    for (int draw = 0; draw < 500; ++draw) {
+      const std::vector<double> tails = nulls::exchangeable_tails(trial, random);
+      REQUIRE(tails.size() == 65);
+      CHECK(tails[64] == 0);
+      for (std::size_t k = 0; k < 64; ++k) {
+        CHECK(tails[k] > tails[k + 1]);
+        shares[k].add(tails[k] / tails[2]);
+      }
+    }
+    for (const int keep : {32, 20, 8, 4, 0})  // a ratio of sums: biased by less than 1e-3 / 62
+      check_mean(shares[static_cast<std::size_t>(keep)], nulls::exchangeable_share(64, keep, block), 2e-5);
+  }
+  // Matrices of other ranks have no share in dims that they lack: 3 + 3 of 4 + 4 and 3.
+  trial.core = "diagonal", trial.matrices = {{"a", 9, 9, 6, 0}, {"none", 9, 9, 0, 0}, {"b", 9, 9, 3, 0}};
+  Sample share;
+  for (int draw = 0; draw < 4000; ++draw) {
+    const std::vector<double> tails = nulls::exchangeable_tails(trial, random);
+    share.add(tails[3] / tails[2]);
+  }
+  check_mean(share, 3 / 5.0);  // of Gamma(3) in Gamma(5): a Beta(3, 2)
+  CHECK(share.sd() == doctest::Approx(std::sqrt(6.0 / (25 * 6))).epsilon(0.05));
+}
+
+TEST_CASE("nulls: the spectrum of iid entries is that of explicit matrices") {
+  for (const auto& [m, n] : {std::pair<std::int64_t, std::int64_t>{9, 9}, {14, 6}, {5, 12}, {7, 1}}) {
+    CAPTURE(m);
+    CAPTURE(n);
+    Random random(7, "iid", "test");
+    Sample drawn, direct, drawn_top, direct_top, drawn_least, direct_least;
+    for (int draw = 0; draw < 2000; ++draw) {
+      const std::vector<double> sigma = nulls::iid_spectrum(m, n, random);
+      std::vector<float> W(static_cast<std::size_t>(m * n));
+      random.normal(W, 1);
+      const std::vector<double> own = singular_values(W, m, n);
+      REQUIRE(sigma.size() == own.size());
+      drawn.add(effective_rank(sigma)), direct.add(effective_rank(own));
+      drawn_top.add(sigma.front()), direct_top.add(own.front());
+      drawn_least.add(sigma.back()), direct_least.add(own.back());
+    }
+    CHECK(std::abs(drawn.value() - direct.value()) <= 5 * std::hypot(drawn.error(), direct.error()));
+    CHECK(std::abs(drawn_top.value() - direct_top.value()) < 5 * std::hypot(drawn_top.error(), direct_top.error()));
+    CHECK(std::abs(drawn_least.value() - direct_least.value()) < 5 * std::hypot(drawn_least.error(), direct_least.error()));
+    CHECK(drawn_top.sd() == doctest::Approx(direct_top.sd()).epsilon(0.1));
   }
 }
 
