@@ -100,9 +100,19 @@ std::string noise_text(const Json& claim, NumberStyle style) {
   return null && null->is_object() ? range_text(*null, style) : "no null";
 }
 
-// With what would decide, where it is known.
+// Does the interval leave out all that noise gives? NaN compares as no.
+bool is_outside_noise(const Json& claim) {
+  const Json* null = claim.find("null");
+  return null && null->is_object() &&
+         (number_at(claim, "low") > number_at(*null, "high") || number_at(claim, "high") < number_at(*null, "low"));
+}
+
+// With what would decide, where it is known; and with what noise reaches, where that took a verdict away.
 std::string verdict_text(const Json& claim) {
   std::string text = text_at(claim, "verdict");
+  if (text == verdict_name(VerdictKind::explained_by_noise))
+    return fmt::format("{}: it alone reaches '{}'{}", text, text_at(claim, "before_null"),
+                       is_outside_noise(claim) ? ", although the estimate lies outside what it gives" : "");
   if (text != "inconclusive") return text;
   const std::string reason = text_at(claim, "reason");
   if (!reason.empty()) return text + ": " + reason;
