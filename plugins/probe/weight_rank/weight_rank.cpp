@@ -30,7 +30,7 @@ void WeightRank::null(khost::NullDraw& draw) {
   for (const khost::AdaptedMatrix& matrix : draw.trial().matrices) {
     const auto [n, m] = std::minmax(matrix.rows, matrix.cols);  // a transposed matrix has the same spectrum
     const std::string name = "iid " + std::to_string(m) + "x" + std::to_string(n);
-    const auto& rank = draw.pick(name, 1000, [m = m, n = n](khost::Random& random) {
+    const auto& rank = draw.pick(name, 250, [m = m, n = n](khost::Random& random) {
       return std::vector{khost::effective_rank(khost::nulls::iid_spectrum(m, n, random))};
     });
     ranks_.push_back(rank.front());
