@@ -111,8 +111,8 @@ bool is_outside_noise(const Json& claim) {
 std::string verdict_text(const Json& claim) {
   std::string text = text_at(claim, "verdict");
   if (text == verdict_name(VerdictKind::explained_by_noise))
-    return fmt::format("{}: it alone reaches '{}'{}", text, text_at(claim, "before_null"),
-                       is_outside_noise(claim) ? ", although the estimate lies outside what it gives" : "");
+    return fmt::format("{}: alone it is {} too{}", text, text_at(claim, "before_null"),
+                       is_outside_noise(claim) ? "; the estimate lies outside it" : "");
   if (text != "inconclusive") return text;
   const std::string reason = text_at(claim, "reason");
   if (!reason.empty()) return text + ": " + reason;

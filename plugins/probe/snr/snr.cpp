@@ -58,7 +58,8 @@ void Snr::declare(khost::Signals& s, const Config& config) {
   if (config.batches > 0) {
     s.emit("batch/<group>", "1", "mean |g| / sd(g) over independent batches at fixed weights");
     s.emit("batch/ratio", "1", "second group's batch SNR over the first's");
-    s.emit("batch_debiased/<group>", "1", "(mean^2 - s^2/n) / s^2 over independent batches; 0 on average for pure noise");
+    s.emit("batch_debiased/<group>", "1",
+           "(mean^2 - s^2/n) / s^2 over independent batches; 2 / (n (n - 3)) on average for pure noise");
     s.gradients(config.batches);
   }
   s.null("*", "independent Gaussian gradients of one scale at every step, and in every batch");

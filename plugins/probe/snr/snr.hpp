@@ -11,7 +11,7 @@
 //
 //   drift  over the training steps:           mean_t |g_k,t| / sd_t(g_k,t)
 //   batch  at fixed weights, over independent batches: the same statistic, and its debiased form
-//          (mean^2 - s^2 / n) / s^2, not clipped, 0 on average for pure noise
+//          (mean^2 - s^2 / n) / s^2, not clipped: for pure noise 0 in the numerator, 2 / (n (n - 3)) in all
 //
 // Each per dimension k, then averaged over the dimensions of a group, then over matrices. Standard deviations have n - 1 in the
 // denominator; a dimension with s = 0 is missing and left out. On one fixed batch the drift's sd is movement along the
