@@ -9,6 +9,7 @@ namespace khost {
 namespace {
 
 constexpr std::size_t cell_count = 6;  // mean, interval, n, what noise gives, published, its note's mark
+constexpr std::size_t noise_cell = 3, least_label = 20;
 using Cells = std::array<std::string, cell_count>;
 constexpr std::array<const char*, cell_count> heads = {"mean", "95 % interval", "n", "noise gives", "published", ""};
 
@@ -81,6 +82,7 @@ class Table {
   explicit Table(std::size_t width) : width_(width) {}
 
   void add(Section section) { sections_.push_back(std::move(section)); }
+  bool shows_noise() const { return shows_noise_; }  // once it is printed
 
   void print(std::string& out) {
     measure();
@@ -110,8 +112,15 @@ class Table {
         for (std::size_t i = 0; i < cell_count; ++i) widths_[i] = std::max(widths_[i], columns(row.cells[i]));
       }
     }
+    const auto has_noise = [](const Section& s) {
+      return std::ranges::any_of(s.rows, [](const Row& r) { return !r.cells[noise_cell].empty(); });
+    };
+    shows_noise_ = std::ranges::any_of(sections_, has_noise);
     std::size_t used = 0;
     for (std::size_t i = 0; i < cell_count; ++i) used += widths_[i] + gap(i);
+    // Where the line is too short for all, the report has what noise gives.
+    if (used + least_label > width_) shows_noise_ = false;
+    if (!shows_noise_) used -= widths_[noise_cell] + gap(noise_cell);
     label_ = std::min(label_, width_ > used ? width_ - used : 0);
   }
 
@@ -122,11 +131,13 @@ class Table {
     if (columns(label) > label_) out += clipped(label, width_) + "\n";
     std::string line = left(columns(label) > label_ ? "" : label, label_);
     for (std::size_t i = 0; i < cell_count; ++i)
-      line += std::string(gap(i), ' ') + (i + 1 == cell_count ? left(cells[i], widths_[i]) : right(cells[i], widths_[i]));
+      if (i != noise_cell || shows_noise_)
+        line += std::string(gap(i), ' ') + (i + 1 == cell_count ? left(cells[i], widths_[i]) : right(cells[i], widths_[i]));
     line.erase(line.find_last_not_of(' ') + 1);
     out += clipped(line, width_) + "\n";
   }
 
+  bool shows_noise_ = false;
   std::size_t width_, label_ = 0;
   std::array<std::size_t, cell_count> widths_{};
   std::vector<Section> sections_;
@@ -173,11 +184,7 @@ std::string figure_table(const Run& run, const Published& published, int wanted_
       table.add(std::move(section));
     }
   table.print(out);
-  if (std::ranges::any_of(bases, [](const BaseFigures& base) {
-        return std::ranges::any_of(base.arms, [](const ArmFigures& arm) {
-          return std::ranges::any_of(arm.figures, [](const Figure& f) { return f.null.has_value(); });
-        });
-      })) {
+  if (table.shows_noise()) {
     out += "\n";
     add_lines(
         out,
