@@ -157,7 +157,7 @@ Executed execute(Session& session, const std::string& out) {
                     0};
   Run& run = executed.run;
   for (const Arm& arm : session.experiment.arms)
-    run.nulls.emplace(arm.name, null_draws(*session.materials, arm, session.cache, null_draw_count));
+    run.nulls.emplace(arm.name, null_draws(*session.materials, arm, session.cache, null_draw_count, session.artifact_threads));
   run.claims = judge_claims(session.experiment, run.trials, run.nulls);
   for (JudgedClaim& claim : run.claims)
     if (const auto changed = changed_claims.find(claim.claim->id); changed != changed_claims.end())

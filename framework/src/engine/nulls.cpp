@@ -1,5 +1,7 @@
 #include "engine/nulls.hpp"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <limits>
 #include <mutex>
@@ -117,7 +119,8 @@ Json recipe_of(const Plugin& plugin, const Component& component, const TrialInfo
 
 }  // namespace
 
-NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, int count) {
+NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, int count, int threads) {
+  omp_set_num_threads(threads);
   const ArmShape& shape = materials.arm(arm);
   const TrialInfo info{
       "",        "", 0, 0, shape.steps, arm.data.batch, arm.data.sequence, shape.matrices, arm.adapter ? arm.adapter->basis : "",

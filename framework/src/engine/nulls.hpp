@@ -17,8 +17,8 @@ struct NullDraws {
   std::map<std::string, std::vector<float>> records;
 };
 
-// Of every probe of the arm that declares a null, at the ranks of its manifest. On as many threads as the caller's OpenMP team
-// has: their number changes nothing. Throws a plugin Error when a probe's null() goes wrong.
-NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, int count);
+// Of every probe of the arm that declares a null, at the ranks of its manifest. The number of threads changes nothing. Throws a
+// plugin Error when a probe's null() goes wrong.
+NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, int count, int threads);
 
 }  // namespace khost
