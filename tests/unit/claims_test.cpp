@@ -78,7 +78,7 @@ TEST_CASE("claims: arms are paired by seed, each base has its verdict, and losse
   CHECK(judged[0].without_null == std::vector<std::string>{"A/loss/final", "B/loss/final"});
   CHECK(judged[0].verdict.no_guard);
   CHECK_FALSE(judged[0].verdict.null_share);
-  CHECK(std::isnan(judged[0].null_mean));
+  CHECK_FALSE(judged[0].null);
 }
 
 TEST_CASE("claims: what noise alone reaches is explained by it") {
@@ -94,8 +94,9 @@ TEST_CASE("claims: what noise alone reaches is explained by it") {
     CHECK(j.verdict.before_null == VerdictKind::confirmed);
     CHECK(j.verdict.kind == VerdictKind::explained_by_noise);
     CHECK(*j.verdict.null_share > 0.99);
-    CHECK(std::abs(j.null_mean) < 0.1);
-    CHECK(j.null_high == doctest::Approx(0.98).epsilon(0.15));  // 1.96 / 2: a mean of four
+    REQUIRE(j.null);
+    CHECK(std::abs(j.null->mean) < 0.1);
+    CHECK(j.null->high == doctest::Approx(0.98).epsilon(0.15));  // 1.96 / 2: a mean of four
   }
   CHECK(judge_claims(small.experiment, small.trials, standard_normal({"n/x/layer0"}))[0].without_null.size() == 3);
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "report/report.hpp"
+#include "report/figures.hpp"
 #include "report/text.hpp"
 
 namespace khost {
@@ -15,8 +15,6 @@ Json end_json(double v) { return std::isfinite(v) ? Json(v) : Json(); }
 Json claim_json(const JudgedClaim& judged) {
   const Claim& claim = *judged.claim;
   const Verdict& v = judged.verdict;
-  Json let{Json::Object()};
-  for (const auto& [name, paths] : claim.let) let.set(name, Json(Json::List(paths.begin(), paths.end())));
   Json::List values, without;
   for (const JudgedClaim::Seed& s : judged.seeds)
     values.push_back(Json::object({{"draw", s.draw}, {"seed", s.seed}, {"value", s.value}}));
@@ -24,7 +22,7 @@ Json claim_json(const JudgedClaim& judged) {
   Json json = Json::object({{"id", claim.id},
                             {"base", judged.base},
                             {"statement", claim.statement},
-                            {"let", std::move(let)},
+                            {"let", let_of(claim)},
                             {"measure", claim.measure},
                             {"scale", claim.scale},
                             {"prediction", claim.predicts},
@@ -52,9 +50,7 @@ Json claim_json(const JudgedClaim& judged) {
                ? Json::object({{"share", v.improvement->share}, {"low", v.improvement->low}, {"high", v.improvement->high}})
                : Json());
   json.set("null_share", v.null_share ? Json(*v.null_share) : Json());
-  json.set("null", std::isnan(judged.null_mean)
-                       ? Json()
-                       : Json::object({{"mean", judged.null_mean}, {"low", judged.null_low}, {"high", judged.null_high}}));
+  json.set("null", band_json(judged.null));
   json.set("without_null", std::move(without));
   json.set("published", claim.published);
   json.set("changed_from", judged.before);
@@ -131,10 +127,6 @@ Row row_of(const Json& claim) {
           noise_text(claim, style), verdict_text(claim)};
 }
 
-void add_lines(std::string& out, const std::string& text, int width, const std::string& first, const std::string& indent) {
-  for (const std::string& line : wrapped(text, static_cast<std::size_t>(width), first, indent)) out += line + "\n";
-}
-
 std::string cell(const std::string& text) {
   std::string out;
   for (const char c : text) out += c == '|' ? "\\|" : std::string(1, c);
@@ -149,7 +141,7 @@ Json claims_json(const Run& run) {
   return claims;
 }
 
-std::string claim_table(const Json& claims, int width) {
+std::string claim_table(const Json& claims, std::size_t width) {
   std::vector<Row> rows;
   for (const Json& claim : claims.as_list()) rows.push_back(row_of(claim));
   std::size_t base = 0, estimate = 0, interval = 0, noise = 0;
@@ -178,7 +170,7 @@ std::string claim_table(const Json& claims, int width) {
   return out;
 }
 
-std::string claim_reasoning(const Json& claim, int width) {
+std::string claim_reasoning(const Json& claim, std::size_t width) {
   const NumberStyle style = style_of_claim(claim);
   std::string out;
   const auto line = [&](const std::string& name, const std::string& text) {

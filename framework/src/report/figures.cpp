@@ -1,10 +1,8 @@
 #include "report/figures.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <map>
-#include <numeric>
 #include <tuple>
 
 namespace khost {
@@ -46,21 +44,12 @@ void gather(ArmFigures& arm) {
   std::stable_sort(arm.figures.begin(), arm.figures.end(), [&](const Figure& a, const Figure& b) { return place(a) < place(b); });
 }
 
-std::optional<Figure::Null> null_of(const Run& run, const std::string& arm, const Figure& figure) {
+std::optional<Band> null_of(const Run& run, const std::string& arm, const Figure& figure) {
   const auto draws = run.nulls.find(arm);
   if (draws == run.nulls.end()) return std::nullopt;
   const auto found = draws->second.records.find(figure.label());
   if (found == draws->second.records.end()) return std::nullopt;
-  std::vector<double> values;
-  for (const float v : found->second)
-    if (!std::isnan(v)) values.push_back(v);
-  if (values.empty()) return std::nullopt;
-  std::ranges::sort(values);
-  const auto quantile = [&](double q) {
-    return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1) + 0.5)];
-  };
-  return Figure::Null{std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size()), quantile(0.025),
-                      quantile(0.975)};
+  return band_of({found->second.begin(), found->second.end()});
 }
 
 std::string counted(int n, const std::string& what) { return std::to_string(n) + " " + what + (n == 1 ? "" : "s"); }

@@ -15,11 +15,7 @@ struct Figure {
   std::vector<double> values;  // one per trial of the arm; NaN: missing
   Interval interval;           // 95 %
   const PublishedFigure* published = nullptr;
-  // Of single trials under the null: mean, and the 2.5 % and 97.5 % quantiles. NaN without a null.
-  struct Null {
-    double mean, low, high;
-  };
-  std::optional<Null> null = {};
+  std::optional<Band> null = {};  // of single trials under the null, where it has one
 
   std::string label() const { return probe + "/" + name; }
 };
@@ -38,6 +34,9 @@ struct BaseFigures {
 // Bases and arms in the order in which the run's trials first name them. Only records of a whole trial (step -1) are figures. The
 // result points into `run` and `published`.
 std::vector<BaseFigures> figures_of(const Run& run, const std::vector<PublishedFigure>& published);
+
+// As summary.json has it: {"mean", "low", "high"}, or null.
+Json band_json(const std::optional<Band>& band);
 
 // Published figures that no figure of the run carries.
 std::vector<const PublishedFigure*> unmatched(const std::vector<BaseFigures>& bases,

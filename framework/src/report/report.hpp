@@ -59,10 +59,10 @@ Json claims_json(const Run& run);
 
 // Of such a list: each claim with what the paper says, and below it a line for each base: estimate, interval, what noise gives,
 // verdict.
-std::string claim_table(const Json& claims, int width);
+std::string claim_table(const Json& claims, std::size_t width);
 
 // Of one claim on one base: measure by seed, interval, S, noise, family and level.
-std::string claim_reasoning(const Json& claim, int width);
+std::string claim_reasoning(const Json& claim, std::size_t width);
 
 // A Markdown table of claims, one line a claim: `where` (the paper), statement, published, and for each base estimate, interval,
 // noise and verdict.

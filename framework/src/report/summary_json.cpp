@@ -37,12 +37,16 @@ Json figure_json(const Figure& f) {
   json.set("high", f.interval.high);
   json.set("values", Json::List(f.values.begin(), f.values.end()));
   json.set("unit", f.unit);
-  json.set("null", f.null ? Json::object({{"mean", f.null->mean}, {"low", f.null->low}, {"high", f.null->high}}) : Json());
+  json.set("null", band_json(f.null));
   json.set("published", f.published ? Json(f.published->value) : Json());
   return json;
 }
 
 }  // namespace
+
+Json band_json(const std::optional<Band>& band) {
+  return band ? Json::object({{"mean", band->mean}, {"low", band->low}, {"high", band->high}}) : Json();
+}
 
 void write_summary(const std::string& path, const Run& run, const Published& published) {
   Json::List trials;

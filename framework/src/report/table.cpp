@@ -143,11 +143,6 @@ class Table {
   std::vector<Section> sections_;
 };
 
-void add_lines(std::string& out, const std::string& text, std::size_t width, const std::string& first,
-               const std::string& indent) {
-  for (const std::string& line : wrapped(text, width, first, indent)) out += line + "\n";
-}
-
 std::string joined(const std::vector<std::string>& items, const char* between) {
   std::string text;
   for (const std::string& item : items) text += (text.empty() ? "" : between) + item;

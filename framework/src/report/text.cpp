@@ -116,6 +116,10 @@ std::vector<std::string> wrapped(std::string_view text, std::size_t width, std::
   return lines;
 }
 
+void add_lines(std::string& out, std::string_view text, std::size_t width, std::string_view first, std::string_view indent) {
+  for (const std::string& line : wrapped(text, width, first, indent)) out += line + "\n";
+}
+
 std::string one_line(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }
 
 }  // namespace khost

@@ -33,6 +33,9 @@ std::string clipped(std::string_view text, std::size_t width);  // cut with "...
 // breaks in the text are kept.
 std::vector<std::string> wrapped(std::string_view text, std::size_t width, std::string_view first, std::string_view indent);
 
+// The same lines, each ended, put behind `out`.
+void add_lines(std::string& out, std::string_view text, std::size_t width, std::string_view first, std::string_view indent);
+
 std::string one_line(std::string_view text);  // up to the first line break
 
 }  // namespace khost

@@ -154,27 +154,13 @@ class Judging {
 
 void set_null(JudgedClaim& judged, const ClaimRule& rule, const Measured& measured, const Judging& judging,
               const std::map<std::string, NullDraws>& nulls) {
-  judged.null_mean = judged.null_low = judged.null_high = nan;
   judged.without_null = judging.without_null(nulls);
   if (!judged.without_null.empty() || measured.values.empty()) return;
   const int count = judging.draws(nulls);
   Random random(0, judged.claim->id, "null of its measure");
   std::vector<double> singles;
-  double sum = 0;
-  for (int i = 0; i < count; ++i) {
-    const double value = judging.under_noise(nulls, random);
-    if (std::isnan(value)) continue;
-    singles.push_back(value);
-    sum += value;
-  }
-  if (!singles.empty()) {
-    std::ranges::sort(singles);
-    const auto quantile = [&](double q) {
-      return singles[static_cast<std::size_t>(q * static_cast<double>(singles.size() - 1) + 0.5)];
-    };
-    judged.null_mean = sum / static_cast<double>(singles.size());
-    judged.null_low = quantile(0.025), judged.null_high = quantile(0.975);
-  }
+  for (int i = 0; i < count; ++i) singles.push_back(judging.under_noise(nulls, random));
+  judged.null = band_of(std::move(singles));
   guard_by_null(judged.verdict, rule, measured, count, [&](std::int64_t r, std::span<double> values) {
     Random own(static_cast<std::uint64_t>(r), judged.claim->id, "replicate of the null");
     for (double& v : values) v = judging.under_noise(nulls, own);
@@ -183,10 +169,14 @@ void set_null(JudgedClaim& judged, const ClaimRule& rule, const Measured& measur
 
 }  // namespace
 
-std::string hash_of(const Claim& claim) {
+Json let_of(const Claim& claim) {
   Json let{Json::Object{}};
   for (const auto& [name, paths] : claim.let) let.set(name, Json(Json::List(paths.begin(), paths.end())));
-  return short_hash(Json::object({{"let", std::move(let)},
+  return let;
+}
+
+std::string hash_of(const Claim& claim) {
+  return short_hash(Json::object({{"let", let_of(claim)},
                                   {"measure", claim.measure},
                                   {"scale", claim.scale},
                                   {"predicts", claim.predicts},

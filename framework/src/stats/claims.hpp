@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/nulls.hpp"
 #include "engine/result.hpp"
 #include "manifest/experiment.hpp"
+#include "stats/summary.hpp"
 #include "stats/verdict.hpp"
 
 namespace khost {
@@ -23,12 +25,14 @@ struct JudgedClaim {
   };
   std::vector<Seed> seeds;
   Verdict verdict;
-  // The measure under noise, over single seeds: mean and 2.5 % and 97.5 % quantiles; NaN without a null.
-  double null_mean, null_low, null_high;
+  std::optional<Band> null;               // the measure of single seeds under noise, where all its records have a null
   std::vector<std::string> without_null;  // records it needs that have none: they leave the verdict without a guard
   std::string hash;                       // of the claim as it was fixed before the run
   Json before = {};                       // its earlier text, when it was changed after trials existed; else null
 };
+
+// Its names, each with the list of its records' paths.
+Json let_of(const Claim& claim);
 
 // Short hash of what a claim fixes: its measure, records, scale, prediction and margin. Words do not count.
 std::string hash_of(const Claim& claim);

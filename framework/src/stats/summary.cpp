@@ -1,9 +1,10 @@
 #include "stats/summary.hpp"
 
+#include <algorithm>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
-#include <vector>
+#include <numeric>
 
 namespace khost {
 
@@ -31,6 +32,17 @@ Interval summarize(std::span<const double> values, double level) {
   result.low = result.mean - half;
   result.high = result.mean + half;
   return result;
+}
+
+std::optional<Band> band_of(std::vector<double> draws) {
+  std::erase_if(draws, [](double v) { return std::isnan(v); });
+  if (draws.empty()) return std::nullopt;
+  const double mean = std::accumulate(draws.begin(), draws.end(), 0.0) / static_cast<double>(draws.size());
+  std::ranges::sort(draws);
+  const auto quantile = [&](double q) {
+    return draws[static_cast<std::size_t>(q * static_cast<double>(draws.size() - 1) + 0.5)];
+  };
+  return Band{mean, quantile(0.025), quantile(0.975)};
 }
 
 }  // namespace khost
