@@ -282,28 +282,23 @@ Json list_of(const Range& range, F&& each) {
   return Json(std::move(list));
 }
 
-Json object(std::initializer_list<std::pair<const char*, Json>> members) {
-  Json made{Json::Object{}};
-  for (const auto& [key, value] : members) made.set(key, value);
-  return made;
-}
-
 const auto as_string = [](const std::string& s) { return Json(s); };
 Json count(std::uintmax_t value) { return static_cast<std::int64_t>(value); }
 
 Json json_of(const ModelSpeed& speed) {
-  return object({{"tokens", speed.tokens}, {"gflops", speed.gflops}, {"layers", list_of(speed.layers, [](const LayerSpeed& l) {
-                                                                        return object({{"name", l.shape.name},
-                                                                                       {"out", l.shape.out},
-                                                                                       {"in", l.shape.in},
-                                                                                       {"count", l.shape.count},
-                                                                                       {"gflops", l.gflops},
-                                                                                       {"measured_tokens", l.tokens}});
-                                                                      })}});
+  return Json::object(
+      {{"tokens", speed.tokens}, {"gflops", speed.gflops}, {"layers", list_of(speed.layers, [](const LayerSpeed& l) {
+                                                              return Json::object({{"name", l.shape.name},
+                                                                                   {"out", l.shape.out},
+                                                                                   {"in", l.shape.in},
+                                                                                   {"count", l.shape.count},
+                                                                                   {"gflops", l.gflops},
+                                                                                   {"measured_tokens", l.tokens}});
+                                                            })}});
 }
 
 Json json_of(const BackendCheck& b) {
-  Json made = object({{"name", b.name}, {"path", b.path}, {"score", b.score}, {"usable", b.refused.empty()}});
+  Json made = Json::object({{"name", b.name}, {"path", b.path}, {"score", b.score}, {"usable", b.refused.empty()}});
   if (!b.refused.empty()) {
     made.set("reason", b.refused);
     return made;
@@ -318,38 +313,38 @@ Json json_of(const BackendCheck& b) {
 
 void print_json(const Checkup& c, bool fit) {
   const auto core = [](const CoreSpeed& s) {
-    return object({{"core", s.core}, {"gflops", s.gflops}, {"best", s.best}, {"share", s.share}});
+    return Json::object({{"core", s.core}, {"gflops", s.gflops}, {"best", s.best}, {"share", s.share}});
   };
   const auto corpus = [](const CorpusCheck& k) {
-    if (k.problem.empty()) return object({{"name", k.name}, {"here", true}, {"path", k.path}});
-    return object({{"name", k.name}, {"here", false}, {"problem", k.problem}, {"command", "./bootstrap corpora"}});
+    if (k.problem.empty()) return Json::object({{"name", k.name}, {"here", true}, {"path", k.path}});
+    return Json::object({{"name", k.name}, {"here", false}, {"problem", k.problem}, {"command", "./bootstrap corpora"}});
   };
   const auto refusal = [](const std::pair<std::string, std::string>& r) {
-    return object({{"path", r.first}, {"reason", r.second}});
+    return Json::object({{"path", r.first}, {"reason", r.second}});
   };
-  const auto finding = [](const Finding& f) { return object({{"needed", f.needed}, {"what", f.what}, {"mend", f.mend}}); };
+  const auto finding = [](const Finding& f) { return Json::object({{"needed", f.needed}, {"what", f.what}, {"mend", f.mend}}); };
   Json cache;
   if (c.cache)
-    cache = object({{"path", c.cache->path},
-                    {"exists", c.cache->exists},
-                    {"writable", c.cache->writable},
-                    {"bytes", count(c.cache->bytes)},
-                    {"free_bytes", count(c.cache->free_bytes)}});
-  std::cout << object({{"khost", KHOST_VERSION},
-                       {"fit", fit},
-                       {"cpu", object({{"name", cpu_name()},
-                                       {"features", list_of(c.features, as_string)},
-                                       {"kernels", kernel_instruction_set()},
-                                       {"threads", c.threads}})},
-                       {"cores", list_of(c.cores, core)},
-                       {"openmp", list_of(c.openmp, as_string)},
-                       {"backends", list_of(c.backends, [](const BackendCheck& b) { return json_of(b); })},
-                       {"cache", cache},
-                       {"corpora", list_of(c.corpora, corpus)},
-                       {"plugins", object({{"count", count(c.plugins)},
-                                           {"folders", list_of(c.folders, as_string)},
-                                           {"refused", list_of(c.refused, refusal)}})},
-                       {"findings", list_of(c.findings, finding)}})
+    cache = Json::object({{"path", c.cache->path},
+                          {"exists", c.cache->exists},
+                          {"writable", c.cache->writable},
+                          {"bytes", count(c.cache->bytes)},
+                          {"free_bytes", count(c.cache->free_bytes)}});
+  std::cout << Json::object({{"khost", KHOST_VERSION},
+                             {"fit", fit},
+                             {"cpu", Json::object({{"name", cpu_name()},
+                                                   {"features", list_of(c.features, as_string)},
+                                                   {"kernels", kernel_instruction_set()},
+                                                   {"threads", c.threads}})},
+                             {"cores", list_of(c.cores, core)},
+                             {"openmp", list_of(c.openmp, as_string)},
+                             {"backends", list_of(c.backends, [](const BackendCheck& b) { return json_of(b); })},
+                             {"cache", cache},
+                             {"corpora", list_of(c.corpora, corpus)},
+                             {"plugins", Json::object({{"count", count(c.plugins)},
+                                                       {"folders", list_of(c.folders, as_string)},
+                                                       {"refused", list_of(c.refused, refusal)}})},
+                             {"findings", list_of(c.findings, finding)}})
                    .pretty()
             << '\n';
 }
