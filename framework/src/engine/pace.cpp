@@ -37,6 +37,9 @@ class Runner {
       : materials_(materials),
         arm_(arm),
         shape_(materials.arm(arm)),
+        held_out_batch_(WindowSet(materials.data(arm.data), Part::held_out, std::max<std::int64_t>(1, arm.data.held_out_windows),
+                                  arm.data.sequence)
+                            .batch()),
         random_(1, "pace", "values"),
         adapters_(any_basis(shape_, random_), shape_.matrices, shape_.core) {
     const bool weights_too = !arm.train.empty();
@@ -53,7 +56,7 @@ class Runner {
           static_cast<std::int32_t>(random_.below(static_cast<std::uint64_t>(materials.data(arm.data).vocabulary()))));
     const auto begun = std::chrono::steady_clock::now();
     program_ = std::make_unique<Program>(*shape_.model->model, slots_, arm.data.batch, arm.data.sequence, backend);
-    held_out_ = std::make_unique<Program>(*shape_.model->model, slots_, held_out_batch(), arm.data.sequence, backend);
+    held_out_ = std::make_unique<Program>(*shape_.model->model, slots_, held_out_batch_, arm.data.sequence, backend);
     adapters_.apply(adapters_.alphas());
     pace_.set_up = since(begun);
   }
@@ -81,10 +84,10 @@ class Runner {
     pace_.step = arm_.train.empty() ? alpha : all;
     pace_.weights = arm_.train.empty() ? all - alpha : 0;
     if (arm_.data.held_out_windows == 0) return;
-    ids.resize(static_cast<std::size_t>(held_out_batch() * arm_.data.sequence));
+    ids.resize(static_cast<std::size_t>(held_out_batch_ * arm_.data.sequence));
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = tokens_[i % tokens_.size()];
     pace_.held_out = timed([&] { held_out_->forward(ids, ids, Program::Gradients::none); }) *
-                     static_cast<double>(arm_.data.held_out_windows / held_out_batch());
+                     static_cast<double>(arm_.data.held_out_windows / held_out_batch_);
   }
 
   const Pace& pace() const { return pace_; }
@@ -93,15 +96,11 @@ class Runner {
   static double since(std::chrono::steady_clock::time_point begun) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   }
-  std::int64_t held_out_batch() const {
-    return WindowSet(materials_.data(arm_.data), Part::held_out, std::max<std::int64_t>(1, arm_.data.held_out_windows),
-                     arm_.data.sequence)
-        .batch();
-  }
 
   const Materials& materials_;
   const Arm& arm_;
   const ArmShape& shape_;
+  std::int64_t held_out_batch_;
   Random random_;
   Adapters adapters_;
   std::vector<Tensor> gradients_;

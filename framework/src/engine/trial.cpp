@@ -221,7 +221,7 @@ class Running {
 
   void train() {
     const bool trains_weights = std::ranges::find(shape_.trains, true) != shape_.trains.end();
-    const std::int64_t trained = trained_weights();
+    const std::int64_t trained = shape_.trained_weights();
     std::int64_t adapter = 0, trainable = 0;  // sums over steps
     for (step_ = 0; step_ < shape_.steps; ++step_) {
       if (monitor_.interrupted()) throw Error(ErrorKind::interrupted, "interrupted");
@@ -253,13 +253,6 @@ class Running {
     }
     adapters_->unscale();
     count_parameters(adapter, trainable);
-  }
-
-  std::int64_t trained_weights() const {
-    std::int64_t count = 0;
-    for (std::size_t i = 0; i < slots_.size(); ++i)
-      if (shape_.trains[i]) count += element_count(slots_[i].parameter.shape);
-    return count;
   }
 
   // The most that any step had, and the mean over steps: a schedule changes them.

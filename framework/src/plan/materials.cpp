@@ -140,6 +140,11 @@ std::int64_t ArmShape::trainable_parameters() const {
   std::int64_t sum = 0;
   for (const AdaptedMatrix& m : matrices)
     sum += core == "block" ? m.rank * m.rank : core == "factors" ? m.rank * (m.rows + m.cols + 1) : m.rank;
+  return sum + trained_weights();
+}
+
+std::int64_t ArmShape::trained_weights() const {
+  std::int64_t sum = 0;
   for (std::size_t i = 0; i < trains.size(); ++i)
     if (trains[i]) sum += element_count(model->parameters[i].shape);
   return sum;

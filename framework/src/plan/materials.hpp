@@ -27,6 +27,7 @@ struct ArmShape {
 
   std::int64_t adapter_parameters() const;    // sum of K (m + n)
   std::int64_t trainable_parameters() const;  // cores, factors and trained tensors
+  std::int64_t trained_weights() const;       // of the trained tensors alone
   std::int64_t largest_rank() const;
   std::string core;  // "" without an adapter
 };
