@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <utility>
 
 #include "artifact/file.hpp"
 #include "engine/nulls.hpp"
@@ -76,6 +77,19 @@ std::vector<Definition> definitions_of(const Session& session) {
   return all;
 }
 
+// Gives a session's messages to another listener, as long as that lives.
+class Heard {
+ public:
+  Heard(Session& session, Cache::Announce listener)
+      : session_(session), before_(std::exchange(session.announce, std::move(listener))) {}
+  ~Heard() { session_.announce = std::move(before_); }
+  Heard(const Heard&) = delete;
+
+ private:
+  Session& session_;
+  Cache::Announce before_;
+};
+
 }  // namespace
 
 bool interrupted() { return interruptions > 0; }
@@ -95,7 +109,7 @@ Executed execute(Session& session, const std::string& out) {
     else
       std::cerr << text << "\n";
   };
-  session.announce = [&](std::string_view what) { say(what); };
+  const Heard heard(session, say);
   for (const std::string& warning : session.experiment.warnings) say("warning: " + warning);
   auto published = read_published(session.experiment.published);
   const std::string folder = out.empty() ? "runs/" + session.experiment.name + "/" + session.plan.run_hash : out;

@@ -69,9 +69,17 @@ class Paces {
 
 struct Estimate {
   double seconds = 0;          // of trials
-  double base_seconds = 0;     // of bases, at most
+  double base_seconds = 0;     // of bases
+  bool at_most = false;        // a base trains until a loss, and nothing says how long that takes
   std::set<std::string> seen;  // trials and bases that are counted already
 };
+
+std::string training_text(const BaseRecipe& recipe) {
+  if (!recipe.until_loss) return fmt::format("to be trained for {} steps", recipe.steps);
+  return fmt::format(
+      "to be trained until calibration loss {}, {} steps", *recipe.until_loss,
+      recipe.expected_steps ? fmt::format("about {}", *recipe.expected_steps) : fmt::format("at most {}", recipe.steps));
+}
 
 void print_bases(const Session& session, Paces& paces, Estimate& estimate) {
   for (const PlannedBase& base : session.plan.bases) {
@@ -81,14 +89,13 @@ void print_bases(const Session& session, Paces& paces, Estimate& estimate) {
       const Pace& pace = paces.of(session, session.experiment.arms.front());
       const DataSpec &own = base.recipe->data, &arms = session.experiment.arms.front().data;
       const double tokens = static_cast<double>(own.batch * own.sequence) / static_cast<double>(arms.batch * arms.sequence);
+      estimate.at_most = estimate.at_most || (base.recipe->until_loss && !base.recipe->expected_steps);
       estimate.base_seconds += static_cast<double>(base.cost.steps) * (pace.step + pace.weights) * tokens / session.jobs;
     }
     std::cout << fmt::format("base {}{}: {}\n", base.recipe->name, base.draw ? fmt::format(" (draw {})", base.draw) : "",
                              !base.recipe->file.empty() ? "from " + base.recipe->file
                              : cached                   ? "cached"
-                             : base.recipe->until_loss  ? fmt::format("to be trained until calibration loss {}, at most {} steps",
-                                                                      *base.recipe->until_loss, base.recipe->steps)
-                                                        : fmt::format("to be trained for {} steps", base.recipe->steps));
+                                                        : training_text(*base.recipe));
   }
 }
 
@@ -136,7 +143,8 @@ void plan(SessionOptions options) {
   }
   if (series)
     std::cout << fmt::format("\n{} experiments: about {} in trials\n", series->manifests.size(), duration_text(estimate.seconds));
-  if (estimate.base_seconds > 0) std::cout << fmt::format("and bases: at most {}\n", duration_text(estimate.base_seconds));
+  if (estimate.base_seconds > 0)
+    std::cout << fmt::format("and bases: {} {}\n", estimate.at_most ? "at most" : "about", duration_text(estimate.base_seconds));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cfloat>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <limits>
 
 #include "compute/backend.hpp"
@@ -26,84 +27,89 @@ std::vector<float> normals(std::int64_t n, std::uint64_t seed, double sd = 1) {
 
 Backend make(const char* name, int threads) { return {name, compute_table(name), compute_options(name), threads}; }
 
-// One product on two backends. A sum of k products of standard normals, each rounded to 6e-8 relative, errs by about sqrt(k) 6e-8
-// x sqrt(k) at most in the worst plausible order; 4e-7 (k + 4) leaves an order of magnitude below any wrong term.
-void compare_gemm(Backend& tested, Backend& oracle, bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
-                  float beta, std::int64_t pad, bool packed = false) {
+constexpr const char* optimised[] = {"openblas", "onednn", "blis", "cblas", "portable"};
+
+std::deque<Backend> all_optimised(int threads) {
+  std::deque<Backend> all;  // a backend does not move
+  for (const char* name : optimised) all.emplace_back(name, compute_table(name), compute_options(name), threads);
+  return all;
+}
+
+// One product on each backend and on the oracle. A sum of k products of standard normals, each rounded to 6e-8 relative, errs by
+// about sqrt(k) 6e-8 x sqrt(k) at most in the worst plausible order; 4e-7 (k + 4) leaves an order of magnitude below any wrong
+// term.
+void compare_gemm(std::deque<Backend>& tested, Backend& oracle, bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k,
+                  float alpha, float beta, std::int64_t pad, bool packed = false) {
   const std::int64_t lda = (ta ? m : k) + pad, ldb = (tb ? k : n) + pad, ldc = n + pad;
   const auto a = normals((ta ? k : m) * lda, 1), b = normals((tb ? n : k) * ldb, 2);
-  auto c = normals(m * ldc, 3);
+  auto before = normals(m * ldc, 3);
   if (beta == 0)
-    for (std::int64_t i = 0; i < m; ++i) std::fill_n(c.begin() + i * ldc, n, std::numeric_limits<float>::quiet_NaN());
-  auto expected = c;
-  const khost_gemm g{ta, tb, m, n, k, alpha, a.data(), lda, b.data(), ldb, beta, c.data(), ldc};
-  khost_gemm e = g;
-  e.c = expected.data();
-  if (packed) {
-    khost_gemm without_b = g;
-    without_b.b = nullptr;
-    tested.gemm(without_b, *tested.pack(g));
-  } else {
-    tested.gemm(g);
-  }
-  oracle.gemm(e);
-  double worst = 0;
-  bool rest_untouched = true;
-  for (std::int64_t i = 0; i < m; ++i)
-    for (std::int64_t j = 0; j < ldc; ++j) {
-      const double difference = std::abs(static_cast<double>(c[i * ldc + j]) - static_cast<double>(expected[i * ldc + j]));
-      if (j >= n)
-        rest_untouched &= difference == 0;
-      else
-        worst = std::isnan(difference) ? INFINITY : std::max(worst, difference);
+    for (std::int64_t i = 0; i < m; ++i) std::fill_n(before.begin() + i * ldc, n, std::numeric_limits<float>::quiet_NaN());
+  auto expected = before;
+  khost_gemm g{ta, tb, m, n, k, alpha, a.data(), lda, b.data(), ldb, beta, expected.data(), ldc};
+  oracle.gemm(g);
+  for (Backend& backend : tested) {
+    auto c = before;
+    g.c = c.data();
+    if (packed) {
+      khost_gemm without_b = g;
+      without_b.b = nullptr;
+      backend.gemm(without_b, *backend.pack(g));
+    } else {
+      backend.gemm(g);
     }
-  INFO(tested.info().name, " m ", m, " n ", n, " k ", k, " transposes ", ta, tb, " alpha ", alpha, " beta ", beta, " pad ", pad,
-       " packed ", packed);
-  CHECK(worst <= 4e-7 * static_cast<double>(k + 4));
-  CHECK(rest_untouched);
+    double worst = 0;
+    bool rest_untouched = true;
+    for (std::int64_t i = 0; i < m; ++i)
+      for (std::int64_t j = 0; j < ldc; ++j) {
+        const double difference = std::abs(static_cast<double>(c[i * ldc + j]) - static_cast<double>(expected[i * ldc + j]));
+        if (j >= n)
+          rest_untouched &= difference == 0;
+        else
+          worst = std::isnan(difference) ? INFINITY : std::max(worst, difference);
+      }
+    INFO(backend.info().name, " m ", m, " n ", n, " k ", k, " transposes ", ta, tb, " alpha ", alpha, " beta ", beta, " pad ",
+         pad, " packed ", packed);
+    CHECK(worst <= 4e-7 * static_cast<double>(k + 4));
+    CHECK(rest_untouched);
+  }
 }
 
 }  // namespace
 
-constexpr const char* optimised[] = {"openblas", "onednn", "blis", "cblas", "portable"};
-
 TEST_CASE("compute: every backend agrees with the reference on a grid of shapes") {
   Backend oracle("reference", compute_table("reference"), "{}", 2);
-  for (const char* name : optimised) {
-    Backend tested = make(name, 2);
-    for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{1, 1, 1},
-                                  {1, 7, 5},
-                                  {7, 1, 5},
-                                  {3, 5, 1},
-                                  {13, 33, 17},
-                                  {127, 64, 256},
-                                  {64, 127, 127},
-                                  {2, 500, 3},
-                                  {500, 2, 3},
-                                  {129, 131, 300},
-                                  {97, 257, 259}})
-      for (int transposes = 0; transposes < 4; ++transposes)
-        for (const std::int64_t pad : {0, 5})
-          for (const auto& [alpha, beta] : {std::pair{1.0f, 0.0f}, std::pair{1.0f, 1.0f}, std::pair{-0.5f, 2.0f}})
-            compare_gemm(tested, oracle, transposes & 1, transposes & 2, m, n, k, alpha, beta, pad);
-    // As wide, tall and deep as the papers' vocabulary.
-    for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{3, 15007, 33}, {15007, 5, 16}, {7, 9, 15007}})
-      for (int transposes = 0; transposes < 4; ++transposes)
-        compare_gemm(tested, oracle, transposes & 1, transposes & 2, m, n, k, 1, transposes == 1 ? 1.0f : 0.0f, transposes);
-  }
+  std::deque<Backend> tested = all_optimised(2);
+  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{1, 1, 1},
+                                {1, 7, 5},
+                                {7, 1, 5},
+                                {3, 5, 1},
+                                {13, 33, 17},
+                                {127, 64, 256},
+                                {64, 127, 127},
+                                {2, 500, 3},
+                                {500, 2, 3},
+                                {129, 131, 300},
+                                {97, 257, 259}})
+    for (int transposes = 0; transposes < 4; ++transposes)
+      for (const std::int64_t pad : {0, 5})
+        for (const auto& [alpha, beta] : {std::pair{1.0f, 0.0f}, std::pair{1.0f, 1.0f}, std::pair{-0.5f, 2.0f}})
+          compare_gemm(tested, oracle, transposes & 1, transposes & 2, m, n, k, alpha, beta, pad);
+  // As wide, tall and deep as the papers' vocabulary.
+  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{3, 15007, 33}, {15007, 5, 16}, {7, 9, 15007}})
+    for (int transposes = 0; transposes < 4; ++transposes)
+      compare_gemm(tested, oracle, transposes & 1, transposes & 2, m, n, k, 1, transposes == 1 ? 1.0f : 0.0f, transposes);
 }
 
 TEST_CASE("compute: packed weights against the reference, for every number of rows, wide and odd") {
   Backend oracle("reference", compute_table("reference"), "{}", 2);
-  for (const char* name : optimised) {
-    Backend tested = make(name, 2);
-    for (const auto& [n, k] :
-         {std::array<std::int64_t, 2>{256, 256}, {768, 256}, {15007, 24}, {24, 15007}, {31, 17}, {1, 9}, {9, 1}})
-      for (const std::int64_t m : {1, 7, 128, 131})
-        for (int transposes = 0; transposes < 4; ++transposes)
-          compare_gemm(tested, oracle, transposes & 1, transposes & 2, m, n, k, transposes == 3 ? -0.5f : 1.0f,
-                       transposes == 2 ? 1.0f : 0.0f, m == 7 ? 3 : 0, true);
-  }
+  std::deque<Backend> tested = all_optimised(2);
+  for (const auto& [n, k] :
+       {std::array<std::int64_t, 2>{256, 256}, {768, 256}, {15007, 24}, {24, 15007}, {31, 17}, {1, 9}, {9, 1}})
+    for (const std::int64_t m : {1, 7, 128, 131})
+      for (int transposes = 0; transposes < 4; ++transposes)
+        compare_gemm(tested, oracle, transposes & 1, transposes & 2, m, n, k, transposes == 3 ? -0.5f : 1.0f,
+                     transposes == 2 ? 1.0f : 0.0f, m == 7 ? 3 : 0, true);
 }
 
 TEST_CASE("compute: one packed matrix serves two contexts, and outlives the one it was made with") {

@@ -199,11 +199,13 @@ TEST_CASE("graph: U and V are read anew at every pass") {
   CHECK(std::ranges::equal(found, bench.adapters[0].U_grad.span()));
 }
 
-// A head over several chunks, rows of U that many tokens share, matrices large enough to be split over threads.
+// A head over several chunks, rows of U that many tokens share, matrices large enough to be split over threads. Of the host's own
+// products alone: a BLAS may split a sum by its number of threads (OpenBLAS does, with its kernels for AMD), which is why that
+// number is part of a trial's identity.
 TEST_CASE("graph: every core's gradients are the same bits at one, two and three threads") {
   const TestModel model = tiny_gpt(301, 150, 48, 4);
   for (const Core core : {Core::diagonal, Core::block, Core::factors})
-    for (const char* name : {"reference", "portable", "openblas"}) {
+    for (const char* name : {"reference", "portable"}) {
       Bench bench(model, 2, 150, 301,
                   {.ranks = {{"E", 17}, {"qkv", 8}, {"proj", 5}, {"up", 32}, {"down", 48}}, .sd = 0.1, .core = core});
       std::vector<std::vector<float>> runs;
@@ -216,7 +218,7 @@ TEST_CASE("graph: every core's gradients are the same bits at one, two and three
         for (auto& a : bench.adapters)
           for (const Tensor* g : a.gradients()) all.insert(all.end(), g->span().begin(), g->span().end());
       }
-      INFO(name, " core ", static_cast<int>(core));
+      INFO(std::string(name), " core ", static_cast<int>(core));
       CHECK(runs[1] == runs[0]);
       CHECK(runs[2] == runs[0]);
     }

@@ -109,7 +109,7 @@ TEST_CASE("manifest: what is wrong, where, what is allowed") {
       {R"x("until": {"loss": 7.5})x", R"x("until": {"los": 7.5})x",
        "m:11:77: base 'trained' under 'until' has no key 'los'\n"
        "  did you mean 'loss'?\n"
-       "  its keys: loss, on"},
+       "  its keys: loss, on, expect"},
       {R"x("until": {"loss": 7.5})x", R"x("until": {"loss": 7.5, "on": "train"})x",
        R"x(m:11:96: 'until.on' of base 'trained' is "train", expected one of: calibration)x"},
       {R"x("K8": {})x", R"x("K8": {"ranks": 3})x",

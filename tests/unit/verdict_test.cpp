@@ -276,6 +276,46 @@ TEST_CASE("explained by noise: the same rule at the same level on the null's rep
   CHECK_THROWS_AS(khost::guard_by_null(strict, positive, data, {{1, 2, 3}}), std::invalid_argument);
 }
 
+TEST_CASE("what noise falsifies too stays falsified where the interval lies outside noise, and only there") {
+  // With an interval wholly below 0, above which noise lies: wrong for "> 5", as noise is, but not noise.
+  const ClaimRule far{{5, infinity}};
+  const auto shifted = [](double by) {
+    std::vector<double> values = with_t(0).values;
+    for (double& v : values) v += by;
+    return values;
+  };
+  const auto guarded = [&](const ClaimRule& rule, const std::vector<double>& values, double noise) {
+    const Measured data{values, {}, ""};
+    Verdict v = judge(rule, data, 0.05);
+    std::vector<std::vector<double>> null;
+    for (int i = 0; i < 100; ++i) null.push_back(shifted(noise + 0.01 * (i - 50)));
+    khost::guard_by_null(v, rule, data, null);
+    CHECK(*v.null_share == 1);
+    REQUIRE(v.null_estimates);
+    CHECK(v.null_estimates->low == Approx(noise - 0.48).epsilon(0.05));
+    CHECK(v.null_estimates->high == Approx(noise + 0.47).epsilon(0.05));
+    return v;
+  };
+  const Verdict other = guarded(far, shifted(-20), 0);
+  CHECK(other.kind == VerdictKind::falsified);
+  CHECK(other.outside_noise);
+  const Verdict same = guarded(far, shifted(0.1), 0);
+  CHECK(same.kind == VerdictKind::explained_by_noise);
+  CHECK(same.before_null == VerdictKind::falsified);
+  CHECK_FALSE(same.outside_noise);
+  // A prediction that noise meets tests nothing, wherever in it the figure lies.
+  const Verdict easy = guarded({{-100, infinity}}, shifted(-20), 0);
+  CHECK(easy.kind == VerdictKind::explained_by_noise);
+  CHECK(easy.outside_noise);
+  // On the log scale the band is in the measure's own units.
+  const Measured ratios{{0.9, 1.0, 1.1, 1.05, 0.95, 1.0}, {}, ""};
+  Verdict ratio = judge({{5, infinity}, 0, true}, ratios, 0.05);
+  khost::guard_by_null(ratio, {{5, infinity}, 0, true}, ratios, {100, {2, 2, 2, 2, 2, 2}});
+  REQUIRE(ratio.null_estimates);
+  CHECK(ratio.null_estimates->low == Approx(2));
+  CHECK(ratio.kind == VerdictKind::falsified);
+}
+
 TEST_CASE("a replicate keeps the base draws of the claim") {
   const Measured data = over_draws({1, 1.1, 1.2});
   Verdict v = judge(positive, data, 0.05);

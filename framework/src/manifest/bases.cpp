@@ -11,9 +11,11 @@ namespace {
 struct Until {
   double loss = 0;
   std::string on = "calibration";
+  std::optional<std::int64_t> expect;
   static void fields(auto& f) {
     f("loss", &Until::loss).required().doc("stop when the loss is at or below this, in nats per token");
     f("on", &Until::on).choices({"calibration"}).doc("where it is measured: the calibration part of the experiment's data");
+    f("expect", &Until::expect).at_least(0).operational().doc("steps it is known to take, for the plan's estimate of time");
   }
 };
 
@@ -88,6 +90,7 @@ class BaseReader {
           .hint(R"({"steps": 0} is the plain initialisation, {"train": ["*"], "steps": 200} a training)");
     if (fields_.until) {
       base_.until_loss = fields_.until->loss;
+      base_.expected_steps = fields_.until->expect;
       if (fields_.steps == 0) throw wrong(place_of("steps"), "trains until a loss, but 0 steps at most");
     }
     base_.steps = fields_.steps.value_or(longest_until);
@@ -154,7 +157,7 @@ Json resolved_json(const BaseRecipe& base) {
   }
   out.set("train", detail::to_json(base.train));
   out.set("steps", base.steps);
-  if (base.until_loss) out.set("until", detail::to_json(Until{*base.until_loss, "calibration"}));
+  if (base.until_loss) out.set("until", detail::to_json(Until{*base.until_loss, "calibration", base.expected_steps}));
   out.set("data", resolved_json(base.data));
   out.set("optimizer", resolved_json(base.optimizer));
   out.set("base_seed", Json(base.base_seed));

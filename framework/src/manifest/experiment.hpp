@@ -62,6 +62,7 @@ struct BaseRecipe {
   Component optimizer;
   std::int64_t steps = 0;            // exactly; with `until_loss`: at most
   std::optional<double> until_loss;  // stop when the loss on the calibration part of the *experiment's* data is at or below
+  std::optional<std::int64_t> expected_steps;  // with `until_loss`, for the plan alone
   std::uint64_t base_seed = 0;
   std::int64_t base_draws = 1;
   Place place;

@@ -34,7 +34,10 @@ class Planner {
           hashes.push_back(plan.trials.back().hash);
         }
     Json run = Json::object({{"experiment", experiment_.resolved}, {"trials", std::move(hashes)}});
-    run.find("experiment")->erase("plugin_path");  // where the files stand is no part of what they compute
+    Json& run_experiment = *run.find("experiment");
+    run_experiment.erase("plugin_path");  // where the files stand is no part of what they compute
+    for (const BaseRecipe& recipe : experiment_.bases)
+      if (recipe.expected_steps) run_experiment.find("bases")->find(recipe.name)->find("until")->erase("expect");
     plan.run_hash = short_hash(run.canonical());
     return plan;
   }
@@ -116,8 +119,8 @@ class Planner {
       }
       planned.identity.set("vocabulary", materials_.data(experiment_.data).vocabulary());
       planned.identity.set("parameters", shapes());
-      planned.cost.steps = recipe.steps;
-      planned.cost.flop = static_cast<double>(recipe.steps) * 3 * forward_flop(materials_.base_model(), recipe.data, {});
+      planned.cost.steps = std::min(recipe.steps, recipe.expected_steps.value_or(recipe.steps));
+      planned.cost.flop = static_cast<double>(planned.cost.steps) * 3 * forward_flop(materials_.base_model(), recipe.data, {});
     }
     planned.hash = sha256(planned.identity.canonical());
     return planned;

@@ -50,6 +50,8 @@ Json claim_json(const JudgedClaim& judged) {
                ? Json::object({{"share", v.improvement->share}, {"low", v.improvement->low}, {"high", v.improvement->high}})
                : Json());
   json.set("null_share", v.null_share ? Json(*v.null_share) : Json());
+  json.set("null_estimates", band_json(v.null_estimates));
+  json.set("outside_noise", v.outside_noise);
   json.set("null", band_json(judged.null));
   json.set("without_null", std::move(without));
   json.set("published", claim.published);
@@ -96,11 +98,9 @@ std::string noise_text(const Json& claim, NumberStyle style) {
   return null && null->is_object() ? range_text(*null, style) : "no null";
 }
 
-// Does the interval leave out all that noise gives? NaN compares as no.
 bool is_outside_noise(const Json& claim) {
-  const Json* null = claim.find("null");
-  return null && null->is_object() &&
-         (number_at(claim, "low") > number_at(*null, "high") || number_at(claim, "high") < number_at(*null, "low"));
+  const Json* outside = claim.find("outside_noise");
+  return outside && outside->is_bool() && outside->as_bool();
 }
 
 // With what would decide, where it is known; and with what noise reaches, where that took a verdict away.
@@ -108,7 +108,7 @@ std::string verdict_text(const Json& claim) {
   std::string text = text_at(claim, "verdict");
   if (text == verdict_name(VerdictKind::explained_by_noise))
     return fmt::format("{}: alone it is {} too{}", text, text_at(claim, "before_null"),
-                       is_outside_noise(claim) ? "; the estimate lies outside it" : "");
+                       is_outside_noise(claim) ? "; yet the interval lies outside what noise gives" : "");
   if (text != "inconclusive") return text;
   const std::string reason = text_at(claim, "reason");
   if (!reason.empty()) return text + ": " + reason;
@@ -219,6 +219,9 @@ std::string claim_reasoning(const Json& claim, std::size_t width) {
                       (std::isnan(share) ? ""
                                          : fmt::format("; {:.1f} % of replicates of noise alone reach '{}'", 100 * share,
                                                        text_at(claim, "before_null"))));
+    if (const Json* estimates = claim.find("null_estimates"); estimates && estimates->is_object())
+      line("", fmt::format("estimates from as many seeds of noise: {}; the interval {} them", range_text(*estimates, style),
+                           is_outside_noise(claim) ? "leaves out" : "meets"));
   }
   if (const Json* alone = claim.find("this_base_alone"); alone && alone->is_bool() && alone->as_bool())
     line("speaks of", "this one draw of the base alone");

@@ -192,20 +192,37 @@ std::vector<Verdict> judge_family(std::span<const FamilyMember> family, double a
   return out;
 }
 
-void guard_by_null(Verdict& verdict, const ClaimRule& rule, const Measured& measured, std::int64_t replicates,
-                   const NullReplicate& fill) {
-  verdict.no_guard = replicates <= 0;
-  if (verdict.no_guard || verdict.before_null == VerdictKind::inconclusive) return;
+Noise noise_of(const ClaimRule& rule, const Measured& measured, double alpha, std::int64_t replicates,
+               const NullReplicate& fill) {
   const Region region = region_of(rule);
+  const double share = 1 / static_cast<double>(replicates);
   Measured replicate{measured.values, measured.draws, ""};
-  std::int64_t same = 0;
+  std::int64_t confirmed = 0, falsified = 0;
+  std::vector<double> estimates;
   for (std::int64_t r = 0; r < replicates; ++r) {
     std::fill(replicate.values.begin(), replicate.values.end(), nan);
     fill(r, replicate.values);
-    same += kind_at(decision_of(prepare(rule, replicate), region), verdict.alpha) == verdict.before_null;
+    const Prepared p = prepare(rule, replicate);
+    const VerdictKind kind = kind_at(decision_of(p, region), alpha);
+    confirmed += kind == VerdictKind::confirmed, falsified += kind == VerdictKind::falsified;
+    estimates.push_back(p.reason.empty() ? unscaled(rule, spread_of(p.values).mean) : nan);
   }
-  verdict.null_share = static_cast<double>(same) / static_cast<double>(replicates);
-  if (*verdict.null_share >= noise_share) verdict.kind = VerdictKind::explained_by_noise;
+  return {share * static_cast<double>(confirmed), share * static_cast<double>(falsified), band_of(std::move(estimates))};
+}
+
+void guard(Verdict& verdict, const Noise& noise) {
+  verdict.no_guard = false;
+  if (verdict.before_null == VerdictKind::inconclusive) return;
+  const bool falsified = verdict.before_null == VerdictKind::falsified;
+  verdict.null_share = falsified ? noise.falsified : noise.confirmed;
+  verdict.null_estimates = noise.estimates;
+  verdict.outside_noise = noise.estimates && (verdict.low > noise.estimates->high || verdict.high < noise.estimates->low);
+  if (*verdict.null_share >= noise_share && !(falsified && verdict.outside_noise)) verdict.kind = VerdictKind::explained_by_noise;
+}
+
+void guard_by_null(Verdict& verdict, const ClaimRule& rule, const Measured& measured, std::int64_t replicates,
+                   const NullReplicate& fill) {
+  if (replicates > 0) guard(verdict, noise_of(rule, measured, verdict.alpha, replicates, fill));
 }
 
 void guard_by_null(Verdict& verdict, const ClaimRule& rule, const Measured& measured,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "stats/rule.hpp"
+#include "stats/summary.hpp"
 
 namespace khost {
 
@@ -63,6 +64,8 @@ struct Verdict {
   // The guard against noise, once it ran.
   VerdictKind before_null = VerdictKind::inconclusive;  // what the interval alone says
   std::optional<double> null_share;                     // of the null's replicates, which reach that; for confirmed and falsified
+  std::optional<Band> null_estimates;                   // estimates of the null's replicates, in the measure's units
+  bool outside_noise = false;                           // the interval does not meet that band
   bool no_guard = false;                                // a claim without a null
 };
 
@@ -86,10 +89,21 @@ struct FamilyMember {
 };
 std::vector<Verdict> judge_family(std::span<const FamilyMember> family, double alpha = family_alpha, bool plan = true);
 
-// The same rule at the same level on replicates of the null's joint draws: fill(r, values) gives the measures of replicate r,
-// as many and in the same order as those of `measured`. A replicate with a missing value reaches nothing, but counts.
-// A verdict that at least 5 % of the replicates reach becomes explained by noise. No replicates: no guard.
+// What the rule says at one level of replicates of the null's joint draws: fill(r, values) gives the measures of replicate r, as
+// many and in the same order as those of `measured`. A replicate with a missing value reaches nothing, but counts.
+struct Noise {
+  double confirmed = 0, falsified = 0;  // shares of the replicates
+  std::optional<Band> estimates;        // of the replicates, in the measure's units
+};
 using NullReplicate = std::function<void(std::int64_t r, std::span<double> values)>;
+Noise noise_of(const ClaimRule& rule, const Measured& measured, double alpha, std::int64_t replicates, const NullReplicate& fill);
+
+// A verdict that at least 5 % of noise's replicates reach becomes explained by noise, with one exception: a claim that is
+// falsified by an interval which leaves out the band of the replicates' estimates stays falsified. That noise is wrong for the
+// claim too takes nothing from figures that are not noise (decision 0006).
+void guard(Verdict& verdict, const Noise& noise);
+
+// Both, with noise at the verdict's own level. No replicates: no guard.
 void guard_by_null(Verdict& verdict, const ClaimRule& rule, const Measured& measured, std::int64_t replicates,
                    const NullReplicate& fill);
 void guard_by_null(Verdict& verdict, const ClaimRule& rule, const Measured& measured,
