@@ -49,7 +49,7 @@ std::string machine_name(unsigned machine) {
   throw Error(ErrorKind::plugin, fmt::format("plugin {} {}", path, why)).hint(hint);
 }
 
-constexpr std::string_view make_plugin_hint = "a plugin is a shared library made by khost_add_plugin() or `khost new`";
+constexpr std::string_view make_plugin_hint = "a plugin is a shared library made by khost_add_plugin()";
 
 }  // namespace
 

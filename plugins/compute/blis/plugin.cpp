@@ -7,8 +7,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <initializer_list>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <string>
 
 #include "../blas.hpp"
@@ -20,26 +22,46 @@ using khost::blas::Context;
 
 int score() { return 90; }  // Measured against OpenBLAS: docs/plugins/compute.md
 
-// Asked of the kernel: it knows what the system saves of a thread's registers, and the compiler's own test would bring a static
-// initialiser.
-bool intel_with_avx512() {
-  std::ifstream cpu("/proc/cpuinfo");
-  bool intel = false;
-  for (std::string line; std::getline(cpu, line);) {
-    if (line.starts_with("vendor_id")) intel = line.ends_with("GenuineIntel");
-    if (!line.starts_with("flags")) continue;
-    line += ' ';
-    const char* const needed[] = {" avx512f ", " avx512dq ", " avx512bw ", " avx512vl "};
-    return intel && std::ranges::all_of(needed, [&](const char* flag) { return line.find(flag) != std::string::npos; });
+// What /proc/cpuinfo says of one processor. Asked of the kernel: it knows what the system saves of a thread's registers, and the
+// compiler's own test would bring a static initialiser.
+struct Cpu {
+  std::string vendor, flags;
+  int family = 0;
+
+  [[nodiscard]] bool has(std::initializer_list<const char*> wanted) const {
+    return std::ranges::all_of(wanted,
+                               [&](const char* flag) { return flags.find(' ' + std::string(flag) + ' ') != std::string::npos; });
   }
-  return false;
+};
+
+Cpu this_cpu() {
+  Cpu cpu;
+  std::ifstream lines("/proc/cpuinfo");
+  for (std::string line; std::getline(lines, line) && cpu.flags.empty();) {
+    const std::string value = line.substr(std::min(line.size(), line.find(':') + 1));
+    if (line.starts_with("vendor_id")) cpu.vendor = value;
+    if (line.starts_with("cpu family")) cpu.family = std::atoi(value.c_str());
+    if (line.starts_with("flags")) cpu.flags = value + ' ';
+  }
+  return cpu;
 }
 
-// BLIS takes its AVX-512 kernels on Intel only where the CPU's model name tells it how many vector units there are; virtual
-// machines and newer Xeons do not say, and get the AVX2 ones. With one unit both have the same peak, with two these have twice
-// it. What the user has set stays.
+// The sub-configuration to ask BLIS 0.9 for where its own search falls short; nothing where it finds the right one.
+//   AVX-512: on Intel it takes these kernels only where the model name tells it how many vector units there are, and virtual
+//     machines and newer Xeons do not say; on AMD never. With one unit both have AVX2's peak, with two these have twice it.
+//   AMD from Zen 3 on: it knows the first models of Zen 3, and gives all later ones plain C.
+std::optional<arch_t> better_than_found() {
+  const Cpu cpu = this_cpu();
+  const bool amd = cpu.vendor.ends_with("AuthenticAMD");
+  if ((amd || cpu.vendor.ends_with("GenuineIntel")) && cpu.has({"avx512f", "avx512dq", "avx512bw", "avx512vl"}))
+    return BLIS_ARCH_SKX;
+  if (amd && cpu.family >= 0x19 && cpu.has({"avx2", "fma"})) return BLIS_ARCH_ZEN3;
+  return std::nullopt;
+}
+
 void initialise() {
-  if (intel_with_avx512()) ::setenv("BLIS_ARCH_TYPE", std::to_string(static_cast<int>(BLIS_ARCH_SKX)).c_str(), 0);
+  // What the user has set stays.
+  if (const auto wanted = better_than_found()) ::setenv("BLIS_ARCH_TYPE", std::to_string(static_cast<int>(*wanted)).c_str(), 0);
   bli_init();  // reads the variable. BLIS 0.9 aborts where it is set and another call comes first
 }
 
