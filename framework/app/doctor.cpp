@@ -168,7 +168,8 @@ void Checkup::look_at_cache() try {
                         fmt::format("only {} MiB are free for the cache {}", check.free_bytes >> 20, check.path),
                         "make room, or set KHOST_CACHE to a folder on another disk"});
   for (const std::string& name : Cache::known_corpora()) {
-    CorpusCheck& corpus = corpora.emplace_back(name);
+    CorpusCheck& corpus = corpora.emplace_back();
+    corpus.name = name;
     try {
       corpus.path = at.corpus_file(name);
     } catch (const Error& e) {

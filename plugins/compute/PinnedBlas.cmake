@@ -14,7 +14,7 @@ function(khost_add_pinned_blas name flavour header package title)
   endif()
   get_filename_component(folder ${KHOST_${upper}} DIRECTORY)
 
-  khost_add_plugin(${name} compute SOURCES plugin.cpp LIBRARIES ${KHOST_${upper}} OpenMP::OpenMP_CXX)
+  khost_add_plugin(${name} compute SOURCES plugin.cpp LIBRARIES ${KHOST_${upper}} gomp)
   target_include_directories(khost_plugin_${name} SYSTEM PRIVATE ${KHOST_${upper}_INCLUDE})
   set_target_properties(khost_plugin_${name} PROPERTIES BUILD_RPATH ${folder} INSTALL_RPATH ${folder})
   target_link_options(khost_plugin_${name} PRIVATE -Wl,--disable-new-dtags)

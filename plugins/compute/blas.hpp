@@ -1,13 +1,12 @@
 // What the compute plugins share: refusing options, following the host's number of threads, calling a CBLAS.
 #pragma once
 
-#include <omp.h>
-
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 
 #include "khost/compute.hpp"
+#include "khost/openmp.hpp"
 
 namespace khost::blas {
 

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <numeric>
 #include <set>
 
+#include "khost/openmp.hpp"
 #include "khost/parallel.hpp"
 #include "khost/random.hpp"
 #include "khost/schema.hpp"
@@ -119,16 +121,24 @@ TEST_CASE("random streams: named, reproducible, independent, of the right moment
 }
 
 TEST_CASE("parallel_for covers each index once and passes an error on") {
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(4);
   for (const std::int64_t n : {0, 1, 2, 17, 1000}) {
     std::vector<int> hits(static_cast<std::size_t>(n));
+    std::mutex mutex;
+    std::set<std::int64_t> begins;
     parallel_for(n, 3, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) ++hits[static_cast<std::size_t>(i)];
+      const std::lock_guard lock(mutex);
+      begins.insert(begin);
     });
+    if (n == 17) CHECK(begins == std::set<std::int64_t>{0, 4, 8, 12});  // of what is asked for, not of the threads there are
     CHECK(std::accumulate(hits.begin(), hits.end(), std::int64_t{0}) == n);
     CHECK(std::all_of(hits.begin(), hits.end(), [](int h) { return h == 1; }));
   }
   CHECK(message_of([] { parallel_for(100, 1, [](std::int64_t, std::int64_t) { throw Error(ErrorKind::trial, "inside"); }); }) ==
         "inside");
+  omp_set_num_threads(before);
 }
 
 TEST_CASE("views say their type") {

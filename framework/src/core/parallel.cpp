@@ -1,12 +1,13 @@
 #include "khost/parallel.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <mutex>
 #include <numeric>
 #include <vector>
+
+#include "khost/openmp.hpp"
 
 #if defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
@@ -27,36 +28,46 @@ void happened_before(void*) {}
 void happened_after(void*) {}
 #endif
 
-}  // namespace
-
-KHOST_UNSEEN void parallel_ranges(std::int64_t n, std::int64_t grain, void (*body)(void*, std::int64_t, std::int64_t),
-                                  void* context) {
-  if (n <= 0) return;
-  const std::int64_t most = std::max<std::int64_t>(1, n / std::max<std::int64_t>(1, grain));
-  const int workers = omp_in_parallel() ? 1 : static_cast<int>(std::min<std::int64_t>(most, omp_get_max_threads()));
-  if (workers == 1) return body(context, 0, n);
-  std::exception_ptr failure;
-  int failed = workers;            // the lowest range that threw, so that the error does not depend on timing
+struct Region {
+  std::int64_t n, ranges;
+  void (*body)(void*, std::int64_t, std::int64_t);
+  void* context;
+  std::mutex mutex{};            // of what follows
+  std::int64_t failed = ranges;  // the lowest range that threw, so that the error does not depend on timing
+  std::exception_ptr failure{};
   char start = 0, end_of_all = 0;  // only their addresses matter
-  happened_before(&start);
-#pragma omp parallel num_threads(workers)
-  {
-    happened_after(&start);
-    const int i = omp_get_thread_num();
-    const std::int64_t begin = n * i / workers, end = n * (i + 1) / workers;
+};
+
+KHOST_UNSEEN void run_range(void* data) {
+  Region& region = *static_cast<Region*>(data);
+  happened_after(&region.start);
+  // The same ranges with fewer threads than were asked for.
+  for (std::int64_t i = omp_get_thread_num(); i < region.ranges; i += omp_get_num_threads()) {
     try {
-      body(context, begin, end);
+      region.body(region.context, region.n * i / region.ranges, region.n * (i + 1) / region.ranges);
     } catch (...) {
-#pragma omp critical(khost_parallel_ranges)
-      if (i < failed) {
-        failed = i;
-        failure = std::current_exception();
+      const std::lock_guard lock(region.mutex);
+      if (i < region.failed) {
+        region.failed = i;
+        region.failure = std::current_exception();
       }
     }
-    happened_before(&end_of_all);
   }
-  happened_after(&end_of_all);
-  if (failure) std::rethrow_exception(failure);
+  happened_before(&region.end_of_all);
+}
+
+}  // namespace
+
+void parallel_ranges(std::int64_t n, std::int64_t grain, void (*body)(void*, std::int64_t, std::int64_t), void* context) {
+  if (n <= 0) return;
+  const std::int64_t most = std::max<std::int64_t>(1, n / std::max<std::int64_t>(1, grain));
+  const std::int64_t ranges = omp_in_parallel() ? 1 : std::min<std::int64_t>(most, omp_get_max_threads());
+  if (ranges == 1) return body(context, 0, n);
+  Region region{n, ranges, body, context};
+  happened_before(&region.start);
+  GOMP_parallel(run_range, &region, static_cast<unsigned>(ranges), 0);
+  happened_after(&region.end_of_all);
+  if (region.failure) std::rethrow_exception(region.failure);
 }
 
 void run_tasks(std::span<const std::int64_t> costs, void (*body)(void*, std::size_t), void* context) {

@@ -1,10 +1,9 @@
 #include "engine/backends.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 
 #include "compute/machine.hpp"
+#include "khost/openmp.hpp"
 
 namespace khost {
 
@@ -40,7 +39,7 @@ BackendChoice choose_backend(Registry& registry, const std::optional<std::string
   throw error.hint("`./bootstrap build` builds openblas and reference");
 }
 
-int available_processors() { return std::max(1, omp_get_num_procs()); }
+int available_processors() { return std::max(1, std::min(omp_get_num_procs(), omp_get_thread_limit())); }
 
 Environment environment_of(const BackendInfo& info, int threads, int jobs) {
   return {KHOST_VERSION, info.name, info.library, info.version, info.kernel, cpu_name(), threads, jobs};

@@ -25,7 +25,7 @@ struct BackendChoice {
 BackendChoice choose_backend(Registry& registry, const std::optional<std::string>& name,
                              const std::optional<Component>& manifest);
 
-// Processors this process may run on.
+// Processors this process may run on, OMP_THREAD_LIMIT at most.
 int available_processors();
 
 Environment environment_of(const BackendInfo& info, int threads, int jobs);

@@ -1,12 +1,11 @@
 #include "engine/nulls.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <limits>
 #include <mutex>
 #include <set>
 
+#include "khost/openmp.hpp"
 #include "khost/parallel.hpp"
 #include "khost/probe.hpp"
 #include "khost/safetensors.hpp"

@@ -1,7 +1,5 @@
 #include "engine/pace.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <barrier>
 #include <chrono>
@@ -10,6 +8,7 @@
 
 #include "engine/adapters.hpp"
 #include "engine/batches.hpp"
+#include "khost/openmp.hpp"
 #include "khost/spectral.hpp"
 
 namespace khost {
@@ -34,8 +33,7 @@ std::shared_ptr<const CutBasis> any_basis(const ArmShape& shape, Random& random)
 class Runner {
  public:
   Runner(const Materials& materials, const Arm& arm, const Weights& weights, Backend& backend)
-      : materials_(materials),
-        arm_(arm),
+      : arm_(arm),
         shape_(materials.arm(arm)),
         held_out_batch_(WindowSet(materials.data(arm.data), Part::held_out, std::max<std::int64_t>(1, arm.data.held_out_windows),
                                   arm.data.sequence)
@@ -97,7 +95,6 @@ class Runner {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   }
 
-  const Materials& materials_;
   const Arm& arm_;
   const ArmShape& shape_;
   std::int64_t held_out_batch_;

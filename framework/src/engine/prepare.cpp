@@ -1,8 +1,8 @@
 #include "engine/prepare.hpp"
 
-#include <omp.h>
-
 #include <set>
+
+#include "khost/openmp.hpp"
 
 namespace khost {
 

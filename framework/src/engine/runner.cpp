@@ -1,7 +1,5 @@
 #include "engine/runner.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -10,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "khost/openmp.hpp"
 #include "manifest/record_path.hpp"
 
 namespace khost {

@@ -86,7 +86,7 @@ Judged judge_plugin_file(const std::string& path) {
     if (second_openmp(library))
       refuse(path,
              fmt::format("needs {}, a second OpenMP runtime: with two in one process every backend runs at half speed", library),
-             "link it with libgomp: g++ -fopenmp, or clang++ -fopenmp=libgomp");
+             "split its work by parallel_for() of khost/parallel.hpp, or compile it by g++ -fopenmp, which links libgomp");
   return judged;
 }
 

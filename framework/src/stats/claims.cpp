@@ -49,7 +49,7 @@ struct Source {
 
 class Judging {
  public:
-  Judging(const Claim& claim, const std::string& base, const Results& results) : claim_(claim), base_(base), results_(results) {
+  Judging(const Claim& claim, const std::string& base, const Results& results) : results_(results) {
     for (const auto& [name, paths] : claim.let) {
       std::vector<Source>& sources = sources_.emplace_back();
       bool many = paths.size() != 1;
@@ -144,8 +144,6 @@ class Judging {
     return out;
   }
 
-  const Claim& claim_;
-  const std::string& base_;
   const Results& results_;
   std::vector<std::vector<Source>> sources_;
   std::vector<Measure::Name> names_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "artifact/file.hpp"
 #include "manifest/claims.hpp"
@@ -14,13 +15,12 @@ namespace {
 
 // Of the trials that a claim's records come from.
 Json::List hashes_of(const Claim& claim, const Plan& plan) {
-  std::vector<std::string> arms, hashes;
+  std::vector<std::string> arms;
   for (const auto& [name, paths] : claim.let)
     for (const std::string& path : paths) arms.push_back(parse_record_path(path)->arm);
+  std::set<std::string> hashes;
   for (const PlannedTrial& t : plan.trials)
-    if (std::ranges::find(arms, t.key.arm) != arms.end()) hashes.push_back(t.hash);
-  std::ranges::sort(hashes);
-  hashes.erase(std::ranges::unique(hashes).begin(), hashes.end());
+    if (std::ranges::find(arms, t.key.arm) != arms.end()) hashes.insert(t.hash);
   return {hashes.begin(), hashes.end()};
 }
 

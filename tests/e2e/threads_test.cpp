@@ -1,0 +1,45 @@
+// What the environment says of OpenMP's threads.
+
+#include <doctest/doctest.h>
+
+#include "e2e/khost_program.hpp"
+#include "khost/json.hpp"
+
+namespace {
+
+using namespace khost::test;
+
+// A variable of this process's environment, which the programs it starts inherit.
+class Setting {
+ public:
+  Setting(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
+  ~Setting() { ::unsetenv(name_); }
+  Setting(const Setting&) = delete;
+  Setting& operator=(const Setting&) = delete;
+
+ private:
+  const char* name_;
+};
+
+TEST_CASE("fewer threads by OMP_THREAD_LIMIT: the same figures; more than it allows: refused") {
+  const Khost khost;
+  const std::string manifest = khost.manifest();
+  REQUIRE(khost({manifest, "--out", "free", "--jobs", "1", "--threads", "1"}).code == 0);
+  std::filesystem::remove_all(khost.scratch / "cache");
+
+  const Setting limit("OMP_THREAD_LIMIT", "1");
+  const Finished limited = khost({manifest, "--out", "limited"});
+  INFO(limited.err);
+  REQUIRE(limited.code == 0);
+  CHECK(records(khost, "free") == records(khost, "limited"));
+  const khost::Json summary = khost::parse_json_file(khost.scratch / "limited/summary.json");
+  CHECK(summary.at("environment").at("threads").as_integer() == 1);
+  CHECK(summary.at("environment").at("jobs").as_integer() == 1);
+
+  const Finished refused = khost({manifest, "--threads", "2"});
+  CHECK(refused.code == 2);
+  CHECK(has(refused.err, "2 threads were asked for, but OMP_THREAD_LIMIT allows 1"));
+  CHECK(has(refused.err, "--threads 1"));
+}
+
+}  // namespace
