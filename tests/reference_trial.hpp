@@ -31,7 +31,9 @@ inline std::vector<khost::Shape> shapes_of(const std::vector<khost::AdaptedMatri
 // The same names; each within `tolerance` of the script's figure, relative to it.
 inline void check_records(const std::map<std::string, double>& records, const khost::Json& expected, double tolerance) {
   CHECK(records.size() == expected.as_object().size());
-  for (const auto& [name, value, place] : expected.as_object()) {
+  for (const khost::JsonMember& figure : expected.as_object()) {
+    const std::string& name = figure.key;
+    const khost::Json& value = figure.value;
     CAPTURE(name);
     REQUIRE(records.contains(name));
     const double found = records.at(name);

@@ -36,7 +36,9 @@ double norm(const std::vector<float>& values) {
 
 TEST_CASE("adapters: what each core trains") {
   const auto matrices = three();
-  for (const auto& [core, trainable] : {std::pair{"diagonal", 7}, {"block", 16 + 9}, {"factors", 4 * (12 + 1) + 3 * (14 + 1)}}) {
+  for (const auto& one : {std::pair{"diagonal", 7}, {"block", 16 + 9}, {"factors", 4 * (12 + 1) + 3 * (14 + 1)}}) {
+    const auto core = one.first;
+    const int trainable = one.second;
     CAPTURE(core);
     Adapters adapters(basis_of(matrices), matrices, core);
     CHECK(adapters.adapter_parameters() == 4 * 12 + 3 * 14);

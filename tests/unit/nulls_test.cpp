@@ -25,7 +25,9 @@ TEST_CASE("nulls: in-basis effective rank of iid entries, closed form and draws"
   CHECK(nulls::laplace_rank_share() == doctest::Approx(0.65522).epsilon(1e-5));
   Random random(1, "rank", "test");
   // Finite K is biased upward: 0.779 K at 8, 0.759 K at 32, 0.754 K at 128; sd 0.046 K at 32.
-  for (const auto& [K, share] : {std::pair{8, 0.779}, {32, 0.759}, {128, 0.754}}) {
+  for (const auto& at : {std::pair{8, 0.779}, {32, 0.759}, {128, 0.754}}) {
+    const int K = at.first;
+    const double share = at.second;
     CAPTURE(K);
     Sample mean;
     for (int draw = 0; draw < 4000; ++draw) {
@@ -48,7 +50,8 @@ TEST_CASE("nulls: in-basis effective rank of iid entries, closed form and draws"
 
 TEST_CASE("nulls: the spectrum of a token product is that of the product itself") {
   // The same statistic of explicit products A'B and of the drawn spectra, for shapes on both sides of the number of tokens.
-  for (const auto& [tokens, m, n] : {std::array<std::int64_t, 3>{9, 14, 12}, {16, 7, 30}, {12, 5, 8}, {12, 8, 5}, {40, 6, 6}}) {
+  for (const auto& size : {std::array<std::int64_t, 3>{9, 14, 12}, {16, 7, 30}, {12, 5, 8}, {12, 8, 5}, {40, 6, 6}}) {
+    const std::int64_t tokens = size[0], m = size[1], n = size[2];
     CAPTURE(tokens);
     CAPTURE(m);
     Random random(2, "tokens", "test");
@@ -78,7 +81,8 @@ TEST_CASE("nulls: the spectrum of a token product is that of the product itself"
 
 TEST_CASE("nulls: 127 tokens give an effective rank of 109 to 116, whatever the papers' shapes") {
   Random random(3, "paper", "test");
-  for (const auto& [m, n] : {std::pair<std::int64_t, std::int64_t>{256, 256}, {768, 256}, {1024, 256}, {15007, 256}}) {
+  for (const auto& size : {std::array<std::int64_t, 2>{256, 256}, {768, 256}, {1024, 256}, {15007, 256}}) {
+    const std::int64_t m = size[0], n = size[1];
     CAPTURE(m);
     const double rank = effective_rank(nulls::token_product_spectrum(127, m, n, random));
     CHECK(rank > 105);
@@ -88,8 +92,8 @@ TEST_CASE("nulls: 127 tokens give an effective rank of 109 to 116, whatever the 
 
 TEST_CASE("nulls: coverage of a random basis in RMS is K / sqrt(mn), of its diagonal sqrt(K) / sqrt(mn)") {
   Random random(4, "coverage", "test");
-  for (const auto& [tokens, m, n, K] :
-       {std::array<std::int64_t, 4>{10, 24, 20, 6}, {40, 16, 33, 16}, {40, 33, 16, 8}, {3, 50, 8, 4}}) {
+  for (const auto& size : {std::array<std::int64_t, 4>{10, 24, 20, 6}, {40, 16, 33, 16}, {40, 33, 16, 8}, {3, 50, 8, 4}}) {
+    const std::int64_t tokens = size[0], m = size[1], n = size[2], K = size[3];
     CAPTURE(m);
     CAPTURE(K);
     Sample block, diagonal;
@@ -143,7 +147,8 @@ TEST_CASE("nulls: exchangeable dims carry (K - keep) / (K - 2), entries of a blo
 }
 
 TEST_CASE("nulls: the spectrum of iid entries is that of explicit matrices") {
-  for (const auto& [m, n] : {std::pair<std::int64_t, std::int64_t>{9, 9}, {14, 6}, {5, 12}, {7, 1}}) {
+  for (const auto& size : {std::array<std::int64_t, 2>{9, 9}, {14, 6}, {5, 12}, {7, 1}}) {
+    const std::int64_t m = size[0], n = size[1];
     CAPTURE(m);
     CAPTURE(n);
     Random random(7, "iid", "test");

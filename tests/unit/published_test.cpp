@@ -154,7 +154,9 @@ TEST_CASE("parameter counts and budget steps follow from one another") {
                                                        {16, "768,496"}, {32, "1,536,992"}, {64, "3,073,984"}};
   int counts = 0;
   for (const std::string& name : names())
-    for (const auto& [record, figure] : by_record(name)) {
+    for (const auto& one : by_record(name)) {
+      const std::string& record = one.first;
+      const auto& figure = one.second;
       if (!record.ends_with("/parameters/adapter") || record[0] != 'K') continue;
       CAPTURE(name);
       CAPTURE(record);

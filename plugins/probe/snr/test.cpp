@@ -135,7 +135,9 @@ TEST_CASE("drift and batch SNR agree with NumPy's, from tests/reference/snr.py")
   probe.conclude(trial);
   const auto& records = reference.at("records").as_object();
   CHECK(trial.records.size() == records.size());
-  for (const auto& [name, value, place] : records) {
+  for (const khost::JsonMember& figure : records) {
+    const std::string& name = figure.key;
+    const khost::Json& value = figure.value;
     CAPTURE(name);
     CHECK(std::abs(trial.records.at(name) - value.as_number()) <= 1e-12 * (1 + std::abs(value.as_number())));
   }
