@@ -64,7 +64,9 @@ TEST_CASE("cores, bases, ranks by pattern, trained matrices and another head, ea
       {"full", {0, weights}},
       {"norms", {5 * all, 9 * 5 + 2 * 2 * 24}},
       {"untied", {5 * all, 9 * 5}}};
-  for (const auto& [arm, counts] : expected) {
+  for (const auto& one : expected) {
+    const std::string& arm = one.first;
+    const auto& counts = one.second;
     CAPTURE(arm);
     CHECK(s.value(arm + "/parameters/adapter") == static_cast<double>(counts.first));
     CHECK(s.value(arm + "/parameters/trainable") == static_cast<double>(counts.second));
