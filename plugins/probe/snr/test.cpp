@@ -13,9 +13,9 @@ using khost::testing::FakeTrial;
 
 namespace {
 
-Snr::Config config(khost::Json::List groups, std::int64_t batches = 0) {
+Snr::Config config(const std::vector<khost::Json::List>& groups, std::int64_t batches = 0) {
   Snr::Config c;
-  c.groups = khost::Json(std::move(groups));
+  c.groups = khost::Json(khost::Json::List(groups.begin(), groups.end()));
   c.batches = batches;
   return c;
 }
