@@ -13,9 +13,9 @@ using khost::testing::FakeTrial;
 
 namespace {
 
-Snr::Config config(const std::vector<khost::Json::List>& groups, std::int64_t batches = 0) {
+Snr::Config config(std::initializer_list<khost::Json> groups, std::int64_t batches = 0) {
   Snr::Config c;
-  c.groups = khost::Json(khost::Json::List(groups.begin(), groups.end()));
+  c.groups = khost::Json(khost::Json::List(groups));
   c.batches = batches;
   return c;
 }
