@@ -125,7 +125,7 @@ struct Style {
 void new_line(std::string& out, const Style& style, int depth) {
   if (style.indent < 0) return;
   out += '\n';
-  out.append(static_cast<std::size_t>(style.indent * depth), ' ');
+  out.append(static_cast<std::size_t>(style.indent) * static_cast<std::size_t>(depth), ' ');
 }
 
 bool is_plain(const Json& json) { return !json.is_object() && !(json.is_list() && !json.as_list().empty()); }

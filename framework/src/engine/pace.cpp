@@ -84,8 +84,8 @@ class Runner {
     if (arm_.data.held_out_windows == 0) return;
     ids.resize(static_cast<std::size_t>(held_out_batch_ * arm_.data.sequence));
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = tokens_[i % tokens_.size()];
-    pace_.held_out = timed([&] { held_out_->forward(ids, ids, Program::Gradients::none); }) *
-                     static_cast<double>(arm_.data.held_out_windows / held_out_batch_);
+    const std::int64_t batches = arm_.data.held_out_windows / held_out_batch_;
+    pace_.held_out = timed([&] { held_out_->forward(ids, ids, Program::Gradients::none); }) * static_cast<double>(batches);
   }
 
   const Pace& pace() const { return pace_; }

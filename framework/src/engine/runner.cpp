@@ -105,7 +105,7 @@ class Runner {
     const PlannedTrial& trial = context_.plan.trials[index];
     if (auto found = locked([&] { return hooks_.find(trial.hash); })) {
       found->reused = true;
-      return finish(job, index, std::move(*found));
+      return finish(job, index, *found);
     }
     locked([&] { hooks_.started(job, trial); });
     const std::string folder = locked([&] { return hooks_.begin(trial.hash); });
@@ -131,11 +131,11 @@ class Runner {
       locked([&] { hooks_.discard(folder); });
       throw;
     }
-    finish(job, index, std::move(result));
+    finish(job, index, result);
   }
 
   // Arms that are equal share a trial; each gets its own copy under its own name.
-  void finish(int job, std::size_t index, TrialResult result) {
+  void finish(int job, std::size_t index, const TrialResult& result) {
     for (const std::size_t twin : by_hash_.at(context_.plan.trials[index].hash)) {
       TrialResult copy = result;
       copy.key = context_.plan.trials[twin].key;

@@ -144,7 +144,7 @@ class Loader {
       if (key_of_file(stack_[i]) != key_of_file(path)) continue;
       std::string circle;
       for (; i < stack_.size(); ++i) circle.append(stack_[i]).append(" includes ");
-      throw Error(ErrorKind::usage, file.place, "manifests include each other in a circle: " + circle + path);
+      throw Error(ErrorKind::usage, file.place, "manifests include each other in a circle: " + circle.append(path));
     }
     return load(path);
   }

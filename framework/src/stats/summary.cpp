@@ -40,7 +40,7 @@ std::optional<Band> band_of(std::vector<double> draws) {
   const double mean = std::accumulate(draws.begin(), draws.end(), 0.0) / static_cast<double>(draws.size());
   std::ranges::sort(draws);
   const auto quantile = [&](double q) {
-    return draws[static_cast<std::size_t>(q * static_cast<double>(draws.size() - 1) + 0.5)];
+    return draws[static_cast<std::size_t>(std::lround(q * static_cast<double>(draws.size() - 1)))];
   };
   return Band{mean, quantile(0.025), quantile(0.975)};
 }

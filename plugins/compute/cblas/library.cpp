@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -52,7 +53,7 @@ bool multiplies(Sgemm* sgemm) {
   float c[] = {10, 20, -7, 30, 40, -7};              // 2 x 2 with rows 3 apart
   const float expected[] = {2 * 35 + 10, 2 * 44 + 20, -7, 2 * 44 + 30, 2 * 56 + 40, -7};
   sgemm(blas::row_major, blas::transposed, blas::plain, 2, 2, 3, 2.0f, a, 3, b, 2, 1.0f, c, 3);
-  return std::memcmp(c, expected, sizeof c) == 0;  // small integers: exact in any order
+  return std::ranges::equal(c, expected);  // small integers: exact in any order
 }
 
 Library load(const std::string& path) {
@@ -171,7 +172,7 @@ std::string string_of(const char* json, const char* key) {
       ++p;
       continue;
     }
-    const std::string text = read_string(p);
+    std::string text = read_string(p);
     if (wanted) return text;
     while (*p == ' ') ++p;
     wanted = *p == ':' && text == key;

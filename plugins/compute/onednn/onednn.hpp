@@ -40,7 +40,7 @@ struct Key {
   std::int64_t m, n, k, lda, ldb, ldc;
   std::int32_t transpose_a, transpose_b, packed;
   float alpha, beta;
-  auto operator<=>(const Key&) const = default;
+  auto operator<=>(const Key&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14 takes its 0 for a pointer
 };
 
 class Multiplier {

@@ -22,7 +22,7 @@ Snr::Config config(std::initializer_list<khost::Json> groups, std::int64_t batch
 
 std::vector<khost::AdaptedMatrix> two_matrices() { return {{"a", 9, 7, 3, 0}, {"b", 8, 8, 3, 0}}; }
 
-double mean_abs_over_sd(std::vector<double> x) {
+double mean_abs_over_sd(const std::vector<double>& x) {
   double mean = 0, mean_abs = 0, m2 = 0;
   for (const double v : x) mean += v / static_cast<double>(x.size()), mean_abs += std::abs(v) / static_cast<double>(x.size());
   for (const double v : x) m2 += (v - mean) * (v - mean);
