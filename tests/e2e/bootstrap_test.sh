@@ -81,7 +81,7 @@ check "no such manifest: nothing started" test ! -e "$checkout/build"
 
 # ---- something missing, neither root nor sudo
 all_packages() { sed -n "/^packages() {/,/^}/s/^\([a-z0-9.+-]*\)|.*/\1/p" "$checkout/bootstrap"; }
-all_packages >"$work/packages"
+{ all_packages && echo libomp-dev; } >"$work/packages"  # asked for with clang++ alone
 check "the list of packages was read" grep -q '^libhwy-dev$' "$work/packages"
 # Everything is installed but what $LACKING names, until $WORK/installed exists.
 dpkg_query='
@@ -141,6 +141,11 @@ check "cmake fails: its output" err_has "CMake Error: no such luck"
 check "cmake fails: last line" equal "$(tail -n 1 "$work/err" | cut -d'(' -f1)" "bootstrap: cmake could not configure the build "
 run CXX=clang++ build
 check "compiler: CXX is left to cmake" not_called "-DCMAKE_CXX_COMPILER=g"
+run CXX=clang++ LACKING="libomp-dev" build
+check "compiler: clang++ gets its omp.h" called '^apt-get install -y .*libomp-dev'
+rm -f "$work/installed"
+run LACKING="libomp-dev" build
+check "compiler: g++ needs none" not_called '^apt-get'
 
 # Something else would be removed: refused.
 fake apt-get <<<'echo "Remv precious [1.0]"'
