@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -12,6 +13,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "../blas.hpp"
 #include "khost/plugin.hpp"
@@ -46,29 +48,81 @@ Cpu this_cpu() {
   return cpu;
 }
 
+// Whether BLIS's f32 kernels of that name run on the CPU: it does not ask when BLIS_ARCH_TYPE names them, and dies of an illegal
+// instruction. Of the architectures that are no x86-64 it has none, and aborts.
+bool runs(arch_t kernels, const Cpu& cpu) {
+  switch (kernels) {
+    case BLIS_ARCH_SKX:
+      return cpu.has({"avx512f", "avx512dq", "avx512bw", "avx512vl"});
+    case BLIS_ARCH_KNL:
+      return cpu.has({"avx512f", "avx512cd", "avx512er", "avx512pf"});
+    case BLIS_ARCH_HASWELL:
+    case BLIS_ARCH_ZEN:
+    case BLIS_ARCH_ZEN2:
+    case BLIS_ARCH_ZEN3:
+      return cpu.has({"avx2", "fma"});
+    case BLIS_ARCH_SANDYBRIDGE:
+      return cpu.has({"avx"});
+    case BLIS_ARCH_PENRYN:
+      return cpu.has({"ssse3"});
+    case BLIS_ARCH_EXCAVATOR:
+    case BLIS_ARCH_STEAMROLLER:
+    case BLIS_ARCH_PILEDRIVER:
+      return cpu.has({"fma", "fma4"});
+    case BLIS_ARCH_BULLDOZER:
+      return cpu.has({"fma4"});
+    case BLIS_ARCH_GENERIC:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // The sub-configuration to ask BLIS 0.9 for where its own search falls short; nothing where it finds the right one.
 //   AVX-512: on Intel it takes these kernels only where the model name tells it how many vector units there are, and virtual
 //     machines and newer Xeons do not say; on AMD never. With one unit both have AVX2's peak, with two these have twice it.
 //   AMD from Zen 3 on: it knows the first models of Zen 3, and gives all later ones plain C.
-std::optional<arch_t> better_than_found() {
-  const Cpu cpu = this_cpu();
+std::optional<arch_t> better_than_found(const Cpu& cpu) {
   const bool amd = cpu.vendor.ends_with("AuthenticAMD");
-  if ((amd || cpu.vendor.ends_with("GenuineIntel")) && cpu.has({"avx512f", "avx512dq", "avx512bw", "avx512vl"}))
-    return BLIS_ARCH_SKX;
-  if (amd && cpu.family >= 0x19 && cpu.has({"avx2", "fma"})) return BLIS_ARCH_ZEN3;
+  if ((amd || cpu.vendor.ends_with("GenuineIntel")) && runs(BLIS_ARCH_SKX, cpu)) return BLIS_ARCH_SKX;
+  if (amd && cpu.family >= 0x19 && runs(BLIS_ARCH_ZEN3, cpu)) return BLIS_ARCH_ZEN3;
   return std::nullopt;
 }
 
-void initialise() {
-  // What the user has set stays.
-  if (const auto wanted = better_than_found()) ::setenv("BLIS_ARCH_TYPE", std::to_string(static_cast<int>(*wanted)).c_str(), 0);
+// Empty, or what is wrong with the user's BLIS_ARCH_TYPE.
+std::string fault_of(std::string_view asked, const Cpu& cpu) {
+  int id = -1;
+  const auto [end, failure] = std::from_chars(asked.data(), asked.data() + asked.size(), id);
+  if (failure == std::errc{} && end == asked.data() + asked.size() && id >= 0 && runs(static_cast<arch_t>(id), cpu)) return {};
+  std::string possible;
+  for (id = 0; id < BLIS_NUM_ARCHS; ++id)
+    if (const auto kernels = static_cast<arch_t>(id); runs(kernels, cpu))
+      possible += (possible.empty() ? "" : ", ") + std::to_string(id) + " (" + bli_arch_string(kernels) + ")";
+  return "BLIS_ARCH_TYPE is '" + std::string(asked) + "' in the environment: no kernels of this BLIS that run on this CPU\n" +
+         "unset it, or set it to one of " + possible;
+}
+
+// Empty, or why BLIS cannot be used.
+std::string initialise() {
+  const Cpu cpu = this_cpu();
+  if (const char* asked = std::getenv("BLIS_ARCH_TYPE")) {
+    if (std::string fault = fault_of(asked, cpu); !fault.empty()) return fault;
+  } else if (const auto better = better_than_found(cpu)) {
+    ::setenv("BLIS_ARCH_TYPE", std::to_string(static_cast<int>(*better)).c_str(), 0);
+  }
   bli_init();  // reads the variable. BLIS 0.9 aborts where it is set and another call comes first
+  return {};
 }
 
 int create(const char* options, int32_t threads, void** context, char* message, size_t size) {
   if (!khost::blas::without_options(options, message, size)) return 1;
   static std::once_flag once;  // the environment is written before any trial runs
-  std::call_once(once, initialise);
+  static std::string fault;
+  std::call_once(once, [] { fault = initialise(); });
+  if (!fault.empty()) {
+    std::snprintf(message, size, "%s", fault.c_str());
+    return 1;
+  }
   if (!bli_info_get_enable_openmp()) {
     Dl_info where{};
     dladdr(reinterpret_cast<const void*>(&bli_info_get_enable_openmp), &where);

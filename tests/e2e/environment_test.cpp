@@ -1,4 +1,4 @@
-// What the environment says of OpenMP's threads.
+// What the environment says of threads and kernels.
 
 #include <doctest/doctest.h>
 
@@ -40,6 +40,25 @@ TEST_CASE("fewer threads by OMP_THREAD_LIMIT: the same figures; more than it all
   CHECK(refused.code == 2);
   CHECK(has(refused.err, "2 threads were asked for, but OMP_THREAD_LIMIT allows 1"));
   CHECK(has(refused.err, "--threads 1"));
+}
+
+TEST_CASE("BLIS_ARCH_TYPE: kernels that run here are used and recorded, others are refused before BLIS dies of them") {
+  const Khost khost;
+  const std::string manifest = khost.manifest();
+  {
+    const Setting kernels("BLIS_ARCH_TYPE", "25");
+    REQUIRE(khost({manifest, "--backend", "blis", "--out", "generic"}).code == 0);
+    const khost::Json summary = khost::parse_json_file(khost.scratch / "generic/summary.json");
+    CHECK(summary.at("environment").at("kernel").as_string() == "generic");
+  }
+  for (const char* value : {"999", "haswell", "", "2"}) {  // 2: Knights Corner, never built
+    const Setting kernels("BLIS_ARCH_TYPE", value);
+    const Finished refused = khost({manifest, "--backend", "blis"});
+    INFO(refused.err);
+    CHECK(refused.code == 3);
+    CHECK(has(refused.err, "BLIS_ARCH_TYPE is '" + std::string(value) + "'"));
+    CHECK(has(refused.err, "25 (generic)"));
+  }
 }
 
 }  // namespace
