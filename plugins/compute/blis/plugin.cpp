@@ -93,7 +93,8 @@ std::optional<arch_t> better_than_found(const Cpu& cpu) {
 std::string fault_of(std::string_view asked, const Cpu& cpu) {
   int id = -1;
   const auto [end, failure] = std::from_chars(asked.data(), asked.data() + asked.size(), id);
-  if (failure == std::errc{} && end == asked.data() + asked.size() && id >= 0 && runs(static_cast<arch_t>(id), cpu)) return {};
+  const bool known = failure == std::errc{} && end == asked.data() + asked.size() && id >= 0 && id < BLIS_NUM_ARCHS;
+  if (known && runs(static_cast<arch_t>(id), cpu)) return {};
   std::string possible;
   for (id = 0; id < BLIS_NUM_ARCHS; ++id)
     if (const auto kernels = static_cast<arch_t>(id); runs(kernels, cpu))
