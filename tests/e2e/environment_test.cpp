@@ -4,22 +4,11 @@
 
 #include "e2e/khost_program.hpp"
 #include "khost/json.hpp"
+#include "unit/environment_variable.hpp"
 
 namespace {
 
 using namespace khost::test;
-
-// A variable of this process's environment, which the programs it starts inherit.
-class Setting {
- public:
-  Setting(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
-  ~Setting() { ::unsetenv(name_); }
-  Setting(const Setting&) = delete;
-  Setting& operator=(const Setting&) = delete;
-
- private:
-  const char* name_;
-};
 
 TEST_CASE("fewer threads by OMP_THREAD_LIMIT: the same figures; more than it allows: refused") {
   const Khost khost;
@@ -27,7 +16,7 @@ TEST_CASE("fewer threads by OMP_THREAD_LIMIT: the same figures; more than it all
   REQUIRE(khost({manifest, "--out", "free", "--jobs", "1", "--threads", "1"}).code == 0);
   std::filesystem::remove_all(khost.scratch / "cache");
 
-  const Setting limit("OMP_THREAD_LIMIT", "1");
+  const EnvironmentVariable limit("OMP_THREAD_LIMIT", "1");
   const Finished limited = khost({manifest, "--out", "limited"});
   INFO(limited.err);
   REQUIRE(limited.code == 0);
@@ -46,13 +35,13 @@ TEST_CASE("BLIS_ARCH_TYPE: kernels that run here are used and recorded, others a
   const Khost khost;
   const std::string manifest = khost.manifest();
   {
-    const Setting kernels("BLIS_ARCH_TYPE", "25");
+    const EnvironmentVariable kernels("BLIS_ARCH_TYPE", "25");
     REQUIRE(khost({manifest, "--backend", "blis", "--out", "generic"}).code == 0);
     const khost::Json summary = khost::parse_json_file(khost.scratch / "generic/summary.json");
     CHECK(summary.at("environment").at("kernel").as_string() == "generic");
   }
   for (const char* value : {"999", "haswell", "", "2"}) {  // 2: Knights Corner, never built
-    const Setting kernels("BLIS_ARCH_TYPE", value);
+    const EnvironmentVariable kernels("BLIS_ARCH_TYPE", value);
     const Finished refused = khost({manifest, "--backend", "blis"});
     INFO(refused.err);
     CHECK(refused.code == 3);

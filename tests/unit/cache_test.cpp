@@ -11,6 +11,7 @@
 #include <iterator>
 #include <thread>
 
+#include "environment_variable.hpp"
 #include "khost/error.hpp"
 #include "khost/hash.hpp"
 #include "scratch.hpp"
@@ -215,23 +216,13 @@ TEST_CASE("cache: a folder that cannot be written") {
 }
 
 TEST_CASE("cache: where it is") {
-  struct Restore {
-    std::string name, value;
-    bool was;
-    explicit Restore(const char* n) : name(n), was(::getenv(n)) {
-      if (was) value = ::getenv(n);
-    }
-    ~Restore() { was ? ::setenv(name.c_str(), value.c_str(), 1) : ::unsetenv(name.c_str()); }
-  } khost("KHOST_CACHE"), xdg("XDG_CACHE_HOME"), home("HOME");
-  ::setenv("HOME", "/home/someone", 1);
-  ::setenv("XDG_CACHE_HOME", "/caches", 1);
-  ::setenv("KHOST_CACHE", "/mine", 1);
+  test::EnvironmentVariable home("HOME", "/home/someone"), xdg("XDG_CACHE_HOME", "/caches"), khost("KHOST_CACHE", "/mine");
   CHECK(Cache::default_root() == "/mine");
-  ::setenv("KHOST_CACHE", "", 1);
+  khost.set("");
   CHECK(Cache::default_root() == "/caches/khost");
-  ::setenv("XDG_CACHE_HOME", "relative", 1);
+  xdg.set("relative");
   CHECK(Cache::default_root() == "/home/someone/.cache/khost");
-  ::unsetenv("HOME");
+  home.unset();
   CHECK_THROWS_WITH_AS(Cache::default_root(), doctest::Contains("set KHOST_CACHE to a folder"), Error);
 }
 

@@ -8,6 +8,7 @@
 #include <random>
 #include <stdexcept>
 
+#include "environment_variable.hpp"
 #include "message.hpp"
 #include "plugin/fingerprint.hpp"
 
@@ -278,11 +279,8 @@ TEST_CASE("plugins are found in the folders' order, and a miss says where it loo
 }
 
 TEST_CASE("the default folders: manifest, environment, beside the host, installed; each once") {
-  const char* before = std::getenv("KHOST_PLUGIN_PATH");
-  const std::string kept = before ? before : "";
-  ::setenv("KHOST_PLUGIN_PATH", "/opt/a:/opt/b/::/opt/m", 1);
+  const test::EnvironmentVariable path("KHOST_PLUGIN_PATH", "/opt/a:/opt/b/::/opt/m");
   const auto folders = Registry::default_folders({"/opt/m"});
-  before ? ::setenv("KHOST_PLUGIN_PATH", kept.c_str(), 1) : ::unsetenv("KHOST_PLUGIN_PATH");
   REQUIRE(folders.size() == 5);
   CHECK(folders[0] == "/opt/m");
   CHECK(folders[1] == "/opt/a");

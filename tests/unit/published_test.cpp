@@ -13,6 +13,7 @@
 #include "khost/json.hpp"
 #include "manifest/record_path.hpp"
 #include "report/report.hpp"
+#include "unit/environment_variable.hpp"
 #include "unit/scratch.hpp"
 #include "unit/text_file.hpp"
 
@@ -23,11 +24,6 @@ namespace {
 
 constexpr std::int64_t budget = 61479680;  // paper 82's parameters x steps
 constexpr std::int64_t per_dim = 48031;    // sum of m + n over the papers' 33 matrices
-
-struct ShareFolder {
-  explicit ShareFolder(const std::string& path) { ::setenv("KHOST_SHARE", path.c_str(), 1); }
-  ~ShareFolder() { ::unsetenv("KHOST_SHARE"); }
-};
 
 // As the build tree has them.
 std::vector<std::string> names() {
@@ -250,7 +246,7 @@ TEST_CASE("losses at the papers' steps, and the tables of papers 83, 86, 87 and 
 
 TEST_CASE("wrong published figures are said with their place") {
   const Scratch folder;
-  const ShareFolder share(folder.folder());
+  const test::EnvironmentVariable share("KHOST_SHARE", folder.folder());
   fs::create_directory(folder / "published");
   const auto reads = [&](const std::string& figures, const std::string& more = "") {
     write_text(folder / "published/mine.json",
