@@ -45,14 +45,20 @@ void claims(const std::string& folder, const std::string& id, bool json) {
 
 }  // namespace
 
-void add_claims(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("claims", "the verdicts of a run; with a claim's name, the whole reasoning of it");
-  auto folder = std::make_shared<std::string>(), id = std::make_shared<std::string>();
-  auto json = std::make_shared<bool>(false);
-  command->add_option("run", *folder, "the run's folder")->required();
-  command->add_option("claim", *id, "one claim's name");
-  command->add_flag("--json", *json, "as summary.json has them");
-  command->callback([folder, id, json] { claims(*folder, *id, *json); });
+Command claims_command() {
+  Command command("claims", "the verdicts of a run; with a claim's name, the whole reasoning of it");
+  struct Options {
+    std::string folder, id;
+    bool json = false;
+  };
+  auto& o = command.values<Options>();
+  command.argument("RUN", o.folder, "the run's folder; khost run prints it at its end");
+  command.optional_argument("CLAIM", o.id, "one claim's name");
+  command.flag("json", o.json, "as summary.json has them");
+  command.example("claims runs/paper85/HASH");
+  command.example("claims runs/paper85/HASH bottom-dims-are-noise");
+  command.does([&o] { claims(o.folder, o.id, o.json); });
+  return command;
 }
 
 }  // namespace khost

@@ -1,16 +1,16 @@
-// The commands of khost, one file each. add_X adds a subcommand whose callback does the work; it throws a khost Error on
-// failure, which main prints and turns into the exit code.
+// The commands of khost, one file each. Their work throws a khost Error on failure, which main prints and turns into the exit
+// code.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "command_line.hpp"
 
 namespace khost {
 
-void add_run(CLI::App& app);
-void add_plan(CLI::App& app);
-void add_claims(CLI::App& app);
-void add_list(CLI::App& app);
-void add_inspect(CLI::App& app);
-void add_doctor(CLI::App& app);
+Command run_command();
+Command plan_command();
+Command claims_command();
+Command list_command();
+Command inspect_command();
+Command doctor_command();
 
 }  // namespace khost

@@ -361,11 +361,12 @@ void doctor(bool json) {
 
 }  // namespace
 
-void add_doctor(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("doctor", "This machine, its backends and their speed, and what is missing");
-  auto json = std::make_shared<bool>(false);
-  command->add_flag("--json", *json, "As JSON, for scripts");
-  command->callback([json] { doctor(*json); });
+Command doctor_command() {
+  Command command("doctor", "this machine, its backends and their speed, and what is missing");
+  auto& json = command.values<bool>();
+  command.flag("json", json, "as JSON, for scripts");
+  command.does([&json] { doctor(json); });
+  return command;
 }
 
 }  // namespace khost

@@ -170,16 +170,18 @@ void inspect(const std::string& name, bool json) {
 
 }  // namespace
 
-void add_inspect(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("inspect", "One plugin's parameters, signals and records");
+Command inspect_command() {
+  Command command("inspect", "one plugin's parameters, signals and records");
   struct Options {
     std::string name;
     bool json = false;
   };
-  auto options = std::make_shared<Options>();
-  command->add_option("NAME", options->name, "A plugin's name, or the path of its file")->required();
-  command->add_flag("--json", options->json, "As JSON, for scripts");
-  command->callback([options] { inspect(options->name, options->json); });
+  auto& o = command.values<Options>();
+  command.argument("PLUGIN", o.name, "a plugin's name, or the path of its file");
+  command.flag("json", o.json, "as JSON, for scripts");
+  command.example("inspect snr");
+  command.does([&o] { inspect(o.name, o.json); });
+  return command;
 }
 
 }  // namespace khost

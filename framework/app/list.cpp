@@ -69,15 +69,16 @@ void print_text(const Registry& registry, const Registry::Listing& listing) {
 
 }  // namespace
 
-void add_list(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("list", "All plugins that can be found");
-  auto json = std::make_shared<bool>(false);
-  command->add_flag("--json", *json, "As JSON, for scripts");
-  command->callback([json] {
+Command list_command() {
+  Command command("list", "all plugins that can be found, and why others cannot be used");
+  auto& json = command.values<bool>();
+  command.flag("json", json, "as JSON, for scripts");
+  command.does([&json] {
     const Registry registry(Registry::default_folders());
     const Registry::Listing listing = registry.list();
-    *json ? print_json(registry, listing) : print_text(registry, listing);
+    json ? print_json(registry, listing) : print_text(registry, listing);
   });
+  return command;
 }
 
 }  // namespace khost

@@ -149,11 +149,13 @@ void plan(SessionOptions options) {
 
 }  // namespace
 
-void add_plan(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("plan", "what a manifest would run, what is cached, and what it costs");
-  auto options = std::make_shared<SessionOptions>();
-  options->declare(*command);
-  command->callback([options] { plan(*options); });
+Command plan_command() {
+  Command command("plan", "what a manifest would run, what is cached, and what it costs");
+  auto& o = command.values<SessionOptions>();
+  o.declare(command);
+  command.example("plan experiments/kseries.manifest --seeds 3");
+  command.does([&o] { plan(o); });
+  return command;
 }
 
 }  // namespace khost

@@ -28,13 +28,22 @@ void run(const SessionOptions& options, const std::string& out) {
 
 }  // namespace
 
-void add_run(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("run", "run an experiment; `khost M.manifest` is short for it");
-  auto options = std::make_shared<SessionOptions>();
-  auto out = std::make_shared<std::string>();
-  options->declare(*command);
-  command->add_option("--out", *out, "the run's folder; runs/<experiment>/<hash> otherwise");
-  command->callback([options, out] { run(*options, *out); });
+Command run_command() {
+  Command command("run", "run an experiment, or a series of them");
+  struct Options : SessionOptions {
+    std::string out;
+  };
+  auto& o = command.values<Options>();
+  o.declare(command);
+  command.option("out", "FOLDER", o.out, "the run's folder (default: runs/<experiment>/<hash>)");
+  command.example("run experiments/paper85.manifest");
+  command.example("run experiments/paper85.manifest --seeds 3 --set adapter.basis=random");
+  command.example("run experiments/kseries.manifest --backend onednn --out runs/onednn");
+  command.note(
+      "`khost M.manifest` is short for `khost run M.manifest`. What is finished is kept: the same command again computes "
+      "only what is missing.");
+  command.does([&o] { run(o, o.out); });
+  return command;
 }
 
 }  // namespace khost

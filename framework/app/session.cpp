@@ -4,15 +4,13 @@
 
 namespace khost {
 
-void SessionOptions::declare(CLI::App& command) {
-  command.add_option("manifest", manifest, "the experiment's manifest")->required();
-  command.add_option("--set", set, "change a key of the manifest: steps=10, adapter.rank=16")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
-  command.add_option("--seeds", seeds, "how many seeds, from 0")->check(CLI::PositiveNumber);
-  command.add_option("--backend", backend, "the compute backend; `khost list` shows them");
-  command.add_option("--threads", threads, "threads of each trial")->check(CLI::Range(1, 1024));
-  command.add_option("--jobs", jobs, "trials at a time")->check(CLI::Range(1, 1024));
+void SessionOptions::declare(Command& command) {
+  command.argument("MANIFEST", manifest, "the experiment's manifest");
+  command.option("set", "KEY=VALUE", set, "change a key of the manifest: adapter.rank=16; may be repeated");
+  command.option("seeds", "N", seeds, {1, 100000}, "how many seeds, from 0");
+  command.option("backend", "NAME", backend, "the compute backend; `khost list` shows them");
+  command.option("threads", "N", threads, {1, 1024}, "threads of each trial");
+  command.option("jobs", "N", jobs, {1, 1024}, "trials at a time");
 }
 
 namespace {

@@ -1,13 +1,13 @@
 // What `run` and `plan` share: from a manifest and the command line to a complete plan.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "artifact/cache.hpp"
+#include "command_line.hpp"
 #include "engine/backends.hpp"
 #include "manifest/experiment.hpp"
 #include "plan/plan.hpp"
@@ -20,7 +20,7 @@ struct SessionOptions {
   std::optional<int> seeds, threads, jobs;
   std::optional<std::string> backend;
 
-  void declare(CLI::App& command);
+  void declare(Command& command);
 };
 
 struct Session {
