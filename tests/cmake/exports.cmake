@@ -2,7 +2,8 @@
 # cmake -DNM=nm -DREADELF=readelf -DPLUGINS=<file, a path per line> -DHOST=<file, a path per line> [-DSANITIZED=1] -P exports.cmake
 #   each plugin exports khost_plugin_entry and nothing else;
 #   no plugin has a static initialiser: .init_array holds only the compiler's frame_dummy;
-#   host and libkhost neither have, nor use, nor need a BLAS.
+#   host and libkhost neither have, nor use, nor need a BLAS;
+#   of Boost the program alone needs a compiled part, the command line's.
 cmake_policy(SET CMP0054 NEW)
 
 function(run RESULT)
@@ -17,6 +18,10 @@ foreach(plugin IN LISTS plugins)
   string(STRIP "${symbols}" symbols)
   if(NOT symbols STREQUAL "khost_plugin_entry")
     message(SEND_ERROR "${plugin} must export khost_plugin_entry alone; it exports\n${symbols}")
+  endif()
+  run(dynamic ${READELF} --wide --dynamic ${plugin})
+  if(dynamic MATCHES "NEEDED[^\n]*libboost_[^\n]*")
+    message(SEND_ERROR "${plugin} needs a compiled part of Boost: ${CMAKE_MATCH_0}")
   endif()
   run(sections ${READELF} --wide --section-headers ${plugin})
   if(NOT SANITIZED AND sections MATCHES "\\.init_array +INIT_ARRAY +[0-9a-f]+ [0-9a-f]+ 0*([0-9a-f]+) " AND NOT CMAKE_MATCH_1 STREQUAL "8")
@@ -34,5 +39,14 @@ foreach(host IN LISTS hosts)
   run(dynamic ${READELF} --wide --dynamic ${host})
   if(dynamic MATCHES "NEEDED[^\n]*(blas|blis|dnnl|mkl|atlas|lapack)[^\n]*")
     message(SEND_ERROR "${host} needs a BLAS: ${CMAKE_MATCH_0}")
+  endif()
+  string(REGEX MATCHALL "libboost_[a-z_]+" boost "${dynamic}")
+  if(host MATCHES "/libkhost")
+    set(expected "")
+  else()
+    set(expected "libboost_program_options")
+  endif()
+  if(NOT boost STREQUAL expected)
+    message(SEND_ERROR "${host} needs of Boost's compiled parts '${boost}', expected are '${expected}'")
   endif()
 endforeach()

@@ -104,41 +104,79 @@ run build
 check "no apt: exit code" equal "$code" 2
 check "no apt: said" err_has "this machine has no apt; khost needs Debian 12 and its packages g++ cmake"
 
-# ---- apt would remove a package: Boost's headers go into build/prefix, the rest is installed
-mkdir -p "$work/deb/DEBIAN" "$work/deb/usr/include/boost"
-printf 'Package: libboost1.81-dev\nVersion: 1.81.0-5\nArchitecture: all\nMaintainer: a <a@b.c>\nDescription: test\n' >"$work/deb/DEBIAN/control"
-echo '#define BOOST_VERSION 108100' >"$work/deb/usr/include/boost/version.hpp"
-dpkg-deb --build "$work/deb" "$work/boost.deb" >/dev/null
+# ---- apt would remove a package: Boost goes into build/prefix, headers and library, the rest is installed
+# deb NAME FILE TEXT: a package with that one file.
+deb() {
+  local root=$work/deb/$1
+  rm -rf "$root"
+  mkdir -p "$root/DEBIAN" "$(dirname "$root/$2")"
+  printf 'Package: %s\nVersion: 1.81.0-5\nArchitecture: all\nMaintainer: a <a@b.c>\nDescription: test\n' "$1" >"$root/DEBIAN/control"
+  echo "$3" >"$root/$2"
+  dpkg-deb --build "$root" "$work/debs/$1_1.81.0-5_all.deb" >/dev/null
+}
+mkdir -p "$work/debs"
+libraries=usr/lib/x86_64-linux-gnu
+deb libboost1.81-dev usr/include/boost/version.hpp '#define BOOST_VERSION 108100'
+deb libboost-program-options1.81-dev $libraries/libboost_program_options.so 'the link'
+deb libboost-program-options1.81.0 $libraries/libboost_program_options.so.1.81.0 'the library'
+boost=build/prefix/$libraries/libboost_program_options.so
 
 fake id <<<'echo 0'
 fake dpkg-query <<<"$dpkg_query"
 fake apt-get <<'SCRIPT'
 case "$*" in
   *" -s "*libboost1.81-dev*) echo "Remv libboost1.74-dev [1.74.0]"; echo "Inst libboost1.81-dev" ;;
+  *" -s "*libboost-program-options1.81-dev*) echo "Remv libboost-program-options1.74-dev [1.74.0]" ;;
   *" -s "*) echo "Inst something" ;;
-  download*) cp "$WORK/boost.deb" libboost1.81-dev_1.81.0-5_all.deb ;;
+  download*) shift && for name; do cp "$WORK/debs/${name}_"* . || exit 100; done ;;
   install*) touch "$WORK/installed" ;;
 esac
 SCRIPT
 fake cmake <<<'echo "CMake Error: no such luck"; exit 1'
 # dpkg-query answers with version 1.0 throughout, so the corpora are not those of the noted packages.
 fake bible <<<'printf "Ge1:1 In the beginning.\nGe1:2 And  so.\nGe2:1 Thus.\n1Jn1:1 That.\n"'
-run LACKING="libboost1.81-dev libhwy-dev" build
-check "conflict: said" err_has "apt would remove libboost1.74-dev; unpacking its headers into build/prefix"
-check "conflict: unpacked" test -f "$checkout/build/prefix/usr/include/boost/version.hpp"
+run LACKING="libboost1.81-dev libboost-program-options1.81-dev libhwy-dev" build
+check "conflict: said" err_has "apt would remove libboost1.74-dev; unpacking it into build/prefix"
+check "conflict: headers" test -f "$checkout/build/prefix/usr/include/boost/version.hpp"
+check "conflict: the library's link" test -f "$checkout/$boost"
+check "conflict: the library" test -f "$checkout/$boost.1.81.0"
 check "conflict: the rest is installed, removing nothing" called '^apt-get install -y .*--no-remove .*libhwy-dev'
 check "conflict: Boost is not installed" not_called '^apt-get install -y .*libboost'
 check "conflict: no list was updated" not_called '^apt-get update'
 rm -f "$work/installed"
 
 # With the prefix there, Boost is not missing; cmake hears of it, and its failure is shown and named.
-run LACKING="libboost1.81-dev" build
+run LACKING="libboost1.81-dev libboost-program-options1.81-dev" build
 check "prefix: Boost is not asked for again" not_called '^apt-get'
 check "prefix: cmake is told" called "^cmake .*-DKHOST_BOOST_ROOT=$checkout/build/prefix/usr"
 check "compiler: g++ by name" called "^cmake .*-DCMAKE_CXX_COMPILER=g\+\+"
 check "cmake fails: exit code" equal "$code" 1
 check "cmake fails: its output" err_has "CMake Error: no such luck"
 check "cmake fails: last line" equal "$(tail -n 1 "$work/err" | cut -d'(' -f1)" "bootstrap: cmake could not configure the build "
+# Headers that are installed, and a library that conflicts or is not there: all of it from one place.
+run LACKING="libboost-program-options1.81-dev" build
+check "headers alone are installed: the prefix serves" not_called '^apt-get'
+check "headers alone are installed: cmake is told" called "^cmake .*-DKHOST_BOOST_ROOT=$checkout/build/prefix/usr"
+rm "$checkout/$boost.1.81.0"
+run LACKING="libboost-program-options1.81-dev" build
+check "a prefix without the library: the conflict" err_has "apt would remove libboost-program-options1.74-dev; unpacking it"
+check "a prefix without the library: unpacked anew" test -f "$checkout/$boost.1.81.0"
+check "a prefix without the library: nothing is installed" not_called '^apt-get install -y'
+mv "$work/debs/libboost-program-options1.81.0_1.81.0-5_all.deb" "$work/kept"
+deb libboost-program-options1.81.0 usr/share/empty ''
+rm "$checkout/$boost.1.81.0"
+run LACKING="libboost-program-options1.81-dev" build
+check "packages of another form: exit code" equal "$code" 1
+check "packages of another form: said" err_has "libboost-program-options1.81.0 have not what khost needs of Boost 1.81"
+mv "$work/kept" "$work/debs/libboost-program-options1.81.0_1.81.0-5_all.deb"
+fake id <<<'echo 1000'
+rm -rf "$checkout/build/prefix"
+run LACKING="libboost1.81-dev libboost-program-options1.81-dev" build
+check "no root: Boost is unpacked" test -f "$checkout/$boost.1.81.0"
+check "no root: said" err_has "Boost 1.81: cannot be installed without root; unpacking it into build/prefix"
+check "no root: nothing is installed" not_called '^apt-get install'
+fake id <<<'echo 0'
+
 run CXX=clang++ build
 check "compiler: CXX is left to cmake" not_called "-DCMAKE_CXX_COMPILER=g"
 run CXX=clang++ LACKING="libomp-dev" build

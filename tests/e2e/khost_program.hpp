@@ -39,6 +39,7 @@ class Khost {
     const std::string out = scratch / "out", err = scratch / "err";
     write(out, "");
     write(err, "");
+    std::fflush(nullptr);  // else the child writes it too
     const pid_t child = ::fork();
     if (child == 0) {
       ::setenv("KHOST_CACHE", (scratch / "cache").c_str(), 1);

@@ -1,0 +1,153 @@
+// The command line as a person meets it: help that fits a screen, and mistakes that are named with what was expected.
+#include <doctest/doctest.h>
+
+#include <sstream>
+
+#include "e2e/khost_program.hpp"
+
+using namespace khost::test;
+
+namespace {
+
+const std::vector<std::string> commands{"run", "plan", "claims", "list", "inspect", "doctor"};
+
+// The message of a mistake: exit code 2, nothing on stdout, and khost's form of an error.
+std::string refused(const Khost& khost, const std::vector<std::string>& words) {
+  const Finished o = khost(words);
+  CHECK(o.code == 2);
+  CHECK(o.out.empty());
+  CHECK(o.err.starts_with("khost: "));
+  return o.err;
+}
+
+}  // namespace
+
+TEST_CASE("help: one screen each, on stdout, with all commands and options") {
+  const Khost khost;
+  const Finished all = khost({"--help"});
+  for (const std::string& command : commands) CHECK(has(all.out, "\n  " + command + " "));
+  CHECK(khost({"-h"}).out == all.out);
+  CHECK(khost({"help"}).out == all.out);
+
+  std::vector<Finished> pages{all};
+  for (const std::string& command : commands) {
+    INFO(command);
+    pages.push_back(khost({command, "--help"}));
+    CHECK(pages.back().out.starts_with("khost " + command + ": "));
+    CHECK(has(pages.back().out, "\nUsage\n  khost " + command));
+    CHECK(khost({"help", command}).out == pages.back().out);
+    CHECK(khost({command, "-h"}).out == pages.back().out);
+  }
+  for (const Finished& page : pages) {
+    INFO(page.out);
+    CHECK(page.code == 0);
+    CHECK(page.err.empty());
+    std::istringstream lines(page.out);
+    int count = 0;
+    for (std::string line; std::getline(lines, line); ++count) {
+      CHECK(line.size() <= 100);
+      CHECK(!line.ends_with(' '));
+    }
+    CHECK(count <= 40);
+  }
+  for (const char* option : {"--set KEY=VALUE", "--seeds N", "--backend NAME", "--threads N", "--jobs N", "--out FOLDER"})
+    CHECK(has(khost({"run", "--help"}).out, std::string("\n  ") + option + " "));
+  // Help wins over what else stands there, but not behind the end of options.
+  CHECK(khost({"run", "--frobnicate", "--help"}).code == 0);
+  CHECK(has(refused(khost, {"run", "--", "--help"}), "--help: there is no such file"));
+
+  const Finished version = khost({"--version"});
+  CHECK(version.code == 0);
+  CHECK(version.out == "khost " KHOST_VERSION "\n");
+}
+
+TEST_CASE("a word that is no command, and an option before the command") {
+  const Khost khost;
+  CHECK(has(refused(khost, {}), "expected is a command or a manifest"));
+  const std::string near = refused(khost, {"inspct", "snr"});
+  CHECK(has(near, "'inspct' is neither a command nor a manifest\n  did you mean 'inspect'?"));
+  CHECK(has(near, "khost --help lists the commands"));
+  CHECK(has(refused(khost, {"help", "claim"}), "did you mean 'claims'?"));
+  CHECK(has(refused(khost, {"--versoin"}), "did you mean '--version'?"));
+  CHECK(has(refused(khost, {"--seeds", "3", "x.manifest"}), "--seeds stands behind its command (run, plan)"));
+  CHECK(has(refused(khost, {"--"}), "no option '--' before a command"));
+}
+
+TEST_CASE("an option that does not exist is never taken for another") {
+  const Khost khost;
+  const std::string manifest = khost.manifest();
+  const auto near = [&](const std::string& word, const std::string& expected) {
+    INFO(word);
+    const std::string said = refused(khost, {"plan", manifest, word, "1"});
+    CHECK(has(said, "plan has no option '" + word.substr(0, word.find('=')) + "'\n  did you mean '" + expected + "'?"));
+    CHECK(has(said, "khost plan --help lists its options"));
+  };
+  near("--seed", "--seeds");  // an abbreviation
+  near("--back", "--backend");
+  near("--seesd=3", "--seeds");
+  near("-jobs", "--jobs");
+  near("--Threads", "--threads");
+  CHECK(has(refused(khost, {"plan", manifest, "--out", "x"}), "plan has no option '--out'"));
+  CHECK(has(refused(khost, {"plan", "--MANIFEST", manifest}), "plan has no option '--MANIFEST'"));
+  for (const char* word : {"-x", "-5", "--=3"})
+    CHECK(has(refused(khost, {"plan", manifest, word}),
+              std::string("plan has no option '") + (word[2] == '=' ? "--" : word) + "'"));
+  CHECK(has(refused(khost, {"plan", "@" + manifest}), "there is no such file"));  // no file of options
+}
+
+TEST_CASE("a value that is missing, empty, out of range, or given twice") {
+  const Khost khost;
+  const std::string manifest = khost.manifest();
+  const auto said = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"run", manifest});
+    return refused(khost, words);
+  };
+  const std::string what = "\n  --seeds N: how many seeds, from 0 (1 to 100000)";
+  for (const auto& words : std::vector<std::vector<std::string>>{{"--seeds"}, {"--seeds="}})
+    CHECK(has(said(words), "--seeds lacks its value" + what));
+  CHECK(has(said({"--seeds", "--jobs", "2"}), "--seeds lacks its value: what follows is the option '--jobs'" + what));
+  CHECK(has(said({"--out", "--seeds=1"}), "a value that begins with '-' is written --out=FOLDER"));
+  CHECK(has(said({"--set", "--jobs", "2"}), "--set lacks its value: what follows is the option '--jobs'"));
+  CHECK(has(said({"--out", ""}), "--out is given an empty value\n  --out FOLDER: the run's folder"));
+  for (const char* value : {"0", "-5", "100001", "99999999999999999999", "3.5", "1e3", "0x10", " 3", "3 ", "three"}) {
+    INFO(value);
+    CHECK(has(said({"--seeds", value}),
+              "--seeds takes a whole number from 1 to 100000, found '" + std::string(value) + "'" + what));
+  }
+  CHECK(has(said({"--seeds", ""}), "--seeds is given an empty value" + what));
+  CHECK(has(said({"--seeds", "1", "--seeds=2"}), "--seeds is given more than once: '1', '2'\n  give it once"));
+  CHECK(has(said({"--set", "steps"}), "--set takes KEY=VALUE, found 'steps'"));
+  CHECK(has(refused(khost, {"list", "--json", "--json"}), "--json is given more than once"));
+  CHECK(has(refused(khost, {"list", "--json=yes"}), "--json takes no value\n  write --json alone"));
+}
+
+TEST_CASE("arguments: one that is missing, empty, or too many") {
+  const Khost khost;
+  const std::string missing = refused(khost, {"run", "--seeds", "3"});
+  CHECK(has(missing, "run needs MANIFEST: the experiment's manifest\n  usage: khost run MANIFEST [OPTION]..."));
+  CHECK(has(missing, "for example: khost run experiments/"));
+  CHECK(has(refused(khost, {"inspect"}), "inspect needs PLUGIN: a plugin's name, or the path of its file"));
+  CHECK(has(refused(khost, {"claims"}), "usage: khost claims RUN [CLAIM] [OPTION]..."));
+  CHECK(has(refused(khost, {"run", ""}), "MANIFEST is empty"));
+  CHECK(has(refused(khost, {"run", khost.manifest(), "other"}), "'other' is a word too many"));
+  CHECK(has(refused(khost, {"list", "snr"}), "'snr' is a word too many\n  usage: khost list [OPTION]..."));
+}
+
+TEST_CASE("the forms that a command line may take") {
+  const Khost khost;
+  const std::string manifest = khost.manifest();
+  const Finished usual = khost({"plan", manifest, "--seeds", "1", "--set", "steps=3", "--set", "adapter.rank=4", "--threads=1"});
+  REQUIRE(usual.code == 0);
+  CHECK(has(usual.out, "arm A: svd basis, diagonal core, K = 4, 3 steps"));
+  const auto hash = [](const Finished& o) { return o.out.substr(0, o.out.find('\n')); };
+  // Options before and behind the argument, values joined or not, and the end of options.
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"plan", "--threads", "1", "--set=steps=3", "--set=adapter.rank=4", "--seeds=1", manifest},
+           {"plan", "--seeds=1", "--set", "adapter.rank=4", "--threads", "1", "--set", "steps=3", "--", manifest}})
+    CHECK(hash(khost(words)) == hash(usual));
+  // A file whose name begins with '-', and a folder that does.
+  write(khost.scratch / "-odd.manifest", read(manifest));
+  const Finished run = khost({"run", "--out=-odd", "--seeds", "1", "--", "-odd.manifest"});
+  CHECK(run.code == 0);
+  CHECK(has(read(khost.scratch / "-odd/summary.json"), "\"small\""));
+}
