@@ -130,6 +130,7 @@ Executed execute(Session& session, const std::string& out) {
   shown = &progress;
   const LogThrough through(progress);
   const TrialStore store(session.cache.root());
+  store.ready();
   const auto artifact_backend = session.artifact_backend.make(session.artifact_threads);
   Bases bases(
       session.experiment, *session.materials, session.cache, *artifact_backend,

@@ -121,11 +121,7 @@ TEST_CASE("cache: damaged artifacts are said, removed and built again") {
   CHECK(said == std::vector<std::string>{"building a thing"});
   fs::remove(path);
   open_again();
-  write_text(path + ".tmp", "left by a builder that was killed", std::ios::app);
-  fs::remove(path);
-  open_again();
-  CHECK_FALSE(fs::exists(path + ".tmp"));
-  CHECK(builder.built == 7);
+  CHECK(builder.built == 6);
 }
 
 TEST_CASE("cache: a failed builder leaves nothing behind") {
@@ -138,7 +134,7 @@ TEST_CASE("cache: a failed builder leaves nothing behind") {
                                  }),
                        "no vocabulary", Error);
   CHECK_FALSE(cache.has("kind", recipe(1)));
-  CHECK_FALSE(fs::exists(cache.path("kind", recipe(1)) + ".tmp"));
+  CHECK(fs::is_empty(scratch / "kind"));
   CHECK_THROWS_WITH_AS(cache.get("kind", recipe(1), "a thing", [](const std::string&) {}), "the builder of a thing made no file",
                        Error);
   Builder builder;
@@ -208,7 +204,6 @@ TEST_CASE("cache: a folder that cannot be written") {
   CHECK(builder.built == 0);
 
   const std::string path = Cache(scratch / "cache").get("kind", recipe(1), "a thing", builder.writing("content"));
-  fs::remove(path + ".lock");
   if (::geteuid() != 0) fs::permissions(scratch / "cache/kind", fs::perms::owner_read | fs::perms::owner_exec);
   CHECK(Cache(scratch / "cache").get("kind", recipe(1), "a thing", never()) == path);  // needs no lock
   CHECK_FALSE(fs::exists(path + ".lock"));

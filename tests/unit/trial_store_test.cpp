@@ -3,8 +3,6 @@
 #include <doctest/doctest.h>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <bit>
 #include <cmath>
@@ -65,6 +63,7 @@ int entries(const std::string& folder) {
 TEST_CASE("a kept trial reads back bit for bit") {
   const Scratch cache;
   const TrialStore store(cache.folder());
+  store.ready();
   TrialResult written = sample("abc");
   const std::string folder = store.begin("abc");
   CHECK(fs::is_directory(folder));
@@ -107,6 +106,7 @@ TEST_CASE("a kept trial reads back bit for bit") {
 TEST_CASE("a damaged trial is not loaded, and the log says which file and what is wrong") {
   const Scratch cache;
   const TrialStore store(cache.folder());
+  store.ready();
   TrialResult written = sample("abc");
   const std::string temporary = store.begin("abc");
   write_text(temporary + "/trace.safetensors", "12345");
@@ -163,6 +163,7 @@ TEST_CASE("a damaged trial is not loaded, and the log says which file and what i
 TEST_CASE("a trial of another format version is run again without complaint") {
   const Scratch cache;
   const TrialStore store(cache.folder());
+  store.ready();
   fs::create_directory(store.folder("abc"));
   write_text(store.folder("abc") + "/trial.json", "{\"khost_trial\": 2, \"what\": \"ever\"}");
   const Log log;
@@ -173,6 +174,7 @@ TEST_CASE("a trial of another format version is run again without complaint") {
 TEST_CASE("the first of two processes wins") {
   const Scratch cache;
   const TrialStore store(cache.folder());
+  store.ready();
   const std::string first = store.begin("abc"), second = store.begin("abc");
   CHECK(first != second);
   TrialResult result = sample("abc");
@@ -187,6 +189,7 @@ TEST_CASE("the first of two processes wins") {
 TEST_CASE("only finished trials are kept") {
   const Scratch cache;
   const TrialStore store(cache.folder());
+  store.ready();
   TrialResult failed = sample("abc");
   failed.status = "failed";
   const std::string folder = store.begin("abc");
@@ -200,24 +203,18 @@ TEST_CASE("only finished trials are kept") {
   CHECK_THROWS_WITH_AS(store.keep(again, outside), doctest::Contains("'../elsewhere' is no file name"), Error);
 }
 
-TEST_CASE("temporary folders of dead processes are cleaned, others stay") {
+TEST_CASE("a store that is only looked at touches nothing") {
   const Scratch cache;
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(0);
-  ::waitpid(child, nullptr, 0);
-  const std::string dead = cache / ("trials/abc.tmp-" + std::to_string(child) + "-0"),
-                    mine = TrialStore(cache.folder()).begin("abc");
-  const std::string other = cache / "trials/abc.tmp-notes";
-  fs::create_directories(dead + "/deep");
-  fs::create_directories(other);
-  const TrialStore store(cache.folder());
-  CHECK_FALSE(fs::exists(dead));
-  CHECK(fs::exists(mine));
-  CHECK(fs::exists(other));
+  const TrialStore store(cache / "cache");
+  CHECK_FALSE(store.has("abc"));
+  CHECK_FALSE(store.load("abc"));
+  CHECK_FALSE(fs::exists(cache / "cache"));
+  store.ready();
+  CHECK(entries(cache / "cache/trials") == 0);
 }
 
 TEST_CASE("a cache that cannot be written is said with its name") {
   const Scratch folder;
   write_text(folder / "file", "");
-  CHECK_THROWS_WITH_AS(TrialStore(folder / "file"), doctest::Contains("cannot make the folder"), Error);
+  CHECK_THROWS_WITH_AS(TrialStore(folder / "file").ready(), doctest::Contains("cannot make the folder"), Error);
 }

@@ -1,15 +1,14 @@
 #include "artifact/cache.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <utility>
 
 #include "artifact/file.hpp"
+#include "artifact/lock.hpp"
+#include "artifact/temporary.hpp"
+#include "core/interrupt.hpp"
 #include "khost/error.hpp"
 #include "khost/hash.hpp"
 
@@ -28,33 +27,6 @@ void remove_file(const std::string& path) {
   std::error_code ignored;
   fs::remove(path, ignored);
 }
-
-// Held by the one thread of all processes that builds an artifact. The file stays: removing it would let two builders hold two
-// locks.
-class Lock {
- public:
-  explicit Lock(std::string path) : path_(std::move(path)) {
-    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (file_ < 0) throw_file_error("write to the cache: cannot open", path_);
-  }
-  ~Lock() { ::close(file_); }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-
-  bool try_to_take() { return take(LOCK_EX | LOCK_NB); }
-  void wait() { take(LOCK_EX); }
-
- private:
-  bool take(int how) {
-    while (::flock(file_, how) != 0) {
-      if (errno == EWOULDBLOCK) return false;
-      if (errno != EINTR) throw_file_error("lock", path_);
-    }
-    return true;
-  }
-  std::string path_;
-  int file_ = -1;
-};
 
 // Why the artifact at `path` cannot be used, or "" when its content is what was built.
 std::string damage(const std::string& path) {
@@ -144,11 +116,9 @@ std::string Cache::get(std::string_view kind, const Json& recipe, std::string_vi
   }
 
   make_folder(root_ + "/" + std::string(kind));
-  Lock lock(file + ".lock");
-  if (!lock.try_to_take()) {
-    say("waiting for another process that is building " + std::string(what));
-    lock.wait();
-  }
+  own_temporaries(root_);
+  FileLock lock(file + ".lock");
+  lock.take([&](const Holder& holder) { say("waiting for " + holder.who + ", which is building " + std::string(what)); });
   if (has(kind, recipe)) {
     const std::string why = damage(file);
     if (why.empty()) {
@@ -160,13 +130,12 @@ std::string Cache::get(std::string_view kind, const Json& recipe, std::string_vi
   remove_file(sidecar_of(file));
   remove_file(file);
 
-  // Under the lock nobody else uses this name; what is there was left by a builder that was killed.
-  const std::string temporary = file + ".tmp";
+  const std::string temporary = temporary_name(file);
   struct Remove {
     const std::string& path;
     ~Remove() { remove_file(path); }
   } remove{temporary};
-  remove_file(temporary);
+  const Activity now("building " + std::string(what));
   say("building " + std::string(what));
   build(temporary);
   if (!is_file(temporary)) throw Error(ErrorKind::plugin, "the builder of " + std::string(what) + " made no file");

@@ -2,8 +2,9 @@
 //
 //   corpora/<name>.txt, <name>.txt.sha256   a document per line, written by ./bootstrap
 //   <kind>/<hash>                           an artifact, with <hash>.json beside it: recipe, checksum, size, khost version;
-//                                           <hash>.lock is held by who builds it, as <hash>.tmp
+//                                           <hash>.lock stands there while it is built (see lock.hpp), as <hash>.tmp-...
 //   trials/<hash>/                          a finished trial (see store/)
+//   owners/<token>                          a process that makes something here (see temporary.hpp)
 #pragma once
 
 #include <functional>

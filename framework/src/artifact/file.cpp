@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <utility>
 
+#include "artifact/temporary.hpp"
 #include "khost/error.hpp"
 
 namespace khost {
@@ -23,9 +23,8 @@ void throw_file_error(std::string_view what, const std::string& path) {
 }
 
 NewFile::NewFile(std::string path) : path_(std::move(path)) {
-  static std::atomic<unsigned> counter = 0;  // threads of one process write side by side
-  temporary_ = path_ + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
-  file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  temporary_ = temporary_name(path_);
+  file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file_ < 0) throw_file_error("write", path_);
 }
 

@@ -1,17 +1,15 @@
 #include "store/trial_store.hpp"
 
-#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
 
 #include "artifact/file.hpp"
+#include "artifact/temporary.hpp"
 #include "khost/json.hpp"
 #include "store/trial_json.hpp"
 
@@ -20,47 +18,24 @@ namespace fs = std::filesystem;
 namespace khost {
 namespace {
 
-constexpr std::string_view temporary_mark = ".tmp-";
-
-// The process that made HASH.tmp-PID-COUNTER; 0 for any other name.
-pid_t maker_of(std::string_view name) {
-  const auto mark = name.rfind(temporary_mark);
-  if (mark == std::string_view::npos) return 0;
-  const std::string_view rest = name.substr(mark + temporary_mark.size());
-  pid_t pid = 0;
-  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), pid);
-  return error == std::errc() && end != rest.data() + rest.size() && *end == '-' && pid > 0 ? pid : 0;
-}
-
-// What a killed run left: folders whose maker no longer lives. Another khost may clean at the same time, so errors do not matter.
-void remove_leftovers(const fs::path& trials) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(trials, error)) {
-    const pid_t pid = maker_of(entry.path().filename().string());
-    if (pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) fs::remove_all(entry.path(), error);
-  }
-}
-
 std::string fresh_folder(const std::string& wanted) {
-  static std::atomic<unsigned> counter{0};
-  const std::string start = wanted + std::string(temporary_mark) + std::to_string(::getpid()) + "-";
-  for (;;) {
-    std::string folder = start + std::to_string(counter++);
-    if (::mkdir(folder.c_str(), 0777) == 0) return folder;
-    // A name that is taken was left by an earlier process of our number.
-    if (errno != EEXIST) throw Error(ErrorKind::usage, "cannot make the folder " + folder + ": " + std::strerror(errno));
-  }
+  const std::string folder = temporary_name(wanted);
+  if (::mkdir(folder.c_str(), 0777) != 0) throw_file_error("make the folder", folder);
+  return folder;
 }
 
 }  // namespace
 
-TrialStore::TrialStore(std::string cache_root) : root_(fs::path(std::move(cache_root)) / "trials") {
+TrialStore::TrialStore(std::string cache_root) : cache_(std::move(cache_root)), root_(fs::path(cache_) / "trials") {}
+
+void TrialStore::ready() const {
   std::error_code error;
   fs::create_directories(root_, error);
-  if (error)
-    throw Error(ErrorKind::usage, "cannot make the folder " + root_ + ": " + error.message())
-        .hint("set KHOST_CACHE to a folder that can be written");
-  remove_leftovers(root_);
+  if (error) {
+    errno = error.value();
+    throw_file_error("make the folder", root_);
+  }
+  remove_leftovers(cache_);
 }
 
 std::string TrialStore::folder(const std::string& hash) const { return fs::path(root_) / hash; }
@@ -91,7 +66,10 @@ std::optional<TrialResult> TrialStore::load(const std::string& hash) const {
   }
 }
 
-std::string TrialStore::begin(const std::string& hash) const { return fresh_folder(folder(hash)); }
+std::string TrialStore::begin(const std::string& hash) const {
+  own_temporaries(cache_);
+  return fresh_folder(folder(hash));
+}
 
 void TrialStore::keep(const std::string& temporary, const TrialResult& result) const {
   if (result.status != "done") throw Error(ErrorKind::trial, "a trial with status '" + result.status + "' is not kept");

@@ -10,7 +10,10 @@ namespace khost {
 
 class TrialStore {
  public:
-  explicit TrialStore(std::string cache_root);
+  explicit TrialStore(std::string cache_root);  // touches nothing
+  // Before trials are begun: makes the folder, and removes what killed processes left anywhere in the cache. Throws a usage Error
+  // when the folder cannot be made.
+  void ready() const;
   std::string folder(const std::string& hash) const;
   bool has(const std::string& hash) const;
   // nullopt when absent, of another format version, or damaged (said on the log): it is then run again.
@@ -22,7 +25,7 @@ class TrialStore {
   void discard(const std::string& folder) const;
 
  private:
-  std::string root_;
+  std::string cache_, root_;
 };
 
 }  // namespace khost

@@ -1,0 +1,53 @@
+#include "core/interrupt.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+
+#include "khost/error.hpp"
+
+namespace khost {
+namespace {
+
+std::atomic<bool> asked = false;
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler sets it, all threads read it");
+
+struct Activities {
+  std::mutex mutex;
+  std::list<Activity::Text> list;
+};
+// Never destroyed: a thread may still be at something while the process exits.
+Activities& activities() {
+  static auto* all = new Activities;
+  return *all;
+}
+
+}  // namespace
+
+bool interrupted() noexcept { return asked.load(std::memory_order_relaxed); }
+void request_interrupt() noexcept { asked = true; }
+void clear_interrupt() noexcept { asked = false; }
+
+void check_interrupt() {
+  if (interrupted()) throw Error(ErrorKind::interrupted, "interrupted");
+}
+
+Activity::Activity(std::string what, Kind kind) {
+  const std::lock_guard lock(activities().mutex);
+  at_ = activities().list.insert(activities().list.end(), {std::move(what), kind});
+}
+
+Activity::~Activity() {
+  const std::lock_guard lock(activities().mutex);
+  activities().list.erase(at_);
+}
+
+std::optional<Activity::Text> Activity::current() {
+  const std::lock_guard lock(activities().mutex);
+  const auto& list = activities().list;
+  const auto must = std::find_if(list.rbegin(), list.rend(), [](const Text& t) { return t.kind == Kind::finished; });
+  if (must != list.rend()) return *must;
+  return list.empty() ? std::nullopt : std::optional(list.back());
+}
+
+}  // namespace khost
