@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "core/shown.hpp"
 #include "khost/error.hpp"
+#include "report/terminal.hpp"
 
 namespace {
 
@@ -52,6 +54,7 @@ void run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const khost::PrintableStreams printable;
   try {
     run(argc, argv);
     return 0;
@@ -59,7 +62,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "khost: %s\n", e.what());
     return exit_code(e.kind());
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "khost: %s\n", e.what());
+    std::fprintf(stderr, "khost: %s\n", khost::printable(khost::shortened(e.what(), 4000)).c_str());
     return 1;
   }
 }

@@ -44,7 +44,7 @@ void run_series(const Series& series, SessionOptions options, const std::string&
   const std::string table = (out.empty() ? "runs/" + series.name : out) + "/claims.md";
   std::error_code made;
   std::filesystem::create_directories(std::filesystem::path(table).parent_path(), made);
-  write_file_atomically(table, "# " + series.title + "\n\n" + claim_markdown(claims));
+  write_file_atomically(table, "# " + markdown(series.title) + "\n\n" + claim_markdown(claims));
   std::cout << "\none line a claim: " << table << "\n";
   if (failed)
     throw Error(ErrorKind::trial,

@@ -218,14 +218,40 @@ TEST_CASE("report.md") {
        {"# small: A run made up for a test\n", "## Base null\n", "### K32\n",
         "| snr/drift/0 | 1 | 5.800 | 5.552 .. 6.048 | 3 of 3 | 1.000 (0.050 .. 1.950) | 5.879 \\[1\\] |\n",
         "| er/in\\_basis/layer0 | 1 | 38.000 |  | 1 of 2 |  |  |\n", "1. Its text defines this loosely.\n",
-        "- K64/er/other = 1 (paper 83)\n", "- the \\<difference\\> (paper 84): Two records, not one.\n", "- 7.9 %: Of what?\n",
+        "- K64/er/other = 1 (paper 83)\n", "- the &lt;difference&gt; (paper 84): Two records, not one.\n", "- 7.9 %: Of what?\n",
         "- arm K64, base null, seed 1: the loss is NaN<br>", "| library | OpenBLAS 0.3.21 |\n",
-        "| grad/mean/\\<group\\> | nats | mean of \\|g\\| | its probe gives no null |\n",
-        "| snr/drift/\\<group\\> | 1 | mean\\|g\\| / sd(g) over the steps | iid Gaussian gradients |\n"})
+        "| grad/mean/&lt;group&gt; | nats | mean of \\|g\\| | its probe gives no null |\n",
+        "| snr/drift/&lt;group&gt; | 1 | mean\\|g\\| / sd(g) over the steps | iid Gaussian gradients |\n"})
     CHECK_MESSAGE(text.find(expected) != std::string::npos, expected);
 }
 
 TEST_CASE("a file that cannot be written is named") {
   const Scratch folder;
   CHECK_THROWS_WITH_AS(write_records_csv(folder / "none/records.csv", small_run()), doctest::Contains("none/records.csv"), Error);
+}
+
+TEST_CASE("report.md: nothing of a manifest or plugin becomes markup or another row") {
+  const Scratch folder;
+  Run run = small_run();
+  const std::string nasty = "<img src=x onerror=alert(1)> | `a`\n| b & c \x1b[31m \r";
+  run.title = nasty;
+  run.definitions.push_back({"snr", "drift/<group>", nasty, nasty, nasty});
+  Claim claim;
+  claim.id = "k";
+  claim.statement = nasty;
+  claim.measure = "a";
+  claim.predicts = "> 0";
+  claim.published = Json::object({{"words", nasty}});
+  JudgedClaim judged;
+  judged.claim = &claim;
+  judged.base = "null";
+  judged.verdict.reason = nasty;
+  run.claims.push_back(judged);
+  write_report_md(folder / "report.md", run, small_published());
+  const std::string text = content_of(folder / "report.md");
+  for (const char* raw : {"<img", "`a`", "\n| b &", "\x1b", "\r", " | \\`", "c \\x1b"})
+    CHECK_MESSAGE(text.find(raw) == std::string::npos, std::string(raw));
+  CHECK(text.find("&lt;img src=x onerror=alert(1)&gt; \\| \\`a\\`<br>\\| b &amp; c \\\\x1b\\[31m \\\\x0d") != std::string::npos);
+  const std::string table = claim_table(claims_json(run), 80);
+  CHECK(table.find("<img") != std::string::npos);  // on a terminal it is text anyway; control characters fall where it is printed
 }

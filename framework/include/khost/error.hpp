@@ -26,7 +26,8 @@ enum class ErrorKind {
 };
 
 // The one exception of khost. Throw it with the cause; whoever knows more on the way up adds a frame
-// (plugin, arm, step) or a hint, and rethrows.
+// (plugin, arm, step) or a hint, and rethrows. What it is given may come from any file: control characters become escapes, and
+// text of more than a screen is cut in its middle.
 class Error : public std::exception {
  public:
   Error(ErrorKind kind, std::string message);

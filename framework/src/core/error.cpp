@@ -3,17 +3,29 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/shown.hpp"
+
 namespace khost {
+
+namespace {
+
+// Bytes. Whatever a message speaks of, a person gets to see a screen of it at most.
+constexpr std::size_t longest_message = 4000, longest_frame = 1000, longest_file = 1000;
+
+std::string shown(std::string_view text, std::size_t most) { return printable(shortened(text, most)); }
+
+}  // namespace
 
 std::string Place::text() const {
   if (file.empty()) return "";
-  if (line <= 0) return file;
-  return file + ":" + std::to_string(line) + (column > 0 ? ":" + std::to_string(column) : "");
+  const std::string name = shown(file, longest_file);
+  if (line <= 0) return name;
+  return name + ":" + std::to_string(line) + (column > 0 ? ":" + std::to_string(column) : "");
 }
 
 Error::Error(ErrorKind kind, std::string message) : Error(kind, Place{}, std::move(message)) {}
 Error::Error(ErrorKind kind, Place place, std::string message)
-    : kind_(kind), place_(std::move(place)), message_(std::move(message)) {
+    : kind_(kind), place_(std::move(place)), message_(shown(message, longest_message)) {
   compose();
 }
 Error::~Error() = default;
@@ -22,14 +34,14 @@ Error& Error::operator=(const Error&) = default;
 
 Error& Error::hint(std::string_view text) {
   hints_ += "\n  ";
-  hints_ += text;
+  hints_ += shown(text, longest_message);
   compose();
   return *this;
 }
 
 Error& Error::within(std::string_view frame) {
   if (!frames_.empty()) frames_ += ", ";
-  frames_ += frame;
+  frames_ += shown(frame, longest_frame);
   compose();
   return *this;
 }
@@ -42,8 +54,11 @@ void Error::compose() {
 
 namespace {
 
-// Restricted Damerau-Levenshtein: a swap of neighbours is one slip.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
+constexpr std::size_t longest_name = 200;  // nobody mistypes a longer one, and the distance takes quadratic time
+
+// Restricted Damerau-Levenshtein: a swap of neighbours is one slip. Above `most` it is some number above `most`.
+std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t most) {
+  if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) > most) return most + 1;
   std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
   std::iota(last.begin(), last.end(), std::size_t{0});
   for (std::size_t i = 1; i <= a.size(); ++i) {
@@ -54,6 +69,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     }
     before.swap(last);
     last.swap(row);
+    const auto least = [](const std::vector<std::size_t>& v) { return *std::min_element(v.begin(), v.end()); };
+    if (least(last) > most && least(before) > most) return most + 1;  // it only grows from here
   }
   return last[b.size()];
 }
@@ -62,9 +79,11 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string nearest_names(std::string_view name, const std::string_view* candidates, std::size_t count) {
   std::vector<std::pair<std::size_t, std::string_view>> near;
+  if (name.size() > longest_name) return "";
   for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t distance = edit_distance(name, candidates[i]);
+    if (candidates[i].size() > longest_name) continue;
     const std::size_t allowed = std::max<std::size_t>(1, std::max(name.size(), candidates[i].size()) / 3);
+    const std::size_t distance = edit_distance(name, candidates[i], allowed);
     if (distance <= allowed && distance < candidates[i].size()) near.emplace_back(distance, candidates[i]);
   }
   std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/shown.hpp"
 #include "report/figures.hpp"
 #include "report/text.hpp"
 
 namespace khost {
 namespace {
+
+constexpr std::size_t longest_shown = 600;  // bytes of a statement on a terminal; report.md has all of it
 
 // A region's end, null where it is open.
 Json end_json(double v) { return std::isfinite(v) ? Json(v) : Json(); }
@@ -127,12 +130,6 @@ Row row_of(const Json& claim) {
           noise_text(claim, style), verdict_text(claim)};
 }
 
-std::string cell(const std::string& text) {
-  std::string out;
-  for (const char c : text) out += c == '|' ? "\\|" : std::string(1, c);
-  return out;
-}
-
 }  // namespace
 
 Json claims_json(const Run& run) {
@@ -156,8 +153,8 @@ std::string claim_table(const Json& claims, std::size_t width) {
       id = text_at(claim, "id");
       const std::string published = published_text(claim);
       add_lines(out,
-                fmt::format("{}: {} ({} {}, margin {}){}", id, text_at(claim, "statement"), text_at(claim, "measure"),
-                            text_at(claim, "prediction"), shortest(number_at(claim, "margin")),
+                fmt::format("{}: {} ({} {}, margin {}){}", id, shortened(text_at(claim, "statement"), longest_shown),
+                            text_at(claim, "measure"), text_at(claim, "prediction"), shortest(number_at(claim, "margin")),
                             published.empty() ? "" : ". Paper: " + published),
                 width, "  ", "    ");
       if (const std::string change = change_text(claim); !change.empty()) add_lines(out, change, width, "    ", "    ");
@@ -178,7 +175,7 @@ std::string claim_reasoning(const Json& claim, std::size_t width) {
   };
   const std::string base = text_at(claim, "base");
   add_lines(out, text_at(claim, "id") + (base.empty() ? "" : " on base " + base) + ": " + verdict_text(claim), width, "", "  ");
-  line("statement", text_at(claim, "statement"));
+  line("statement", shortened(text_at(claim, "statement"), longest_shown));
   line("measure", text_at(claim, "measure") + (text_at(claim, "scale") == "log" ? ", on the log scale" : ""));
   for (const JsonMember& m : claim.at("let").as_object()) {
     std::string paths;
@@ -235,7 +232,7 @@ std::string claim_markdown(const std::vector<std::pair<std::string, Json>>& clai
     for (const Json& claim : claims.as_list())
       if (const std::string base = text_at(claim, "base"); std::ranges::find(bases, base) == bases.end()) bases.push_back(base);
   std::string out = "| paper | claim | statement | published ";
-  for (const std::string& base : bases) out += "| " + (base.empty() ? "as named" : base) + " ";
+  for (const std::string& base : bases) out += "| " + (base.empty() ? "as named" : markdown(base)) + " ";
   out += "|\n|---|---|---|---";
   for (std::size_t i = 0; i < bases.size(); ++i) out += "|---";
   out += "|\n";
@@ -244,9 +241,9 @@ std::string claim_markdown(const std::vector<std::pair<std::string, Json>>& clai
     for (std::size_t i = 0; i < all.size();) {
       const std::string id = text_at(all[i], "id");
       const std::string change = change_text(all[i]);
-      out += "| " + paper + " | " + id + " | " +
-             cell(text_at(all[i], "statement") + (change.empty() ? "" : " (" + change + ")")) + " | " +
-             cell(published_text(all[i])) + " ";
+      out += "| " + markdown(paper) + " | " + markdown(id) + " | " +
+             markdown(text_at(all[i], "statement") + (change.empty() ? "" : " (" + change + ")")) + " | " +
+             markdown(published_text(all[i])) + " ";
       std::size_t end = i;
       while (end < all.size() && text_at(all[end], "id") == id) ++end;
       for (const std::string& base : bases) {
@@ -254,7 +251,7 @@ std::string claim_markdown(const std::vector<std::pair<std::string, Json>>& clai
         for (std::size_t k = i; k < end; ++k) {
           if (text_at(all[k], "base") != base) continue;
           const Row r = row_of(all[k]);
-          out += fmt::format("**{}**, {}{}; noise {} ", cell(r.verdict), r.estimate,
+          out += fmt::format("**{}**, {}{}; noise {} ", markdown(r.verdict), r.estimate,
                              r.interval.empty() ? "" : " (" + r.interval + ")", r.noise);
         }
       }

@@ -7,20 +7,6 @@
 namespace khost {
 namespace {
 
-// Text as Markdown shows it, also within a table.
-std::string plain(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\n') {
-      out += "<br>";
-      continue;
-    }
-    if (std::string_view("\\`*_|<>[]#").find(c) != std::string_view::npos) out += '\\';
-    out += c;
-  }
-  return out;
-}
-
 void heading(std::string& out, const std::string& columns_of_left, const std::string& columns_of_right = "") {
   const auto count = [](const std::string& s) { return std::count(s.begin(), s.end(), '|'); };
   out += columns_of_left + columns_of_right + "|\n";
@@ -38,18 +24,18 @@ void row(std::string& out, const Figure& f, Footnotes& notes) {
   std::string published;
   if (f.published) {
     const std::string mark = notes.mark(*f.published);
-    published = f.published->printed + (mark.empty() ? "" : " " + plain(mark));
+    published = markdown(f.published->printed) + (mark.empty() ? "" : " " + markdown(mark));
   }
   const std::string null = f.null ? number_text(f.null->mean, style) + " (" + number_text(f.null->low, style) + " .. " +
                                         number_text(f.null->high, style) + ")"
                                   : "";
-  out += "| " + plain(f.label()) + " | " + plain(f.unit) + " | " + number_text(f.interval.mean, style) + " | " + interval +
+  out += "| " + markdown(f.label()) + " | " + markdown(f.unit) + " | " + number_text(f.interval.mean, style) + " | " + interval +
          " | " + std::to_string(f.interval.n) + " of " + std::to_string(f.values.size()) + " | " + null + " | " + published +
          " |\n";
 }
 
 void pair(std::string& out, const std::string& name, const std::string& value) {
-  if (!value.empty()) out += "| " + name + " | " + plain(value) + " |\n";
+  if (!value.empty()) out += "| " + name + " | " + markdown(value) + " |\n";
 }
 
 void environment(std::string& out, const Run& run) {
@@ -87,10 +73,10 @@ void definitions(std::string& out, const Run& run) {
       {"parameters", "trainable_mean", "parameters", "its mean over steps", {}}};
   for (const auto* list : {&own, &run.definitions})
     for (const Definition& d : *list)
-      out += "| " + plain(d.probe + "/" + d.name) + " | " + plain(d.unit) + " | " + plain(d.doc) + " | " +
-             plain(list == &own     ? "no null: noise has no loss, and counts have no noise"
-                   : d.null.empty() ? "its probe gives no null"
-                                    : d.null) +
+      out += "| " + markdown(d.probe + "/" + d.name) + " | " + markdown(d.unit) + " | " + markdown(d.doc) + " | " +
+             markdown(list == &own     ? "no null: noise has no loss, and counts have no noise"
+                      : d.null.empty() ? "its probe gives no null"
+                                       : d.null) +
              " |\n";
 }
 
@@ -98,7 +84,7 @@ void definitions(std::string& out, const Run& run) {
 
 void write_report_md(const std::string& path, const Run& run, const Published& published) {
   const std::vector<BaseFigures> bases = figures_of(run, published.figures);
-  std::string out = "# " + plain(run.experiment + (run.title.empty() ? "" : ": " + run.title)) + "\n\n" +
+  std::string out = "# " + markdown(run.experiment + (run.title.empty() ? "" : ": " + run.title)) + "\n\n" +
                     text_of(count_trials(run)) +
                     ". Mean and 95 % t interval over trials; the interval speaks of this base alone where it has one draw.\n";
   if (!run.claims.empty())
@@ -109,9 +95,9 @@ void write_report_md(const std::string& path, const Run& run, const Published& p
         claim_markdown({{run.experiment, claims_json(run)}});
   Footnotes notes;
   for (const BaseFigures& base : bases) {
-    out += "\n## Base " + plain(base.base) + "\n";
+    out += "\n## Base " + markdown(base.base) + "\n";
     for (const ArmFigures& arm : base.arms) {
-      out += "\n### " + plain(arm.arm) + "\n\n";
+      out += "\n### " + markdown(arm.arm) + "\n\n";
       if (arm.figures.empty()) {
         out += "No trial of this arm finished.\n";
         continue;
@@ -122,20 +108,21 @@ void write_report_md(const std::string& path, const Run& run, const Published& p
   }
 
   if (!notes.notes().empty()) out += "\n## Notes on published figures\n\n";
-  for (std::size_t i = 0; i < notes.notes().size(); ++i) out += std::to_string(i + 1) + ". " + plain(notes.notes()[i]) + "\n";
+  for (std::size_t i = 0; i < notes.notes().size(); ++i) out += std::to_string(i + 1) + ". " + markdown(notes.notes()[i]) + "\n";
   const std::vector<const PublishedFigure*> absent = unmatched(bases, published.figures);
   if (!absent.empty()) {
     out += "\n## Published, but not measured in this run\n\n";
-    for (const PublishedFigure* p : absent) out += "- " + plain(p->record) + " = " + p->printed + " (" + plain(p->where) + ")\n";
+    for (const PublishedFigure* p : absent)
+      out += "- " + markdown(p->record) + " = " + markdown(p->printed) + " (" + markdown(p->where) + ")\n";
   }
   if (!published.without_record.empty()) {
     out += "\n## Published, but no record measures it\n\n";
     for (const FigureWithoutRecord& f : published.without_record)
-      out += "- " + plain(f.figure) + (f.where.empty() ? "" : " (" + plain(f.where) + ")") + ": " + plain(f.why) + "\n";
+      out += "- " + markdown(f.figure) + (f.where.empty() ? "" : " (" + markdown(f.where) + ")") + ": " + markdown(f.why) + "\n";
   }
   if (count_trials(run).failed) out += "\n## Failed trials\n\n";
   for (const TrialResult& trial : run.trials)
-    if (trial.status != "done") out += "- " + plain(trial.key.text()) + ": " + plain(trial.message) + "\n";
+    if (trial.status != "done") out += "- " + markdown(trial.key.text()) + ": " + markdown(trial.message) + "\n";
   environment(out, run);
   definitions(out, run);
   write_file_atomically(path, out);

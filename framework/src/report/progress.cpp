@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "core/shown.hpp"
 #include "report/text.hpp"
 
 namespace khost {
@@ -108,10 +109,11 @@ void Progress::close() {
   output_.is_terminal = false;
 }
 
-// Text that stays, above the status lines.
+// Text that stays, above the status lines. It may come from a plugin or a file: no escape sequence in it reaches the terminal.
 void Progress::print(const std::string& text) {
-  if (!output_.is_terminal) return output_.write(text);
-  output_.write(erased() + text);
+  const std::string shown = printable(text);
+  if (!output_.is_terminal) return output_.write(shown);
+  output_.write(erased() + shown);
   lines_ = 0;
   redraw();
 }
@@ -126,7 +128,7 @@ void Progress::redraw() {
   lines_ = 0;
   for (const auto& [job, trial] : active_) {
     if (lines_ + 2 >= size.rows) break;  // the cursor cannot go back above the screen
-    out += clipped(status(trial), width) + "\n";
+    out += clipped(printable(status(trial)), width) + "\n";
     ++lines_;
   }
   out += clipped(overall(), width) + "\n";

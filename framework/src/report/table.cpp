@@ -2,6 +2,7 @@
 #include <array>
 #include <cctype>
 
+#include "core/shown.hpp"
 #include "report/figures.hpp"
 #include "report/text.hpp"
 
@@ -155,7 +156,7 @@ std::string figure_table(const Run& run, const Published& published, int wanted_
   const auto width = static_cast<std::size_t>(std::max(wanted_width, 60));
   const std::vector<BaseFigures> bases = figures_of(run, published.figures);
   std::string out;
-  add_lines(out, run.experiment + (run.title.empty() ? "" : ": " + run.title), width, "", "  ");
+  add_lines(out, run.experiment + (run.title.empty() ? "" : ": " + shortened(run.title, 400)), width, "", "  ");
   add_lines(out, "run " + run.hash + ", khost " + run.environment.khost + ", " + text_of(run.environment), width, "", "  ");
   add_lines(out, text_of(count_trials(run)), width, "", "  ");
 

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/shown.hpp"
+
 namespace khost {
 namespace {
 
@@ -118,6 +120,25 @@ std::vector<std::string> wrapped(std::string_view text, std::size_t width, std::
 
 void add_lines(std::string& out, std::string_view text, std::size_t width, std::string_view first, std::string_view indent) {
   for (const std::string& line : wrapped(text, width, first, indent)) out += line + "\n";
+}
+
+std::string markdown(std::string_view text) {
+  std::string out;
+  for (const char c : printable(text)) {
+    if (c == '\n')
+      out += "<br>";
+    else if (c == '<')
+      out += "&lt;";  // also where a renderer knows no backslash before it
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '&')
+      out += "&amp;";
+    else if (std::string_view("\\`*_|[]#~$").find(c) != std::string_view::npos)
+      (out += '\\') += c;
+    else
+      out += c;
+  }
+  return out;
 }
 
 std::string one_line(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }

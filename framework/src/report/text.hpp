@@ -38,4 +38,7 @@ void add_lines(std::string& out, std::string_view text, std::size_t width, std::
 
 std::string one_line(std::string_view text);  // up to the first line break
 
+// As Markdown shows it, letter for letter, also within a cell of a table: nothing in it becomes markup, HTML or another row.
+std::string markdown(std::string_view text);
+
 }  // namespace khost
