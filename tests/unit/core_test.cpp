@@ -66,7 +66,7 @@ TEST_CASE("a schema fills defaults in and refuses what does not fit") {
         "optimizer 'x' has no key 'rl'\n  did you mean 'lr'?\n  its keys: lr, mode, keep, until, items, log");
   CHECK(refusal(Json::object({{"lr", 2}})) == "'lr' of optimizer 'x' is 2, expected a number between 0 and 1");
   CHECK(refusal(Json::object({{"lr", std::nan("")}})).find("expected a number") != std::string::npos);
-  CHECK(refusal(Json::object({{"lr", "2"}})) == "'lr' of optimizer 'x' takes a number, found the string \"2\"");
+  CHECK(refusal(Json::object({{"lr", "2"}})) == "'lr' of optimizer 'x' takes a number, found the string \"2\"\n  write 2");
   CHECK(refusal(Json::object({{"mode", "fat"}})) ==
         "'mode' of optimizer 'x' is \"fat\", expected one of: fast, exact\n  did you mean 'fast'?");
   CHECK(refusal(Json::object({{"keep", Json::List{8, 0}}})) == "'keep[1]' of optimizer 'x' is 0, expected a number at least 1");

@@ -81,9 +81,13 @@ TEST_CASE("json: numbers are read to the last digit and keep their kind") {
       "m");
   const auto& list = json.as_list();
   CHECK(list[0].is_integer());
-  CHECK_FALSE(list[1].is_integer());
+  CHECK(list[1].is_integer());  // a whole number, however it is written
+  CHECK_FALSE(list[1].written_whole());
+  CHECK(list[1].text() == "1.0");
   CHECK(list[2].is_integer());
-  CHECK_FALSE(list[3].is_integer());
+  CHECK(list[3].as_integer() == 100);
+  CHECK_FALSE(list[6].is_integer());
+  CHECK_FALSE(list[9].is_integer());  // doubles there are too sparse to mean one
   CHECK(list[4].as_integer() == std::numeric_limits<std::int64_t>::max());
   CHECK(list[5].as_integer() == std::numeric_limits<std::int64_t>::min());
   CHECK(list[6].as_number() == 0.1);
@@ -121,11 +125,18 @@ TEST_CASE("json: what is wrong, where, and what to do") {
       {"[True]", "m:1:2: 'True' is not a JSON value\n  the words are true, false and null"},
       {"[NaN]", "m:1:2: 'NaN' is not a JSON value\n  numbers are finite"},
       {"[tru", "m:1:2: 'tru' is not a JSON value\n  a text stands in double quotes"},
-      {"[01]", "m:1:2: '01' is not a JSON value" + number},
-      {"[1., 2]", "m:1:2: '1.' is not a JSON value" + number},
-      {"[.5]", "m:1:2: '.5' is not a JSON value" + number},
-      {"[+1]", "m:1:2: '+1' is not a JSON value" + number},
+      {"[01]", "m:1:2: '01' is not a JSON value\n  write 1"},
+      {"[-007.50]", "m:1:2: '-007.50' is not a JSON value\n  write -7.50"},
+      {"[1., 2]", "m:1:2: '1.' is not a JSON value\n  write 1"},
+      {"[5.e-3]", "m:1:2: '5.e-3' is not a JSON value\n  write 5e-3"},
+      {"[.5]", "m:1:2: '.5' is not a JSON value\n  write 0.5"},
+      {"[-.5e3]", "m:1:2: '-.5e3' is not a JSON value\n  write -0.5e3"},
+      {"[+1]", "m:1:2: '+1' is not a JSON value\n  write 1"},
+      {"[10_000]", "m:1:2: '10_000' is not a JSON value\n  write 10000"},
+      {"[0x10]", "m:1:2: '0x10' is not a JSON value\n  write 16"},
       {"[1e]", "m:1:2: '1e' is not a JSON value" + number},
+      {"[1.2.3]", "m:1:2: '1.2.3' is not a JSON value" + number},
+      {"[5k]", "m:1:2: '5k' is not a JSON value" + number},
       {"[1e999]", "m:1:2: the number 1e999 is out of range\n  numbers are double precision, up to 1.8e308"},
       {"[1e99999999999]", "m:1:2: the number 1e99999999999 is out of range"},
       {"[9223372036854775808]",
@@ -148,6 +159,15 @@ TEST_CASE("json: what is wrong, where, and what to do") {
     CAPTURE(c.text);
     CHECK(message_of(c.text) == c.message);
   }
+}
+
+TEST_CASE("json: objects of very many keys") {
+  std::string text = "{";
+  for (int i = 0; i < 200'000; ++i) text += "\"key." + std::to_string(i) + "\":1,\n";
+  const Json json = parse_json(text + "}", "m");  // would take minutes if each key were compared with all before it
+  CHECK(json.as_object().size() == 200'000);
+  CHECK(message_of(text + "\"key.7\":2}") == "m:200001:1: the key 'key.7' is already set at m:8:1");
+  CHECK(message_of(text + "\"key.199999\":2}") == "m:200001:1: the key 'key.199999' is already set at m:200000:1");
 }
 
 TEST_CASE("json: files that cannot be read") {

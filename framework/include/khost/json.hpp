@@ -43,8 +43,9 @@ class Json {
 
   bool is_null() const;
   bool is_bool() const;
-  bool is_integer() const;  // written without fraction or exponent
-  bool is_number() const;   // integer or not
+  bool is_integer() const;     // a whole number, however it is written: 1000, 1e3, 1000.0 (these two up to 2^53)
+  bool written_whole() const;  // without fraction or exponent; text() keeps the difference
+  bool is_number() const;      // whole or not
   bool is_string() const;
   bool is_list() const;
   bool is_object() const;
@@ -86,6 +87,9 @@ struct JsonMember {
   Json value;
   Place place;  // of the key
 };
+
+// What a person meant by `word`, "0x10", "+5", ".5", "10_000" or "007", written as JSON takes it; "" where it is no number.
+std::string as_json_number(std::string_view word);
 
 // Strict JSON plus // and /* */ comments and trailing commas. Throws a usage Error with file, line and column
 // for a syntax error, a duplicate key (naming the place of the first), or a number that cannot be held.

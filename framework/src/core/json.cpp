@@ -5,7 +5,17 @@
 #include <cmath>
 #include <limits>
 
+#include "core/shown.hpp"
+#include "khost/utf8.hpp"
+
 namespace khost {
+
+namespace {
+
+// Doubles up to here hold every whole number, so that 1e3 means 1000 and nothing near it.
+bool is_whole(double value) { return std::fabs(value) <= 0x1p53 && value == std::trunc(value); }
+
+}  // namespace
 
 Json::Json() : value_(nullptr) {}
 Json::~Json() = default;
@@ -37,8 +47,12 @@ Json Json::object(std::initializer_list<std::pair<const char*, Json>> members) {
 
 bool Json::is_null() const { return std::holds_alternative<std::nullptr_t>(value_); }
 bool Json::is_bool() const { return std::holds_alternative<bool>(value_); }
-bool Json::is_integer() const { return std::holds_alternative<std::int64_t>(value_); }
-bool Json::is_number() const { return is_integer() || std::holds_alternative<double>(value_); }
+bool Json::is_integer() const {
+  const double* value = std::get_if<double>(&value_);
+  return std::holds_alternative<std::int64_t>(value_) || (value && is_whole(*value));
+}
+bool Json::is_number() const { return std::holds_alternative<std::int64_t>(value_) || std::holds_alternative<double>(value_); }
+bool Json::written_whole() const { return std::holds_alternative<std::int64_t>(value_); }
 bool Json::is_string() const { return std::holds_alternative<std::string>(value_); }
 bool Json::is_list() const { return std::holds_alternative<List>(value_); }
 bool Json::is_object() const { return std::holds_alternative<Object>(value_); }
@@ -51,10 +65,8 @@ const char* Json::type_name() const {
 namespace {
 
 [[noreturn]] void wrong_type(const Json& json, const char* expected) {
-  std::string shown = json.text();
-  if (shown.size() > 60) shown = shown.substr(0, 57) + "...";
   throw Error(ErrorKind::usage, json.place,
-              std::string("expected ") + expected + ", found the " + json.type_name() + " " + shown);
+              std::string("expected ") + expected + ", found the " + json.type_name() + " " + shortened(json.text()));
 }
 
 template <class T, class V>
@@ -64,41 +76,42 @@ auto& held(const Json& json, V& value, const char* expected) {
   return *found;
 }
 
+void write_escape(std::string& out, char32_t code) {
+  if (code >= 0x10000) {  // a surrogate pair
+    write_escape(out, 0xd800 + ((code - 0x10000) >> 10));
+    return write_escape(out, 0xdc00 + ((code - 0x10000) & 0x3ff));
+  }
+  out += "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) out += "0123456789abcdef"[code >> shift & 15];
+}
+
+// Files and output are JSON whatever the text came from: bytes that are no UTF-8 become U+FFFD. Characters that act on a terminal
+// are escaped, so that a file can be looked at.
 void write_string(std::string& out, std::string_view text) {
   out += '"';
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\b':
-        out += "\\b";
-        break;
-      case '\f':
-        out += "\\f";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          static constexpr char digits[] = "0123456789abcdef";
-          out += "\\u00";
-          out += digits[(c >> 4) & 15];
-          out += digits[c & 15];
-        } else {
-          out += c;
-        }
+  for (std::size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    const char* const short_form = c == '"'    ? "\\\""
+                                   : c == '\\' ? "\\\\"
+                                   : c == '\n' ? "\\n"
+                                   : c == '\t' ? "\\t"
+                                   : c == '\r' ? "\\r"
+                                   : c == '\b' ? "\\b"
+                                   : c == '\f' ? "\\f"
+                                               : nullptr;
+    if (short_form) {
+      out += short_form;
+      ++i;
+      continue;
     }
+    const Character character = first_character(text.substr(i));
+    if (character.bytes == 0)
+      write_escape(out, 0xfffd);
+    else if (acts_on_a_screen(character.code))
+      write_escape(out, character.code);
+    else
+      out.append(text, i, character.bytes);
+    i += std::max<std::size_t>(character.bytes, 1);
   }
   out += '"';
 }
@@ -136,7 +149,7 @@ void write(std::string& out, const Json& json, const Style& style, int depth) {
     out += "null";
   else if (json.is_bool())
     out += json.as_bool() ? "true" : "false";
-  else if (json.is_integer())
+  else if (json.is_number() && json.written_whole())
     out += std::to_string(json.as_integer());
   else if (json.is_number())
     write_number(out, json.as_number());
@@ -179,9 +192,12 @@ std::string written(const Json& json, const Style& style) {
 }  // namespace
 
 bool Json::as_bool() const { return held<bool>(*this, value_, "true or false"); }
-std::int64_t Json::as_integer() const { return held<std::int64_t>(*this, value_, "an integer"); }
+std::int64_t Json::as_integer() const {
+  if (const double* value = std::get_if<double>(&value_); value && is_whole(*value)) return static_cast<std::int64_t>(*value);
+  return held<std::int64_t>(*this, value_, "an integer");
+}
 double Json::as_number() const {
-  if (is_integer()) return static_cast<double>(std::get<std::int64_t>(value_));
+  if (written_whole()) return static_cast<double>(std::get<std::int64_t>(value_));
   return held<double>(*this, value_, "a number");
 }
 const std::string& Json::as_string() const { return held<std::string>(*this, value_, "a string"); }
@@ -231,7 +247,7 @@ bool Json::operator==(const Json& other) const {
   }
   if (is_list()) return as_list() == other.as_list();
   if (is_string()) return as_string() == other.as_string();
-  if (is_integer()) return as_integer() == other.as_integer();
+  if (written_whole()) return as_integer() == other.as_integer();
   if (is_number()) return as_number() == other.as_number();
   if (is_bool()) return as_bool() == other.as_bool();
   return true;

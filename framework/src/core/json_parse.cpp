@@ -1,6 +1,7 @@
 // JSON text to Json values with places. Boost.JSON is the grammar; it says nothing of positions, so it is fed one byte
 // at a time: whatever event or error a byte brings belongs to that byte, or to the token that it ends. Comments are fed as
 // blanks: Boost 1.81 does not find its way back into a comment that the text begins with.
+#include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/src.hpp>
 #include <cctype>
@@ -8,7 +9,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <unordered_set>
 #include <utility>
+
+#include "core/shown.hpp"
 
 #include "khost/json.hpp"
 
@@ -25,11 +29,16 @@ struct Open {
   Json value;  // the list or object so far, placed at its bracket
   std::string key;
   Place key_place;
+  std::unordered_set<std::size_t> hashes;  // of an object's keys, once it has many
 };
 
-[[noreturn]] void fail(const Place& place, const std::string& message, const char* hint = nullptr) {
+constexpr std::size_t many_keys = 16;  // up to here looking at each is faster
+
+std::size_t hash_of(std::string_view key) { return std::hash<std::string_view>()(key); }
+
+[[noreturn]] void fail(const Place& place, const std::string& message, const std::string& hint = "") {
   Error error(ErrorKind::usage, place, message);
-  if (hint) error.hint(hint);
+  if (!hint.empty()) error.hint(hint);
   throw error;
 }
 
@@ -61,7 +70,7 @@ struct Builder {
 
   void begin(Json value, Expect next) {
     value.place = here;
-    open.push_back({std::move(value), {}, {}});
+    open.push_back({std::move(value), {}, {}, {}});
     expect = next;
   }
 
@@ -74,11 +83,23 @@ struct Builder {
 
   void key(std::string name) {
     Open& object = open.back();
-    for (const JsonMember& m : object.value.as_object())
-      if (m.key == name) fail(token, "the key '" + name + "' is already set at " + m.place.text());
+    if (const JsonMember* first = set_before(object, name))
+      fail(token, "the key '" + shortened(name) + "' is already set at " + first->place.text());
     object.key = std::move(name);
     object.key_place = token;
     expect = Expect::colon;
+  }
+
+  // Files have objects of hundreds of thousands of keys (safetensors): none may be compared with all before it.
+  static const JsonMember* set_before(Open& object, const std::string& name) {
+    const Json::Object& members = object.value.as_object();
+    if (members.size() >= many_keys) {
+      if (object.hashes.empty())
+        for (const JsonMember& m : members) object.hashes.insert(hash_of(m.key));
+      if (object.hashes.insert(hash_of(name)).second) return nullptr;
+    }
+    const auto found = std::find_if(members.begin(), members.end(), [&](const JsonMember& m) { return m.key == name; });
+    return found == members.end() ? nullptr : &*found;
   }
 
   // Read from the text: Boost's own conversion may be off in the last digit.
@@ -89,13 +110,13 @@ struct Builder {
     if (digits.find_first_of(".eE") == std::string_view::npos) {
       std::int64_t value = 0;
       if (std::from_chars(first, last, value).ec != std::errc())
-        fail(token, "the integer " + std::string(digits) + " is out of range",
+        fail(token, "the integer " + shortened(digits) + " is out of range",
              "integers go from -9223372036854775808 to 9223372036854775807");
       add(Json(value), token);
     } else {
       double value = 0;
       if (std::from_chars(first, last, value).ec != std::errc())
-        fail(token, "the number " + std::string(digits) + " is out of range", "numbers are double precision, up to 1.8e308");
+        fail(token, "the number " + shortened(digits) + " is out of range", "numbers are double precision, up to 1.8e308");
       add(Json(value), token);
     }
   }
@@ -260,9 +281,11 @@ class Parse {
   }
 
   [[noreturn]] void wrong_word() {
-    const std::string word = word_from(builder_.token_start);
-    const char* hint = "a text stands in double quotes";
-    if (std::isdigit(static_cast<unsigned char>(word[0])) || word[0] == '-' || word[0] == '+' || word[0] == '.')
+    const std::string word = word_from(builder_.token_start), number = as_json_number(word);
+    std::string hint = "a text stands in double quotes";
+    if (!number.empty())
+      hint = "write " + number;
+    else if (std::isdigit(static_cast<unsigned char>(word[0])) || word[0] == '-' || word[0] == '+' || word[0] == '.')
       hint = "a number looks like 12, -0.5 or 5e-3: no leading zeros, no plus, digits on both sides of the point";
     else if (word == "True" || word == "False" || word == "None" || word == "TRUE" || word == "FALSE" || word == "nil" ||
              word == "NULL")
@@ -284,7 +307,7 @@ class Parse {
       case Expect::end:
         fail(here, found + " after the end of the document", "a manifest is one object; look for a '}' too many");
       case Expect::colon:
-        fail(here, "':' is missing after the key '" + builder_.open.back().key + "', found " + found);
+        fail(here, "':' is missing after the key '" + shortened(builder_.open.back().key) + "', found " + found);
       case Expect::key:
       case Expect::key_or_close:
         if (c == ']') mismatched(c);
@@ -317,6 +340,35 @@ class Parse {
 };
 
 }  // namespace
+
+std::string as_json_number(std::string_view word) {
+  std::string text(word);
+  std::erase(text, '_');
+  std::erase(text, '\'');
+  const bool minus = text.starts_with('-');
+  if (minus || text.starts_with('+')) text.erase(0, 1);
+  if (text.starts_with("0x") || text.starts_with("0X")) {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data() + 2, text.data() + text.size(), value, 16);
+    if (error != std::errc() || end != text.data() + text.size() || value < 0) return "";
+    return (minus ? "-" : "") + std::to_string(value);
+  }
+  const std::size_t point = std::min(text.find_first_not_of("0123456789"), text.size());
+  std::string whole = text.substr(0, point), rest = text.substr(point), fraction;
+  if (rest.starts_with('.')) {
+    const std::size_t end = std::min(rest.find_first_not_of("0123456789", 1), rest.size());
+    fraction = rest.substr(1, end - 1);
+    rest.erase(0, end);
+  }
+  if (whole.empty() && fraction.empty()) return "";
+  const std::size_t digits = rest.size() > 1 && (rest[1] == '+' || rest[1] == '-') ? 2 : 1;  // of an exponent
+  if (!rest.empty() &&
+      ((rest[0] | 32) != 'e' || digits == rest.size() || rest.find_first_not_of("0123456789", digits) != std::string::npos))
+    return "";
+  whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size()));
+  if (whole.empty()) whole = "0";
+  return (minus ? "-" : "") + whole + (fraction.empty() ? "" : "." + fraction) + rest;
+}
 
 Json parse_json(std::string_view text, const std::string& file) { return Parse(text, file).run(); }
 

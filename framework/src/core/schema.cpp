@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/shown.hpp"
+
 namespace khost {
 
 const char* name_of(FieldType type) {
@@ -17,8 +19,8 @@ const Field* Schema::find(std::string_view name) const {
 namespace {
 
 std::string plain(double value) {
-  return value == static_cast<double>(static_cast<std::int64_t>(value)) ? std::to_string(static_cast<std::int64_t>(value))
-                                                                        : Json(value).text();
+  const Json number(value);
+  return number.is_integer() ? std::to_string(number.as_integer()) : number.text();
 }
 
 std::string range_text(const Field& field) {
@@ -65,7 +67,7 @@ class Resolver {
     std::string list;
     for (const std::string_view name : names) list += (list.empty() ? "" : ", ") + std::string(name);
     Error error(ErrorKind::usage, member.place,
-                owner_ + (path.empty() ? "" : " under '" + path + "'") + " has no key " + quoted(member.key));
+                owner_ + (path.empty() ? "" : " under '" + path + "'") + " has no key " + quoted(shortened(member.key)));
     if (const std::string near = did_you_mean(member.key, names); !near.empty()) error.hint(near);
     error.hint(list.empty() ? "it takes no keys" : "its keys: " + list);
     throw error;
@@ -79,9 +81,13 @@ class Resolver {
       case FieldType::boolean:
         expect(value.is_bool(), "true or false", value, name);
         return value;
-      case FieldType::integer:
+      case FieldType::integer: {
         expect(value.is_integer(), "an integer", value, name);
-        break;
+        in_range(field, value, name);
+        Json integer(value.as_integer());  // 1000, 1e3 and 1000.0 are the same: one identity
+        integer.place = value.place;
+        return integer;
+      }
       case FieldType::number: {
         expect(value.is_number(), "a number", value, name);
         in_range(field, value, name);
@@ -107,7 +113,6 @@ class Resolver {
       case FieldType::object:
         return object(field.members, value, name);
     }
-    in_range(field, value, name);
     return value;
   }
 
@@ -126,12 +131,17 @@ class Resolver {
   }
 
   void expect(bool fits, std::string_view what, const Json& value, const std::string& name) {
-    if (!fits) fail(value.place, label(name) + " takes " + std::string(what) + found(value));
+    if (fits) return;
+    Error error(ErrorKind::usage, value.place, label(name) + " takes " + std::string(what) + found(value));
+    // "10" in quotes, and --set steps=10_000, which is no JSON and so a text.
+    const std::string number = value.is_string() ? as_json_number(value.as_string()) : "";
+    if (!number.empty() && (what == "an integer" || what == "a number"))
+      error.hint("write " + number + (value.place.line > 0 ? ", without quotes" : ""));
+    throw error;
   }
 
   static std::string found(const Json& value) {
-    const std::string text = value.text();
-    return ", found the " + std::string(value.type_name()) + " " + (text.size() > 40 ? text.substr(0, 37) + "..." : text);
+    return ", found the " + std::string(value.type_name()) + " " + shortened(value.text(), 80);
   }
   static std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"; }
   std::string label(const std::string& name) const { return quoted(name) + " of " + owner_; }
