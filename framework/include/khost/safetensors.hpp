@@ -17,8 +17,9 @@ void write_safetensors(const std::string& path, std::span<const NamedArray> arra
                        const std::map<std::string, std::string>& metadata = {});
 
 // A memory-mapped file; the views live as long as it does. Opening checks everything: length of the header, offsets inside the
-// file and without overlap or gap, shape x dtype = bytes. Throws a usage Error that says what is wrong with which tensor. F32 and
-// I32 only are viewable; other dtypes are refused by name when they are asked for.
+// file and without overlap or gap, shape x dtype = bytes. Throws a usage Error that says what is wrong with which tensor, or what
+// else the file is (a Git LFS pointer, an index, a pickle) and what to do. Viewable are F32, I32, and F16 and BF16, as f32 (which
+// holds each of their values); other dtypes are refused by name when they are asked for. Views may be asked for from any thread.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::string& path);
@@ -31,6 +32,7 @@ class SafetensorsFile {
   bool has(const std::string& name) const;
   ArrayView get(const std::string& name) const;                         // throws a usage Error listing near names
   ArrayView get(const std::string& name, const Shape& expected) const;  // throws when the shape differs, with both
+  // Its "__metadata__": what is no string there is kept as its JSON text, null is left out; {} where it is no object.
   const std::map<std::string, std::string>& metadata() const;
 
  private:

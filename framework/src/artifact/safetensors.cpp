@@ -6,16 +6,20 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <limits>
+#include <filesystem>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string_view>
+#include <unordered_map>
 
 #include "artifact/file.hpp"
+#include "artifact/safetensors_header.hpp"
+#include "core/shown.hpp"
 #include "khost/error.hpp"
 #include "khost/json.hpp"
 
@@ -25,133 +29,35 @@ static_assert(std::endian::native == std::endian::little, "safetensors data is l
 
 namespace {
 
-constexpr std::uint64_t kLengthBytes = 8;
-constexpr std::uint64_t kLargestHeader = 100'000'000;  // of the format's own definition
-
-struct NamedSize {
-  std::string_view name;
-  std::uint64_t bytes;
-};
-constexpr std::array<NamedSize, 15> kDTypes{{{"F64", 8},
-                                             {"F32", 4},
-                                             {"F16", 2},
-                                             {"BF16", 2},
-                                             {"F8_E4M3", 1},
-                                             {"F8_E5M2", 1},
-                                             {"I64", 8},
-                                             {"I32", 4},
-                                             {"I16", 2},
-                                             {"I8", 1},
-                                             {"U64", 8},
-                                             {"U32", 4},
-                                             {"U16", 2},
-                                             {"U8", 1},
-                                             {"BOOL", 1}}};
-
 const char* dtype_name(DType dtype) { return dtype == DType::f32 ? "F32" : "I32"; }
 
-[[noreturn]] void refuse(const std::string& path, const std::string& why) {
-  throw Error(ErrorKind::usage, "safetensors file '" + path + "': " + why);
+// Exactly: every half precision number is a single precision one.
+float from_f16(std::uint16_t half) {
+  const std::uint32_t sign = std::uint32_t{half} >> 15 << 31, exponent = half >> 10 & 31, fraction = half & 1023;
+  if (exponent == 0) {  // zero or subnormal: fraction x 2^-24
+    const float size = std::ldexp(static_cast<float>(fraction), -24);
+    return sign ? -size : size;
+  }
+  const std::uint32_t wide = exponent == 31 ? 255 : exponent + 127 - 15;  // infinity and NaN stay what they are
+  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
 }
 
-[[noreturn]] void refuse(const std::string& path, std::string_view tensor, const std::string& why) {
-  refuse(path, "tensor '" + std::string(tensor) + "': " + why);
+float from_bf16(std::uint16_t half) { return std::bit_cast<float>(std::uint32_t{half} << 16); }
+
+// What khost can show of a dtype, and as what.
+std::optional<DType> viewable(const TensorEntry& e) {
+  if (e.dtype == "F32" || e.dtype == "F16" || e.dtype == "BF16") return DType::f32;
+  if (e.dtype == "I32") return DType::i32;
+  return std::nullopt;
 }
 
-// One tensor's entry in the header, judged against itself.
-struct Entry {
-  std::string name, dtype;
-  Shape shape;
-  std::uint64_t begin = 0, end = 0;  // bytes from the start of the data
-};
+bool is_half(const TensorEntry& e) { return e.dtype == "F16" || e.dtype == "BF16"; }
 
-const Json& member(const std::string& path, const std::string& tensor, const Json& entry, const char* key) {
-  const Json* found = entry.find(key);
-  if (!found) refuse(path, tensor, "has no \"" + std::string(key) + "\"");
-  return *found;
-}
-
-Entry read_entry(const std::string& path, const std::string& name, const Json& json) {
-  Entry entry;
-  entry.name = name;
-  if (!json.is_object()) refuse(path, name, "its entry is not an object (" + std::string(json.type_name()) + ")");
-
-  const Json& dtype = member(path, name, json, "dtype");
-  if (!dtype.is_string()) refuse(path, name, "\"dtype\" is not a string");
-  entry.dtype = dtype.as_string();
-  const auto known = std::find_if(kDTypes.begin(), kDTypes.end(), [&](const NamedSize& d) { return d.name == entry.dtype; });
-  if (known == kDTypes.end()) refuse(path, name, "unknown dtype '" + entry.dtype + "'");
-
-  const Json& shape = member(path, name, json, "shape");
-  if (!shape.is_list()) refuse(path, name, "\"shape\" is not a list");
-  constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
-  std::uint64_t bytes = known->bytes;
-  bool overflow = false, empty = false;
-  for (const Json& size : shape.as_list()) {
-    if (!size.is_integer() || size.as_integer() < 0) refuse(path, name, "shape " + shape.text() + " is not a list of sizes");
-    const auto n = static_cast<std::uint64_t>(size.as_integer());
-    entry.shape.push_back(size.as_integer());
-    if (n == 0)
-      empty = true;
-    else if (bytes > most / n)
-      overflow = true;
-    else
-      bytes *= n;
-  }
-  // Also with a size of 0 in it: whoever multiplies the others must not overflow.
-  if (overflow) refuse(path, name, "shape " + text_of(entry.shape) + " overflows");
-  if (empty) bytes = 0;
-
-  const Json& offsets = member(path, name, json, "data_offsets");
-  const auto offset_at = [&](std::size_t i) {
-    const Json& offset = offsets.as_list()[i];
-    if (!offset.is_integer() || offset.as_integer() < 0) {
-      refuse(path, name, "\"data_offsets\" " + offsets.text() + " is not two byte positions");
-    }
-    return static_cast<std::uint64_t>(offset.as_integer());
-  };
-  if (!offsets.is_list() || offsets.as_list().size() != 2) {
-    refuse(path, name, "\"data_offsets\" " + offsets.text() + " is not two byte positions");
-  }
-  entry.begin = offset_at(0);
-  entry.end = offset_at(1);
-  if (entry.begin > entry.end) refuse(path, name, "\"data_offsets\" " + offsets.text() + " end before they begin");
-  if (entry.end - entry.begin != bytes) {
-    refuse(path, name,
-           entry.dtype + " " + text_of(entry.shape) + " takes " + std::to_string(bytes) + " bytes, but its offsets span " +
-               std::to_string(entry.end - entry.begin));
-  }
-  return entry;
-}
-
-// Every byte of the data belongs to exactly one tensor.
-void check_cover(const std::string& path, const std::vector<Entry>& entries, std::uint64_t data_bytes) {
-  std::vector<const Entry*> order;
-  for (const Entry& e : entries) order.push_back(&e);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const Entry* a, const Entry* b) { return std::pair(a->begin, a->end) < std::pair(b->begin, b->end); });
-  std::uint64_t at = 0;
-  std::string_view before;
-  for (const Entry* e : order) {
-    if (e->end > data_bytes) {
-      refuse(path, e->name,
-             "reaches to byte " + std::to_string(e->end) + " of the data, but the file has " + std::to_string(data_bytes) +
-                 ": it is truncated or lies about its offsets");
-    }
-    if (e->begin < at) refuse(path, e->name, "overlaps tensor '" + std::string(before) + "'");
-    if (e->begin > at) refuse(path, e->name, "leaves a gap of " + std::to_string(e->begin - at) + " bytes before it");
-    at = e->end;
-    before = e->name;
-  }
-  if (at != data_bytes) refuse(path, std::to_string(data_bytes - at) + " bytes after the last tensor belong to none");
-}
-
-Json read_header(const std::string& path, std::string_view text) {
-  try {
-    return parse_json(text, path);
-  } catch (const Error& error) {
-    refuse(path, "its header is not the JSON it should be: " + error.message());
-  }
+const char* mend_of(std::string_view dtype) {
+  if (dtype == "F64" || dtype.starts_with("F8")) return "convert it in Python before it is saved: tensor.float()";
+  if (dtype.starts_with("F4") || dtype.starts_with("F6")) return "it belongs to a quantised model: take the unquantised one";
+  if (dtype == "C64") return "save its real and imaginary parts as two tensors";
+  return "convert it in Python before it is saved: tensor.int() for indices, tensor.float() for weights";
 }
 
 }  // namespace
@@ -167,7 +73,7 @@ void write_safetensors(const std::string& path, std::span<const NamedArray> arra
   std::set<std::string_view> seen{"__metadata__"};
   std::int64_t at = 0;
   for (const NamedArray& a : arrays) {
-    if (!seen.insert(a.name).second) refuse(path, a.name, "the name cannot be written: it is taken");
+    if (!seen.insert(a.name).second) refuse_tensor(path, a.name, "the name cannot be written: it is taken");
     const std::int64_t end = at + 4 * a.array.size();  // both dtypes have 4 bytes
     Json::List shape(a.array.shape.begin(), a.array.shape.end());
     Json entry{Json::Object{}};
@@ -192,11 +98,11 @@ struct SafetensorsFile::Impl {
   std::string path;
   void* map = MAP_FAILED;
   std::size_t bytes = 0;
-  std::vector<Entry> entries;
-  std::map<std::string, std::size_t, std::less<>> index;
-  std::map<std::string, std::string> metadata;
-  const char* data = nullptr;                                 // of the first tensor
-  std::map<std::size_t, std::vector<std::uint32_t>> aligned;  // copies of tensors that do not start at a multiple of 4
+  SafetensorsHeader header;
+  std::unordered_map<std::string_view, std::size_t> index;  // of the entries by name
+  // Copies, made when they are asked for, of tensors that do not start at a multiple of 4 and of those of another dtype.
+  std::mutex mutex;
+  std::map<std::size_t, std::vector<std::uint32_t>> copies;
 
   ~Impl() {
     if (map != MAP_FAILED) ::munmap(map, bytes);
@@ -211,73 +117,72 @@ struct SafetensorsFile::Impl {
     } close{file};
     struct stat status {};
     if (::fstat(file, &status) != 0) throw_file_error("open safetensors file", path);
-    if (!S_ISREG(status.st_mode)) refuse(path, "not a regular file");
+    if (S_ISDIR(status.st_mode)) refuse_folder();
+    if (!S_ISREG(status.st_mode)) refuse_safetensors(path, "not a regular file");
     bytes = static_cast<std::size_t>(status.st_size);
-    if (bytes < kLengthBytes) refuse(path, "it has " + std::to_string(bytes) + " bytes; the length of its header alone takes 8");
+    if (bytes == 0) return;  // nothing to map
     map = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file, 0);
     if (map == MAP_FAILED) throw_file_error("map safetensors file", path);
   }
 
   void read() {
-    const char* start = static_cast<const char*>(map);
-    std::uint64_t length = 0;
-    std::memcpy(&length, start, sizeof length);
-    if (length > bytes - kLengthBytes) {
-      refuse(path, "its header of " + std::to_string(length) + " bytes does not fit into a file of " + std::to_string(bytes) +
-                       " bytes: it is truncated, or not a safetensors file");
-    }
-    if (length > kLargestHeader) refuse(path, "its header has " + std::to_string(length) + " bytes; the format allows 100000000");
-    const Json header = read_header(path, {start + kLengthBytes, length});
-    if (!header.is_object()) refuse(path, "its header is not an object (" + std::string(header.type_name()) + ")");
-    for (const JsonMember& m : header.as_object()) {
-      if (m.key == "__metadata__")
-        read_metadata(m.value);
-      else if (!index.emplace(m.key, entries.size()).second)
-        refuse(path, m.key, "occurs twice");
+    header = read_safetensors_header(path, map == MAP_FAILED ? "" : std::string_view(static_cast<const char*>(map), bytes));
+    index.reserve(header.entries.size());
+    for (std::size_t i = 0; i < header.entries.size(); ++i) index.emplace(header.entries[i].name, i);
+  }
+
+  // A checkpoint's folder is named easily in place of a file in it.
+  [[noreturn]] void refuse_folder() const {
+    std::vector<std::string> files;
+    std::error_code failed;
+    for (std::filesystem::directory_iterator at(path, failed), end; !failed && at != end; at.increment(failed))
+      if (at->path().extension() == ".safetensors") files.push_back(at->path().filename().string());
+    std::sort(files.begin(), files.end());
+    Error error(ErrorKind::usage, "safetensors file '" + path + "': it is a folder, not a regular file");
+    if (files.empty()) throw error.hint("it holds no .safetensors file");
+    if (files.size() == 1) throw error.hint("name the file in it: " + files.front());
+    throw error.hint("it holds " + std::to_string(files.size()) + " .safetensors files: " + files.front() + " to " + files.back())
+        .hint("khost reads one file: load the checkpoint with Python and save it as one, with max_shard_size='100GB'");
+  }
+
+  const void* data_of(std::size_t i) {
+    const TensorEntry& e = header.entries[i];
+    const char* there = static_cast<const char*>(map) + header.data + e.begin;
+    const bool half = is_half(e);
+    if (!half && reinterpret_cast<std::uintptr_t>(there) % 4 == 0) return there;
+    const std::lock_guard lock(mutex);
+    const auto [found, is_new] = copies.try_emplace(i);
+    std::vector<std::uint32_t>& copy = found->second;
+    if (is_new && e.end > e.begin) {
+      copy.resize((e.end - e.begin) / (half ? 2 : 4));
+      if (half)
+        widen(there, e.dtype == "F16" ? from_f16 : from_bf16, copy);
       else
-        entries.push_back(read_entry(path, m.key, m.value));
+        std::memcpy(copy.data(), there, e.end - e.begin);
     }
-    check_cover(path, entries, bytes - kLengthBytes - length);
-    data = start + kLengthBytes + length;
-    copy_misaligned();
+    return copy.data();
   }
 
-  void read_metadata(const Json& json) {
-    if (!json.is_object()) refuse(path, "\"__metadata__\" is not an object");
-    for (const JsonMember& m : json.as_object()) {
-      if (!m.value.is_string()) refuse(path, "\"__metadata__\": '" + m.key + "' is not a string");
-      metadata.emplace(m.key, m.value.as_string());
+  static void widen(const char* from, float (*each)(std::uint16_t), std::vector<std::uint32_t>& to) {
+    for (std::uint32_t& value : to) {
+      std::uint16_t half = 0;
+      std::memcpy(&half, from, sizeof half);
+      value = std::bit_cast<std::uint32_t>(each(half));
+      from += sizeof half;
     }
-  }
-
-  // Other writers need not pad their header, and a tensor may follow one of odd size.
-  void copy_misaligned() {
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-      const Entry& e = entries[i];
-      if (!viewable(e) || reinterpret_cast<std::uintptr_t>(data + e.begin) % 4 == 0) continue;
-      std::vector<std::uint32_t>& copy = aligned[i];
-      copy.resize((e.end - e.begin) / 4);
-      if (!copy.empty()) std::memcpy(copy.data(), data + e.begin, e.end - e.begin);
-    }
-  }
-
-  static std::optional<DType> viewable(const Entry& e) {
-    if (e.dtype == "F32") return DType::f32;
-    if (e.dtype == "I32") return DType::i32;
-    return std::nullopt;
   }
 
   std::size_t find(const std::string& name) const {
     const auto found = index.find(name);
     if (found != index.end()) return found->second;
     std::vector<std::string_view> known;
-    for (const Entry& e : entries) known.push_back(e.name);
-    Error error(ErrorKind::usage, "safetensors file '" + path + "': has no tensor '" + name + "'");
+    for (const TensorEntry& e : header.entries) known.push_back(e.name);
+    Error error(ErrorKind::usage, "safetensors file '" + path + "': has no tensor '" + shortened(name) + "'");
     std::string near = did_you_mean(name, known);
     if (near.empty()) {
       near = "it has " + std::to_string(known.size()) + " tensors";
       for (std::size_t i = 0; i < std::min<std::size_t>(known.size(), 8); ++i)
-        near += (i ? ", '" : ": '") + std::string(known[i]) + "'";
+        near += (i ? ", '" : ": '") + shortened(known[i]) + "'";
       if (known.size() > 8) near += ", ...";
     }
     throw error.hint(near);
@@ -293,29 +198,30 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : impl_(std::make_uniq
 SafetensorsFile::~SafetensorsFile() = default;
 
 const std::string& SafetensorsFile::path() const { return impl_->path; }
-const std::map<std::string, std::string>& SafetensorsFile::metadata() const { return impl_->metadata; }
+const std::map<std::string, std::string>& SafetensorsFile::metadata() const { return impl_->header.metadata; }
 bool SafetensorsFile::has(const std::string& name) const { return impl_->index.contains(name); }
 
 std::vector<std::string> SafetensorsFile::names() const {
   std::vector<std::string> names;
-  for (const Entry& e : impl_->entries) names.push_back(e.name);
+  for (const TensorEntry& e : impl_->header.entries) names.push_back(e.name);
   return names;
 }
 
 ArrayView SafetensorsFile::get(const std::string& name) const {
   const std::size_t i = impl_->find(name);
-  const Entry& e = impl_->entries[i];
-  const auto dtype = Impl::viewable(e);
-  if (!dtype) refuse(impl_->path, name, "has dtype " + e.dtype + "; khost reads F32 and I32");
-  const auto copy = impl_->aligned.find(i);
-  const void* data = copy != impl_->aligned.end() ? static_cast<const void*>(copy->second.data()) : impl_->data + e.begin;
-  return {*dtype, data, e.shape};
+  const TensorEntry& e = impl_->header.entries[i];
+  const auto dtype = viewable(e);
+  if (!dtype)
+    throw Error(ErrorKind::usage, "safetensors file '" + impl_->path + "': tensor '" + shortened(name) + "': has dtype " +
+                                      e.dtype + "; khost reads F32, F16, BF16 and I32")
+        .hint(mend_of(e.dtype));
+  return {*dtype, impl_->data_of(i), e.shape};
 }
 
 ArrayView SafetensorsFile::get(const std::string& name, const Shape& expected) const {
   const ArrayView view = get(name);
   if (view.shape != expected) {
-    refuse(impl_->path, name, "has shape " + text_of(view.shape) + ", expected " + text_of(expected));
+    refuse_tensor(impl_->path, name, "has shape " + text_of(view.shape) + ", expected " + text_of(expected));
   }
   return view;
 }

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "khost/safetensors.hpp"
 #include "manifest/overlay.hpp"
 #include "manifest/parts.hpp"
 
@@ -80,8 +81,13 @@ class BaseReader {
       if (m.key != "file") throw wrong(m.place, "is a file; '" + m.key + "' cannot stand beside it");
     base_.file = path_from(file);
     std::error_code ec;
-    if (!std::filesystem::is_regular_file(base_.file, ec))
+    if (!std::filesystem::exists(base_.file, ec))
       throw wrong(file.place, "names the file '" + base_.file + "', which is not there");
+    try {
+      const SafetensorsFile opened(base_.file);  // its header is judged here, before anything runs
+    } catch (Error& e) {
+      throw e.within(owner_ + " at " + file.place.text());
+    }
   }
 
   void read_length() {
