@@ -144,6 +144,9 @@ TEST_CASE("what does not fit the model or the text is refused with the bound") {
   refused({R"(adapter.rank={"default": 5, "layer.0.mlp.*": 30})"}, 2, {"rank 30", "layer.0.mlp.up", "min(m, n) = 24"});
   refused({"arms.A.budget=4000"}, 2, {"the budget of arm 'A', 4000, is below one step", "4465"});
   refused({"arms.A.record_at=[6]"}, 2, {"arm 'A' records its loss after step 6, but has only 5 steps"});
+  refused({R"(arms.A.train=["layer.1.*", "layer.1.*"])"}, 2, {"'train' of arm 'A' names 'layer.1.*' twice"});
+  refused({R"(adapter.rank={"default": 2, "layer.0.attn.*": 3, "layer.*": 4})"}, 2,
+          {"the rank pattern 'layer.0.attn.*'", "decides nothing", "'layer.*'", "write the narrow ones after the wide ones"});
   refused({R"(arms.A.train=["layer.7.*"])"}, 2, {"'train' of arm 'A' names 'layer.7.*'", "matches no tensor"});
   refused({R"(arms.A.probes=[{"plugin": "k_schedule", "ranks": [2, 9], "at": [0.5]}])"}, 2, {"k_schedule", "9"});
   refused({R"(arms.A.needs="B")", R"(arms.B.needs="A")"}, 2, {"needs", "circle"});
@@ -158,6 +161,29 @@ TEST_CASE("what does not fit the model or the text is refused with the bound") {
       {R"(data={"plugin": "text", "files": ["text.txt"], "vocab": 5000, "sequence": 3, "held_out": 0.3, "calibration": 0.3})"}, 2,
       {"5000", "vocab"});
   refused({R"(data={"plugin": "text", "files": ["missing.txt"], "vocab": 50})"}, 2, {"missing.txt"});
+}
+
+TEST_CASE("control characters of a manifest reach neither the terminal nor the report raw") {
+  const Khost khost;
+  const std::string title = R"x(title="\u001b[31mred <script>|\u009b2J\u202e")x";
+  const auto quiet = [](const std::string& text) {
+    for (const char* raw : {"\x1b", "\xc2\x9b", "\xe2\x80\xae", "\r"})
+      if (has(text, raw)) return false;
+    return true;
+  };
+  const Finished run = khost({khost.manifest(), "--set", title, "--out", "run"});
+  INFO(run.err);
+  REQUIRE(run.code == 0);
+  CHECK(has(run.out, R"(\x1b[31mred <script>|\u009b2J\u202e)"));
+  CHECK(quiet(run.out));
+  CHECK(quiet(run.err));
+  const std::string report = read(khost.scratch / "run/report.md");
+  CHECK(has(report, R"(\[31mred &lt;script&gt;\|)"));
+  CHECK(quiet(report));
+  const Finished bad = khost({khost.manifest(), "--set", "arms.\x1b[2JA.steps=3"});
+  CHECK(bad.code == 2);
+  CHECK(quiet(bad.err));
+  CHECK(has(bad.err, "\\x1b[2JA"));
 }
 
 TEST_CASE("a base from a file: its round trip, and files that are not what they say") {
@@ -178,8 +204,9 @@ TEST_CASE("a base from a file: its round trip, and files that are not what they 
   REQUIRE(khost({khost.manifest(), "--out", "recipe"}).code == 0);
   CHECK(records(khost, "recipe") == records(khost, "from-file"));
 
-  for (const auto& [content, expected] :
-       {std::pair{whole.substr(0, whole.size() / 2), "base.safetensors"}, {whole.substr(0, 5), "base.safetensors"}}) {
+  for (const auto& [content, expected] : {std::pair{whole.substr(0, whole.size() / 2), "base.safetensors"},
+                                          {whole.substr(0, 5), "base.safetensors"},
+                                          {"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer"}}) {
     const Finished o = with_base(content);
     CHECK(o.code == 2);
     CHECK(has(o.err, expected));

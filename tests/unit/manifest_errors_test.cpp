@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "unit/manifest_fixture.hpp"
+#include "message.hpp"
 
 using namespace khost;
 using khost::test::complaint;
@@ -39,7 +40,8 @@ TEST_CASE("manifest: what is wrong, where, what is allowed") {
        "  its keys: khost, experiment, title, note, published, seeds, steps, plugin_path, include, compute, data, model, "
        "optimizer, adapter, bases, arms, probes, claims"},
       {R"x("seeds": 3)x", R"x("seeds": 0)x", "m:4:12: 'seeds' of the manifest is 0, expected a number between 1 and 100000"},
-      {R"x("seeds": 3)x", R"x("seeds": "3")x", R"x(m:4:12: 'seeds' of the manifest takes an integer, found the string "3")x"},
+      {R"x("seeds": 3)x", R"x("seeds": "3")x",
+       "m:4:12: 'seeds' of the manifest takes an integer, found the string \"3\"\n  write 3, without quotes"},
       {R"x("steps": 5,)x", R"x("steps": 0,)x", "m:4:24: 'steps' of the manifest is 0, expected a number at least 1"},
       {R"x("data": {"plugin": "text",)x", R"x("data": {"plugni": "text",)x",
        "m:5:11: 'data' needs 'plugin', the name of the plugin to use\n"
@@ -77,7 +79,7 @@ TEST_CASE("manifest: what is wrong, where, what is allowed") {
        "  did you mean 'svd'?"},
       {R"x("adapter": {"rank": 8},)x", R"x("adapter": 8,)x", "m:8:14: the adapter takes an object"},
       {R"x("bases": {)x", R"x("bases": {}, "title": {)x",
-       R"x(m:9:25: 'title' of the manifest takes a string, found the object {"init":{"steps":0},"trained":{"train...)x"},
+       R"x(m:9:25: 'title' of the manifest takes a string, found the object {"init":{"steps":0},"trained":{"train":[ ... (138 bytes) ... adam","warmup":5}}})x"},
       {R"x("init": {"steps": 0})x", R"x("init": {})x",
        "m:10:13: base 'init' needs 'steps', 'until' or 'file'\n"
        R"x(  {"steps": 0} is the plain initialisation, {"train": ["*"], "steps": 200} a training)x"},
@@ -335,6 +337,45 @@ TEST_CASE("manifest: overlays that match nothing") {
         std::string::npos);  // the probe beneath names it
   CHECK(said(R"("claims": [{"id": "noise", "let": {}, "measure": "1", "predicts": "> 0", "margin": 0}])") ==
         "m:1:42: two claims are called 'noise', the other at beneath:24:12");
+}
+
+TEST_CASE("manifest: two included files that bring the same probe are both named") {
+  const Folder folder;
+  folder.write("one", good);
+  folder.write("two", R"({"probes": [{"plugin": "snr", "split": 4}]})");
+  CHECK(
+      replaced(message_of([&] { read(folder.write("m", R"({"include": ["one", "two"]})")); }), folder.path.string() + "/", "") ==
+      "two:1:13: arm 'K8' has two probes called 'snr', the other at one:20:5\n"
+      "  give one of them a name of its own: \"as\": \"snr2\"");
+}
+
+TEST_CASE("manifest: nothing of a manifest is echoed at length") {
+  const std::string huge(1 << 20, 'h');
+  const std::vector<std::pair<std::string, std::string>> spoils = {
+      {R"("small")", "\"" + huge + "\""},
+      {R"("steps": 5)", "\"steps\": \"" + huge + "\""},
+      {R"("steps": 5)", "\"" + huge + "\": 5"},
+      {R"("K8": {})", "\"" + huge + "\": {}"},
+      {R"("K8": {})", "\"K8\": {\"needs\": \"" + huge + "\"}"},
+      {R"("gpt")", "\"" + huge + "\""},
+      {R"("init": {"steps": 0})", "\"init\": {\"file\": \"" + huge + "\"}"},
+      {R"("b / t")", "\"" + huge + "\""},
+      {R"("< 0.5")", "\"" + huge + "\""},
+      {R"("K16/snr/drift/1")", "\"" + huge + "\""},
+      {R"("K16/snr/drift/1")", "\"K16/snr/" + huge + "\""},
+      {R"("rank": 8)", "\"rank\": [\"" + huge + "\"]"},
+      {R"("experiment")", "\"include\": [[\"" + huge + "\"]], \"experiment\""}};
+  for (const auto& [what, by] : spoils) {
+    const std::string said = complaint(replaced(good, what, by));
+    CAPTURE(what);
+    CHECK(said != "read");
+    CHECK(said.size() < 14'000);
+  }
+  CHECK(complaint(good, {{"steps", huge}}).size() < 2000);
+  CHECK(complaint(good, {{huge, "1"}}).size() < 6000);
+  std::string deep = "a";
+  for (int i = 0; i < 100'000; ++i) deep += ".a";
+  CHECK(complaint(good, {{deep, "1"}}).find("a path has at most 60 parts") != std::string::npos);
 }
 
 TEST_CASE("manifest: includes in a circle, and a file that is no manifest") {

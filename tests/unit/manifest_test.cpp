@@ -6,6 +6,7 @@
 #include "manifest/measure.hpp"
 #include "manifest/record_path.hpp"
 #include "unit/manifest_fixture.hpp"
+#include "message.hpp"
 
 using namespace khost;
 using khost::test::complaint;
@@ -122,7 +123,7 @@ TEST_CASE("manifest: a base's optimizer without 'plugin' is a patch, with it a r
 
 TEST_CASE("manifest: a base from a file, its path seen from the manifest") {
   const Folder folder;
-  folder.write("sub/base.safetensors", "");
+  folder.write("sub/base.safetensors", std::string("\2\0\0\0\0\0\0\0{}", 10));
   const Experiment e =
       read(folder.write("sub/m", replaced(good, R"("init": {"steps": 0})", R"("init": {"file": "base.safetensors"})")));
   CHECK(e.bases[0].file == (folder.path / "sub/base.safetensors").string());
@@ -154,6 +155,53 @@ TEST_CASE("manifest: includes lie beneath") {
   CHECK(e.claims.size() == 2);
   CHECK(e.plugin_path == std::vector<std::string>{(folder.path / "base/plugins").string()});
   CHECK_FALSE(e.resolved.find("include"));
+}
+
+TEST_CASE("manifest: a file that several include is read once, beneath the first of them") {
+  const Folder folder;
+  folder.write("common", good);
+  folder.write("left", R"({"include": "common", "steps": 9})");
+  folder.write("right", R"({"include": "./common", "seeds": 2})");
+  const Experiment e = read(folder.write("m", R"({"include": ["left", "right"]})"));
+  CHECK(e.arms[0].steps == 9);  // what `left` changed is not set back by a second reading of `common`
+  CHECK(e.seeds.size() == 2);
+  CHECK(e.claims.size() == 1);
+  CHECK(e.arms[0].probes.size() == 2);
+
+  // Two files on each of 30 levels include both of the next: 2^30 ways lead down, and each file is read once.
+  int reads = 0;
+  const auto lattice = [&](int levels) {
+    return [&reads, levels](const std::string& path) -> std::optional<Json> {
+      ++reads;
+      const int level = path == "m" ? 0 : std::stoi(path.substr(1)) + 1;
+      if (level == levels) return parse_json(R"({"steps": 4})", path);
+      const std::string next = std::to_string(level);
+      return parse_json("{\"include\": [\"a" + next + "\", \"b" + next + "\"]}", path);
+    };
+  };
+  CHECK(load_manifest("m", {}, lattice(30)).at("steps").as_integer() == 4);
+  CHECK(reads == 61);
+  CHECK(message_of([&] { load_manifest("m", {}, lattice(40)); }).find("include each other more than 32 deep") !=
+        std::string::npos);
+}
+
+TEST_CASE("manifest: numbers as people write them") {
+  const Folder folder;
+  const Experiment e = read(folder.write("m", replaced(good, R"("steps": 5)", R"("steps": 1e1)")),
+                            {{"seeds", "2.0"}, {"adapter.rank", "1.6E1"}, {"data.batch", "3"}});
+  CHECK(e.arms[0].steps == 10);
+  CHECK(e.seeds.size() == 2);
+  CHECK(e.arms[0].adapter->ranks[0].rank == 16);
+  CHECK(e.resolved.at("steps").text() == "10");  // one identity
+  CHECK(complaint(replaced(good, R"("steps": 5)", R"("steps": 10_000)")) ==
+        "m:4:24: '10_000' is not a JSON value\n  write 10000");
+  CHECK(complaint(good, {{"steps", "10_000"}}) ==
+        "--set steps=10_000: 'steps' of the manifest takes an integer, found the string \"10_000\"\n  write 10000");
+  CHECK(complaint(replaced(good, R"("steps": 5)", R"("steps": "5")")) ==
+        "m:4:24: 'steps' of the manifest takes an integer, found the string \"5\"\n  write 5, without quotes");
+  CHECK(complaint(good, {{"steps", "2.5"}}) == "--set steps=2.5: 'steps' of the manifest takes an integer, found the number 2.5");
+  CHECK(complaint(good, {{"optimizer.lr", "+.5e-2"}}) ==
+        "--set optimizer.lr=+.5e-2: 'lr' of optimizer 'adam' takes a number, found the string \"+.5e-2\"\n  write 0.5e-2");
 }
 
 TEST_CASE("manifest: settings") {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/shown.hpp"
 #include "manifest/needs.hpp"
 #include "manifest/overlay.hpp"
 #include "manifest/parts.hpp"
@@ -156,7 +157,7 @@ class ArmReader {
     std::vector<std::string> names;
     const auto wrong = [&](const Json& found) {
       return Error(ErrorKind::usage, found.place,
-                   "'needs' of " + owner_ + " takes the name of an arm, or a list of names, found " + found.text());
+                   "'needs' of " + owner_ + " takes the name of an arm, or a list of names, found " + shortened(found.text()));
     };
     if (!needs.is_list()) throw wrong(needs);
     for (const Json& name : needs.as_list()) {

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <limits>
 
+#include "core/shown.hpp"
 #include "manifest/declared.hpp"
 #include "manifest/measure.hpp"
 #include "manifest/parts.hpp"
@@ -142,7 +143,7 @@ class ClaimReader {
     const auto text = [&](const Json& path) -> const Json& {
       if (path.is_string()) return path;
       throw Error(ErrorKind::usage, path.place,
-                  "'" + entry.key + "' in 'let' takes the path of a record or a list of paths, found " + path.text());
+                  "'" + entry.key + "' in 'let' takes the path of a record or a list of paths, found " + shortened(path.text()));
     };
     if (!entry.value.is_list()) return paths_.of(text(entry.value));
     std::vector<std::string> out;

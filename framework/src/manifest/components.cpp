@@ -1,5 +1,6 @@
 #include "manifest/components.hpp"
 
+#include "core/shown.hpp"
 #include "manifest/overlay.hpp"
 #include "manifest/parts.hpp"
 
@@ -32,7 +33,8 @@ const std::string& plugin_of(Kind kind, const Json& given) {
     throw error.hint(std::string("for example ") + example_of(kind));
   }
   if (!plugin->is_string() || plugin->as_string().empty())
-    throw Error(ErrorKind::usage, plugin->place, "'plugin' of " + what + " takes the name of a plugin, found " + plugin->text());
+    throw Error(ErrorKind::usage, plugin->place,
+                "'plugin' of " + what + " takes the name of a plugin, found " + shortened(plugin->text()));
   return plugin->as_string();
 }
 
@@ -47,8 +49,9 @@ struct Naming {
 
 RankRule rank_rule(const std::string& name, const std::string& pattern, const Json& K, std::int64_t least) {
   if (!K.is_integer() || K.as_integer() < least) {
-    Error error(ErrorKind::usage, K.place,
-                "'" + name + "' of the adapter is " + K.text() + ", expected a number at least " + std::to_string(least));
+    Error error(
+        ErrorKind::usage, K.place,
+        "'" + name + "' of the adapter is " + shortened(K.text()) + ", expected a number at least " + std::to_string(least));
     if (K.is_object())  // --set adapter.rank.layer.0.mlp=4 makes objects of a pattern's parts
       error.hint("a pattern is one key, dots and all; to set a new one, set all of 'rank'");
     throw error;

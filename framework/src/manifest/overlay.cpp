@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
+#include "core/shown.hpp"
 #include "manifest/parts.hpp"
 
 namespace khost {
@@ -95,10 +97,21 @@ Json overlay(Json base, const Json& patch, Layer layer) {
   return base;
 }
 
-std::string path_from(const Json& written) {
+namespace {
+
+// Seen from the folder of the file it is written in, as far as that has been named itself.
+fs::path beside(const Json& written) {
+  if (written.as_string().find('\0') != std::string::npos)
+    throw Error(ErrorKind::usage, written.place, "a path cannot hold the character U+0000");
+  const fs::path path = written.as_string();
   const bool in_a_file = written.place.line > 0;
-  fs::path path = written.as_string();
-  if (in_a_file) path = fs::path(written.place.file).parent_path() / path;
+  return in_a_file ? fs::path(written.place.file).parent_path() / path : path;
+}
+
+}  // namespace
+
+std::string path_from(const Json& written) {
+  const fs::path path = beside(written);
   std::error_code ec;
   const fs::path absolute = fs::absolute(path, ec);  // fails on an empty path only
   return (ec ? path : absolute).lexically_normal().string();
@@ -106,11 +119,21 @@ std::string path_from(const Json& written) {
 
 namespace {
 
+constexpr std::size_t deepest = 32;  // includes within includes
+
 class Loader {
  public:
+  explicit Loader(const ReadManifest& read) : read_(read) {}
+
   Json load(const std::string& path) {
+    std::optional<Json> read = read_(path);
+    return load(path, read ? std::move(*read) : parse_json_file(path));
+  }
+
+ private:
+  Json load(const std::string& path, Json own) {
     stack_.push_back(path);
-    Json own = parse_json_file(path);
+    seen_.insert(key_of_file(path));
     if (!own.is_object())
       throw Error(ErrorKind::usage, own.place, std::string("a manifest is an object, { ... }, found a ") + own.type_name());
     if (const Json* series = own.find("series"))
@@ -118,44 +141,61 @@ class Loader {
           .hint("its manifests: " + series->text());
     Json merged{Json::Object{}};
     if (const Json* include = own.find("include")) {
-      for (const Json& file : files_of(*include)) merged = overlay(std::move(merged), load_included(file), Layer::root);
+      for (const Json& file : files_of(*include)) add(merged, file);
       own.erase("include");
     }
     stack_.pop_back();
     return overlay(std::move(merged), own, Layer::root);
   }
 
- private:
   static Json::List files_of(const Json& include) {
     if (include.is_string()) return {include};
     if (include.is_list() &&
         std::all_of(include.as_list().begin(), include.as_list().end(), [](const Json& f) { return f.is_string(); }))
       return include.as_list();
-    throw Error(ErrorKind::usage, include.place, "'include' takes a file name or a list of them, found " + include.text());
+    throw Error(ErrorKind::usage, include.place,
+                "'include' takes a file name or a list of them, found " + shortened(include.text()));
   }
 
-  Json load_included(const Json& file) {
-    const std::string path = (fs::path(file.place.file).parent_path() / file.as_string()).lexically_normal().string();
-    std::error_code ec;
-    if (!fs::is_regular_file(path, ec))
-      throw Error(ErrorKind::usage, file.place, "there is no file '" + path + "' to include")
-          .hint("paths in a manifest start at the folder of the file they are written in");
+  // A file that several others include is read once, beneath the first of them: under a second one it would set back what
+  // the first one changed, and a lattice of such files would take exponential time.
+  void add(Json& merged, const Json& file) {
+    const std::string path = beside(file).lexically_normal().string(), key = key_of_file(path);
     for (std::size_t i = 0; i < stack_.size(); ++i) {
-      if (key_of_file(stack_[i]) != key_of_file(path)) continue;
+      if (key_of_file(stack_[i]) != key) continue;
       std::string circle;
       for (; i < stack_.size(); ++i) circle.append(stack_[i]).append(" includes ");
       throw Error(ErrorKind::usage, file.place, "manifests include each other in a circle: " + circle.append(path));
     }
-    return load(path);
+    if (seen_.contains(key)) return;
+    if (stack_.size() >= deepest)
+      throw Error(ErrorKind::usage, file.place, "manifests include each other more than " + std::to_string(deepest) + " deep");
+    std::optional<Json> own = read_(path);
+    if (!own)
+      throw Error(ErrorKind::usage, file.place, "there is no file '" + path + "' to include")
+          .hint("paths in a manifest start at the folder of the file they are written in");
+    merged = overlay(std::move(merged), load(path, std::move(*own)), Layer::root);
   }
 
+  const ReadManifest& read_;
   std::vector<std::string> stack_;
+  std::set<std::string> seen_;
 };
+
+std::optional<Json> from_disk(const std::string& path) {
+  std::error_code ec;
+  if (!fs::is_regular_file(path, ec)) return std::nullopt;
+  return parse_json_file(path);
+}
 
 }  // namespace
 
 Json load_manifest(const std::string& path, const std::vector<Setting>& settings) {
-  Json manifest = Loader().load(path);
+  return load_manifest(path, settings, from_disk);
+}
+
+Json load_manifest(const std::string& path, const std::vector<Setting>& settings, const ReadManifest& read) {
+  Json manifest = Loader(read).load(path);
   if (!manifest.find("optimizer")) {
     Json adam{Json::Object{{"plugin", "adam", {}}, {"lr", 5e-3, {}}}};
     place_all(adam, manifest.place);

@@ -1,6 +1,8 @@
 // How one manifest lies over another: objects merge, everything else replaces.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,9 +22,13 @@ Json overlay(Json base, const Json& patch, Layer layer = Layer::plain);
 // Prepares a component for another plugin, as overlay() does.
 void change_plugin(Json& component, const std::string& plugin);
 
-// The file with everything it includes beneath it, then the settings. No "include", no "probes!" at the top, and an
-// "optimizer" even if the file has none.
+// What a file of a manifest holds; nothing where there is no such file.
+using ReadManifest = std::function<std::optional<Json>(const std::string& path)>;
+
+// The file with everything it includes beneath it, each file once, then the settings. No "include", no "probes!" at the top, and
+// an "optimizer" even if the file has none. Without `read` from the disk.
 Json load_manifest(const std::string& path, const std::vector<Setting>& settings);
+Json load_manifest(const std::string& path, const std::vector<Setting>& settings, const ReadManifest& read);
 
 // One setting. The path's parts are keys, or in a list an index or the name of an instance or claim. Arms and bases must exist.
 void apply_setting(Json& manifest, const Setting& setting);

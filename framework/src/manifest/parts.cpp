@@ -4,6 +4,7 @@
 #include <cctype>
 #include <filesystem>
 
+#include "core/shown.hpp"
 #include "manifest/components.hpp"
 
 namespace khost {
@@ -17,7 +18,7 @@ std::vector<std::string> keys_of(const Json& object) {
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
+  return shortened(text, 2000);
 }
 
 std::string nearest_and_all(std::string_view name, const std::vector<std::string>& names, std::string_view what) {
@@ -45,7 +46,7 @@ void place_all(Json& json, const Place& place) {
 void check_name(const std::string& name, const Place& place, const std::string& what) {
   const auto fits = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '-'; };
   if (!name.empty() && name.size() <= 100 && std::all_of(name.begin(), name.end(), fits) && name != "." && name != "..") return;
-  throw Error(ErrorKind::usage, place, "'" + name + "' cannot be the name of " + what)
+  throw Error(ErrorKind::usage, place, "'" + shortened(name) + "' cannot be the name of " + what)
       .hint("names are letters, digits, '_', '.' and '-', at most 100: they become parts of record paths and file names");
 }
 
@@ -62,7 +63,7 @@ void check_experiment_name(const Json& json) {
     return std::islower(static_cast<unsigned char>(c)) || std::isdigit(static_cast<unsigned char>(c)) || c == '_' || c == '-';
   };
   if (name.empty() || name.size() > 100 || !std::all_of(name.begin(), name.end(), fits))
-    throw Error(ErrorKind::usage, json.place, "'" + name + "' cannot be an experiment's name")
+    throw Error(ErrorKind::usage, json.place, "'" + shortened(name) + "' cannot be an experiment's name")
         .hint("it names a folder: a-z, 0-9, '_' and '-', at most 100");
 }
 
@@ -74,13 +75,14 @@ std::string key_of_file(const std::string& path) {
 
 const Json& expect_object(const Json& json, const std::string& what, const char* example) {
   if (json.is_object()) return json;
-  throw Error(ErrorKind::usage, json.place, what + " takes an object, found the " + json.type_name() + " " + json.text())
+  throw Error(ErrorKind::usage, json.place,
+              what + " takes an object, found the " + json.type_name() + " " + shortened(json.text()))
       .hint(std::string("for example ") + example);
 }
 
 const Json& expect_list(const Json& json, const std::string& what, const char* example) {
   if (json.is_list()) return json;
-  throw Error(ErrorKind::usage, json.place, what + " takes a list, found the " + json.type_name() + " " + json.text())
+  throw Error(ErrorKind::usage, json.place, what + " takes a list, found the " + json.type_name() + " " + shortened(json.text()))
       .hint(std::string("for example ") + example);
 }
 

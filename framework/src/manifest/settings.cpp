@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/shown.hpp"
 #include "manifest/overlay.hpp"
 #include "manifest/parts.hpp"
 
@@ -9,9 +10,11 @@ namespace {
 
 class Walk {
  public:
-  explicit Walk(const Setting& setting) : path_(setting.path), place_{"--set " + setting.path + "=" + setting.value, 0, 0} {
+  explicit Walk(const Setting& setting)
+      : path_(setting.path), place_{"--set " + shortened(setting.path, 200) + "=" + shortened(setting.value, 200), 0, 0} {
     if (!well_formed())
       throw Error(ErrorKind::usage, place_, "a setting is PATH=VALUE, the path's parts joined by dots: data.batch=2");
+    check_depth();
     if (path_ == "include" || path_.rfind("include.", 0) == 0)
       throw Error(ErrorKind::usage, place_, "'include' cannot be set; it is read before the settings");
     value_ = parsed(setting.value);
@@ -20,6 +23,7 @@ class Walk {
 
   Walk(const std::string& path, const Json& value, const Place& place) : path_(path), place_(place), value_(value) {
     if (!well_formed()) throw Error(ErrorKind::usage, place_, "'" + path + "' is not a path: its parts are joined by dots");
+    check_depth();
   }
 
   void set(Json& node, std::string_view rest, Layer layer) {
@@ -27,7 +31,7 @@ class Walk {
     if (node.is_list()) return set_in_list(node, rest);
     if (!node.is_object())
       throw Error(ErrorKind::usage, place_,
-                  "'" + before(rest) + "' is " + node.text() + " and has no part '" + std::string(rest) + "'");
+                  "'" + before(rest) + "' is " + shortened(node.text()) + " and has no part '" + std::string(rest) + "'");
     const std::string_view key = longest_prefix(rest, keys_of(node));
     if (key.empty()) return set_new(node, rest, layer);
     if (key == rest) return assign(node, key);
@@ -39,6 +43,14 @@ class Walk {
   }
 
  private:
+  // As deep as a manifest itself may be: what is set may make an object for each part.
+  static constexpr std::ptrdiff_t deepest = 60;
+
+  void check_depth() const {
+    if (std::count(path_.begin(), path_.end(), '.') >= deepest)
+      throw Error(ErrorKind::usage, place_, "a path has at most " + std::to_string(deepest) + " parts");
+  }
+
   bool well_formed() const {
     return !path_.empty() && path_.front() != '.' && path_.back() != '.' && path_.find("..") == std::string::npos;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/shown.hpp"
 #include "manifest/overlay.hpp"
 #include "manifest/parts.hpp"
 
@@ -49,7 +50,7 @@ class Sweep {
     if (value.is_null() || value.is_list() || value.is_object())
       throw Error(ErrorKind::usage, value.place,
                   "'" + axis.key + "' in " + owner_ + " takes numbers, strings, true and false, found the " + value.type_name() +
-                      " " + value.text())
+                      " " + shortened(value.text()))
           .hint("the value becomes part of an arm's name; for anything else write the arms one by one");
     std::string text = value.is_string() ? value.as_string() : value.text();
     std::erase(text, '+');  // 1e+20

@@ -70,6 +70,28 @@ const RankRule& rule_of(const Parameter& p, const std::vector<RankRule>& rules) 
   return *found;
 }
 
+// Each rule but the default has to decide something, or it does not say what its author thinks.
+void check_rules(const std::string& owner, const std::vector<RankRule>& rules, const std::vector<Parameter>& parameters) {
+  std::vector<std::string> names;
+  for (const Parameter& p : parameters)
+    if (p.adaptable) names.push_back(p.name);
+  for (const RankRule& rule : rules) {
+    if (rule.pattern == "*") continue;
+    const auto fits = [&](const Parameter& p) { return p.adaptable && name_matches(rule.pattern, p); };
+    if (std::ranges::none_of(parameters, fits))
+      throw Error(ErrorKind::usage, rule.place,
+                  "the rank pattern '" + rule.pattern + "' of " + owner + " matches no matrix of the model")
+          .hint(nearest_and_all(rule.pattern, names, "matrices"));
+    if (std::ranges::any_of(parameters, [&](const Parameter& p) { return fits(p) && &rule_of(p, rules) == &rule; })) continue;
+    const RankRule& over = rule_of(*std::ranges::find_if(parameters, fits), rules);
+    throw Error(ErrorKind::usage, rule.place,
+                "the rank pattern '" + rule.pattern + "' of " + owner +
+                    " decides nothing: what it matches, later patterns match too, as '" + over.pattern + "' at " +
+                    over.place.text())
+        .hint("the last pattern that fits a matrix decides: write the narrow ones after the wide ones");
+  }
+}
+
 void check_steps(const Arm& arm, std::int64_t steps) {
   for (const std::int64_t at : arm.record_at)
     if (at > steps)
@@ -88,17 +110,7 @@ ArmShape Materials::shape(const Arm& arm, const ModelContext& context) {
   shape.trains = chosen(arm.train, parameters, "'train' of " + owner, arm.place_of("train"));
   if (arm.adapter) {
     shape.core = arm.adapter->core;
-    for (const RankRule& rule : arm.adapter->ranks) {
-      if (rule.pattern == "*") continue;
-      const auto picks = [&](const Parameter& p) { return p.adaptable && name_matches(rule.pattern, p); };
-      if (std::ranges::any_of(parameters, picks)) continue;
-      std::vector<std::string> names;
-      for (const Parameter& p : parameters)
-        if (p.adaptable) names.push_back(p.name);
-      throw Error(ErrorKind::usage, rule.place,
-                  "the rank pattern '" + rule.pattern + "' of " + owner + " matches no matrix of the model")
-          .hint(nearest_and_all(rule.pattern, names, "matrices"));
-    }
+    check_rules(owner, arm.adapter->ranks, parameters);
   }
   for (const Parameter& p : parameters) {
     if (!p.adaptable) continue;

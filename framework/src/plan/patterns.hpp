@@ -14,7 +14,7 @@ namespace khost {
 bool name_matches(std::string_view pattern, const Parameter& parameter);
 
 // Which parameters any of the patterns picks. Throws a usage Error at `place`, which begins with `owner`, for a pattern that
-// picks nothing.
+// picks nothing or stands there twice.
 std::vector<bool> chosen(const std::vector<std::string>& patterns, const std::vector<Parameter>& parameters,
                          const std::string& owner, const Place& place);
 
