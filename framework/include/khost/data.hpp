@@ -30,6 +30,8 @@ class ArtifactStore {
   // Throws a usage Error that names the package and the command when it is not there or differs, and the corpora there are for an
   // unknown name.
   virtual std::string corpus_file(std::string_view name) = 0;
+  // A line for whoever watches: what of the data is not taken as it stands. Each is shown once a run.
+  virtual void note(std::string_view text) { static_cast<void>(text); }
 
  protected:
   ~ArtifactStore() = default;

@@ -106,6 +106,14 @@ void Cache::say(const std::string& text) const {
   if (announce_) announce_(text);
 }
 
+void Cache::note(std::string_view text) {
+  {
+    const std::lock_guard guard(mutex_);
+    if (!noted_.emplace(text).second) return;
+  }
+  say("note: " + std::string(text));
+}
+
 std::string Cache::get(std::string_view kind, const Json& recipe, std::string_view what,
                        const std::function<void(const std::string& temporary)>& build) {
   const std::string file = path(kind, recipe);

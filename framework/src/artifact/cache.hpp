@@ -33,6 +33,7 @@ class Cache : public ArtifactStore {
   std::string get(std::string_view kind, const Json& recipe, std::string_view what,
                   const std::function<void(const std::string& temporary)>& build) override;
   std::string corpus_file(std::string_view name) override;
+  void note(std::string_view text) override;
   static std::vector<std::string> known_corpora();  // those that ./bootstrap extracts
 
  private:
@@ -45,6 +46,7 @@ class Cache : public ArtifactStore {
   Announce announce_;
   std::mutex mutex_;
   std::set<std::string> verified_;  // paths whose checksum has been looked at by this object
+  std::set<std::string> noted_;
 };
 
 }  // namespace khost

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <set>
 
 #include "artifact/cache.hpp"
 #include "khost/error.hpp"
 #include "khost/hash.hpp"
 #include "khost/schema.hpp"
+#include "message.hpp"
 #include "text.hpp"
 #include "tokenizer.hpp"
 
@@ -70,16 +72,16 @@ TEST_CASE("documents: blocks of files, lines of corpora, plain and gzip") {
   const Folder folder;
   folder.write("a.txt", "\xef\xbb\xbf one\r\ntwo  \r\n\r\n \t\r\nthree\n\n\n\nfour");
   const Source blocks = file_source("a.txt", folder.path);
-  CHECK(read_documents(blocks) == std::vector<std::string>{"one two", "three", "four"});
+  CHECK(read_documents(blocks).texts == std::vector<std::string>{"one two", "three", "four"});
   Source lines = blocks;
   lines.form = Form::lines;
-  CHECK(read_documents(lines) == std::vector<std::string>{"one", "two", "three", "four"});
+  CHECK(read_documents(lines).texts == std::vector<std::string>{"one", "two", "three", "four"});
 
   const std::string text(300'000, 'x');
   const gzFile gz = gzopen((folder.path + "/b.gz").c_str(), "wb");
   gzwrite(gz, text.data(), static_cast<unsigned>(text.size()));
   gzclose(gz);
-  CHECK(read_documents(file_source("b.gz", folder.path)) == std::vector<std::string>{text});
+  CHECK(read_documents(file_source("b.gz", folder.path)).texts == std::vector<std::string>{text});
   fs::resize_file(folder.path + "/b.gz", fs::file_size(folder.path + "/b.gz") - 9);
   CHECK_THROWS_WITH_AS(read_documents(file_source("b.gz", folder.path)), doctest::Contains("/b.gz': is not whole"), Error);
 
@@ -93,11 +95,124 @@ TEST_CASE("documents: blocks of files, lines of corpora, plain and gzip") {
     CHECK_THROWS_WITH_AS(read_documents(file_source("bad.txt", folder.path)), doctest::Contains("is not UTF-8"), Error);
   }
   folder.write("good.txt", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
-  CHECK(read_documents(file_source("good.txt", folder.path)).size() == 1);
+  CHECK(read_documents(file_source("good.txt", folder.path)).texts.size() == 1);
   folder.write("empty.txt", "\n \n");
   CHECK_THROWS_WITH_AS(read_documents(file_source("empty.txt", folder.path)), doctest::Contains("holds no text"), Error);
   CHECK_THROWS_WITH_AS(file_source("none.txt", folder.path), doctest::Contains("/none.txt': there is no such file"), Error);
   CHECK_THROWS_WITH_AS(file_source(".", folder.path), doctest::Contains("is not a file"), Error);
+}
+
+TEST_CASE("documents: what is not taken as it stands is counted and said") {
+  const Folder folder;
+  const auto note = [&](const std::string& text) {
+    folder.write("n.txt", text);
+    return read_documents(file_source("n.txt", folder.path)).note;
+  };
+  const auto refusal = [&](const std::string& text) {
+    folder.write("n.txt", text);
+    return message_of([&] { read_documents(file_source("n.txt", folder.path)); });
+  };
+  CHECK(note("plain\n\ntext, with caf\xc3\xa9\tand tabs\n") == "");
+  CHECK(note("\xef\xbb\xbfone\r\ntwo\r\nthree\rfour") ==
+        "a byte order mark is passed over; 2 lines end in CR LF, read as LF; 1 CR without LF is read as blanks");
+  CHECK(note("a \xe2\x96\x85 b \xe2\x96\x85\nc\nd \xe2\x96\x85\n") ==
+        "2 lines hold U+2585, which SentencePiece keeps for itself: it becomes <unk>");
+  CHECK(note("a\xef\xbf\xbd"
+             "b\x01 \xe2\x96\x81 \xef\xbb\xbf \xef\xbf\xbd") ==
+        "5 characters are read as a blank or not at all (U+0001 1, U+2581 1, U+FEFF 1, U+FFFD 2)");
+  CHECK(note("text\n\n\xe2\x80\x8b\n\n\xc2\xad \xe2\x81\xa0\n") ==
+        "1 character is read as a blank or not at all (U+200B 1); 2 documents of only invisible characters left out");
+  // 30 kB on a line: cut at blanks nothing is lost and nothing to say; without blanks the trainer sees it in pieces.
+  std::string words, run(30'000, 'x');
+  while (words.size() < 30'000) words += "word ";
+  CHECK(note(words) == "");
+  CHECK(note("a " + run + " b") == "1 run of more than 4000 bytes without a blank is cut, for the tokenizer's training alone");
+
+  CHECK(refusal("\xe2\x80\x8b\xef\xbb\xbf\n\n\xc2\xad\n").find("holds no text, only invisible characters") != std::string::npos);
+  CHECK(refusal("a\nb\xff\xfe\nc\xff\nd\n").find("line 2 and 1 more are not UTF-8") != std::string::npos);
+  CHECK(refusal(std::string("a\0b\nc\n\0\0d\n\0", 12)).find("line 1 and 2 more hold NUL bytes: it is not text") !=
+        std::string::npos);
+  CHECK(refusal(std::string("\xff\xfe"
+                            "a\0",
+                            4))
+            .find("is UTF-16, not UTF-8\n  convert it first: iconv -f utf-16") != std::string::npos);
+}
+
+TEST_CASE("documents: gzip of several members, and what follows it") {
+  const Folder folder;
+  const auto member = [&](const std::string& text) {
+    const std::string path = folder.path + "/m.gz";
+    const gzFile gz = gzopen(path.c_str(), "wb");
+    gzwrite(gz, text.data(), static_cast<unsigned>(text.size()));
+    gzclose(gz);
+    std::ifstream file(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string two = member("one\n\ntw") + member("o\n");
+  folder.write("two.gz", two + std::string(512, '\0'));
+  CHECK(read_documents(file_source("two.gz", folder.path)).texts == std::vector<std::string>{"one", "two"});
+  folder.write("more.gz", two + "plain");
+  CHECK_THROWS_WITH_AS(read_documents(file_source("more.gz", folder.path)),
+                       doctest::Contains("something else follows its gzip data"), Error);
+  std::string damaged = two;
+  damaged[two.size() / 4] ^= 0x55;
+  folder.write("damaged.gz", damaged);
+  CHECK_THROWS_WITH_AS(read_documents(file_source("damaged.gz", folder.path)), doctest::Contains("is not whole"), Error);
+}
+
+TEST_CASE("text: a file that is edited meanwhile is tokenized as it was hashed") {
+  const Folder folder;
+  std::string before, after;
+  for (int i = 0; i < 60; ++i) {
+    before += "an old document, number " + std::to_string(i) + "\n\n";
+    after += "a new document, number " + std::to_string(i * 3) + ", longer than before\n\n";
+  }
+  const std::string config = R"({"files": ["t.txt"], "vocab": 40, "held_out": 0.2, "calibration": 0.2})";
+  const auto tokens = [&](const std::string& cache_name, const std::string& first, const std::string& then) {
+    Cache cache(folder.path + "/" + cache_name);
+    folder.write("t.txt", first);
+    DataContext context{cache, {configuration(config)}, folder.path, 1};
+    const Text data(read_config<Text::Config>(context.siblings[0]), context);
+    folder.write("t.txt", then);  // between the plan and the tokens
+    return std::pair(data.identity(), all_of(data, Part::train));
+  };
+  const auto old_one = tokens("a", before, before), edited = tokens("b", before, after), new_one = tokens("c", after, after);
+  CHECK(edited == old_one);  // name and tokens are of one text
+  CHECK(new_one.first != old_one.first);
+  CHECK(new_one.second != old_one.second);
+  CHECK(tokens("b", before, before) == old_one);  // and so the cache holds the right tokens
+  CHECK(tokens("b", after, after) == new_one);
+}
+
+TEST_CASE("text: what becomes <unk> is said, and so at every use") {
+  const Folder folder;
+  std::string text = "Zebra \xe2\x96\x85 line\r\n\r\n";
+  for (int i = 0; i < 40; ++i) text += "document number " + std::to_string(i) + "\n\n";
+  folder.write("t.txt", text);
+  folder.write("other.txt", "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXY\n");
+  std::vector<std::string> said;
+  const auto made = [&](const std::string& more) {
+    Cache cache(folder.path, [&](std::string_view what) { said.emplace_back(what); });
+    return make(cache, {R"({"files": ["t.txt"], "held_out": 0.2, "calibration": 0.2, )" + more + "}"}, folder.path);
+  };
+  const std::string found =
+      "note: 't.txt': 2 lines end in CR LF, read as LF; 1 line holds U+2585, which SentencePiece keeps for itself: it becomes "
+      "<unk>";
+  made(R"("vocab": 40)");
+  REQUIRE(said.size() == 4);
+  CHECK(said[2] == found);
+  CHECK(said[3].starts_with("note: 't.txt': 1 of "));
+  CHECK(said[3].ends_with(" tokens are <unk>, as the tokenizer has no piece for '\xe2\x96\x85'"));
+  said.clear();
+  made(R"("vocab": 40)");  // from the cache
+  REQUIRE(said.size() == 2);
+  CHECK(said[0] == found);
+  Cache cache(folder.path);
+  const Tokenizer tokenizer({file_source("t.txt", folder.path)}, 40, cache);
+  for (const std::int32_t id : tokenizer.encode("Zebra")) CHECK(id != tokenizer.unknown());  // its line was not dropped
+  said.clear();
+  made(R"("vocab": 60, "tokenizer": ["./other.txt"])");  // which has no digits
+  CHECK(said.back().find(" tokens are <unk>, as the tokenizer has no piece for '0', ") != std::string::npos);
 }
 
 TEST_CASE("text: exact vocabulary, three parts of whole documents, windows") {
@@ -108,7 +223,7 @@ TEST_CASE("text: exact vocabulary, three parts of whole documents, windows") {
 
   const Tokenizer tokenizer({file_source("village.txt", kFixtures)}, 150, cache);
   std::set<std::vector<std::int32_t>> documents;
-  for (const std::string& d : read_documents(file_source("village.txt", kFixtures))) documents.insert(tokenizer.encode(d));
+  for (const std::string& d : read_documents(file_source("village.txt", kFixtures)).texts) documents.insert(tokenizer.encode(d));
   CHECK(documents.size() == 60);
   std::size_t seen = 0, in_train = 0;
   std::set<std::int32_t> used;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_set>
+#include <set>
 
 #include "khost/error.hpp"
 #include "khost/hash.hpp"
@@ -14,6 +14,8 @@ namespace khost {
 namespace {
 
 using Config = Text::Config;
+constexpr const char* kNotes = "notes";  // in the token file's metadata: a JSON list of texts
+constexpr std::size_t kMostParts = 8;    // of what becomes <unk>, in a note
 constexpr std::array kParts{Part::train, Part::calibration, Part::held_out};
 
 bool same_source(const Config& a, const Config& b) { return a.corpus == b.corpus && a.files == b.files; }
@@ -88,7 +90,7 @@ std::vector<Source> sources_of(const Config& config, DataContext& context) {
 
 // In an order that does not depend on names or on who asks: the trainer's ties are broken by the order of the text.
 void normalise(std::vector<Source>& sources) {
-  const auto key = [](const Source& s) { return std::pair(s.checksum, s.form); };
+  const auto key = [](const Source& s) { return std::pair(s.content->checksum, s.form); };
   std::sort(sources.begin(), sources.end(), [&](const Source& a, const Source& b) { return key(a) < key(b); });
   sources.erase(std::unique(sources.begin(), sources.end(), [&](const Source& a, const Source& b) { return key(a) == key(b); }),
                 sources.end());
@@ -126,11 +128,35 @@ Part part_of(const std::string& document, double held_out, double calibration) {
   return lot < held_out + calibration ? Part::calibration : Part::train;
 }
 
+// "3 of 5,120 tokens are <unk>, for 2 different characters: ..." where there are any.
+std::string note_of_unknown(const std::vector<std::string>& documents, const std::vector<std::vector<std::int32_t>>& encoded,
+                            const Tokenizer& tokenizer) {
+  std::int64_t unknown = 0, all = 0;
+  std::set<std::string> parts;
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    const auto here = std::count(encoded[i].begin(), encoded[i].end(), tokenizer.unknown());
+    all += std::ssize(encoded[i]);
+    unknown += here;
+    if (here && parts.size() < kMostParts)
+      for (std::string& part : tokenizer.unknown_parts(documents[i])) parts.insert(std::move(part));
+  }
+  if (unknown == 0) return "";
+  std::string names;
+  std::size_t shown = 0;
+  for (const std::string& part : parts)
+    if (shown++ < kMostParts) names += (names.empty() ? "'" : ", '") + part.substr(0, 40) + "'";
+  return std::to_string(unknown) + " of " + std::to_string(all) + " tokens are <unk>, as the tokenizer has no piece for " +
+         names + (parts.size() > kMostParts ? ", ..." : "");
+}
+
 void write_tokens(const std::vector<Source>& sources, const Config& config, const Tokenizer& tokenizer, const std::string& name,
                   const std::string& path) {
   std::vector<std::string> documents;
+  Json::List notes;
   for (const Source& source : sources) {
-    for (std::string& document : read_documents(source)) documents.push_back(std::move(document));
+    Documents read = read_documents(source);
+    for (std::string& document : read.texts) documents.push_back(std::move(document));
+    if (!read.note.empty()) notes.push_back(source.name + ": " + read.note);
   }
   std::vector<std::vector<std::int32_t>> encoded(documents.size());
   std::vector<Part> part(documents.size());
@@ -159,7 +185,8 @@ void write_tokens(const std::vector<Source>& sources, const Config& config, cons
     }
     arrays.push_back({name_of(p), {DType::i32, all.data(), {std::ssize(all)}}});
   }
-  write_safetensors(path, arrays);
+  if (const std::string note = note_of_unknown(documents, encoded, tokenizer); !note.empty()) notes.push_back(name + ": " + note);
+  write_safetensors(path, arrays, {{kNotes, Json(std::move(notes)).text()}});
 }
 
 std::string name_of_sources(const std::vector<Source>& sources) {
@@ -176,7 +203,7 @@ Text::Text(const Config& config, DataContext& context) : vocabulary_(config.voca
 
   const std::vector<Source> training = tokenizer_sources(config, context);
   Json recipe{Json::Object{}};
-  recipe.set("format", 1);
+  recipe.set("format", 2);
   recipe.set("tokenizer", tokenizer_recipe(training, config.vocab));
   Json::List text;
   for (const Source& source : sources) text.push_back(identity_of({source}));  // here their order counts
@@ -186,14 +213,24 @@ Text::Text(const Config& config, DataContext& context) : vocabulary_(config.voca
   identity_ = "text " + sha256(recipe.canonical());
 
   make_file_ = [=, this, &artifacts = context.artifacts] {
-    return artifacts.get("tokens", recipe, "tokens of " + name_, [&](const std::string& temporary) {
+    const std::string path = artifacts.get("tokens", recipe, "tokens of " + name_, [&](const std::string& temporary) {
       write_tokens(sources, config, Tokenizer(training, config.vocab, artifacts), name_, temporary);
     });
+    auto file = std::make_unique<SafetensorsFile>(path);
+    // Said whenever the tokens are used, not only when they are made.
+    if (const auto found = file->metadata().find(kNotes); found != file->metadata().end()) {
+      const Json notes = parse_json(found->second, path);
+      for (const Json& note : notes.as_list()) artifacts.note(note.as_string());
+    }
+    return file;
   };
 }
 
 const SafetensorsFile& Text::file() const {
-  std::call_once(made_, [this] { file_ = std::make_unique<SafetensorsFile>(make_file_()); });
+  std::call_once(made_, [this] {
+    file_ = make_file_();
+    make_file_ = nullptr;  // with the text
+  });
   return *file_;
 }
 

@@ -52,9 +52,9 @@ class Text : public Data {
   std::int64_t vocabulary_;
   std::string name_;  // of the source, for messages
   std::string identity_;
-  // Tokens are made when they are first asked for: a plan needs only their identity.
+  // Tokens are made when they are first asked for: a plan needs only their identity. Until then the text is held.
   const SafetensorsFile& file() const;
-  std::function<std::string()> make_file_;
+  mutable std::function<std::unique_ptr<SafetensorsFile>()> make_file_;
   mutable std::once_flag made_;
   mutable std::unique_ptr<SafetensorsFile> file_;
 };

@@ -9,14 +9,12 @@
 #include <iterator>
 #include <unordered_map>
 
+#include "characters.hpp"
 #include "khost/error.hpp"
+#include "khost/utf8.hpp"
 
 namespace khost {
 namespace {
-
-// SentencePiece drops training sentences longer than this, so that documents are handed to it in pieces of at most this many
-// bytes.
-constexpr std::size_t kSentenceBytes = 4000;
 
 // What decides the pieces besides text and vocabulary; the recipe has it all. The second special piece ends a document.
 const std::unordered_map<std::string, std::string>& options() {
@@ -24,7 +22,7 @@ const std::unordered_map<std::string, std::string>& options() {
                                                                   {"character_coverage", "1.0"},
                                                                   {"byte_fallback", "false"},
                                                                   {"normalization_rule_name", "nmt_nfkc"},
-                                                                  {"max_sentence_length", std::to_string(kSentenceBytes + 192)},
+                                                                  {"max_sentence_length", std::to_string(longest_sentence + 192)},
                                                                   {"input_sentence_size", "0"},
                                                                   {"num_threads", "1"},
                                                                   {"unk_id", "0"},
@@ -35,12 +33,13 @@ const std::unordered_map<std::string, std::string>& options() {
 }
 
 // All documents of all sources, cut at blanks into pieces that the trainer takes. Pieces never cross a blank anyway, so that a
-// cut there changes no count; a run of text without a blank is cut between characters.
+// cut there changes no count; a run of text without a blank is cut between characters. The reserved character, with which the
+// trainer would drop the whole sentence, becomes a blank.
 class Sentences : public sentencepiece::SentenceIterator {
  public:
   explicit Sentences(const std::vector<Source>& sources) {
     for (const Source& source : sources) {
-      for (std::string& document : read_documents(source)) documents_.push_back(std::move(document));
+      for (std::string& document : read_documents(source).texts) documents_.push_back(without_reserved(std::move(document)));
     }
     Next();
   }
@@ -55,10 +54,10 @@ class Sentences : public sentencepiece::SentenceIterator {
     }
     const std::string& document = documents_[document_];
     std::size_t end = document.size();
-    if (end - at_ > kSentenceBytes) {
-      end = document.rfind(' ', at_ + kSentenceBytes);
+    if (end - at_ > longest_sentence) {
+      end = document.rfind(' ', at_ + longest_sentence);
       if (end == document.npos || end <= at_) {
-        end = at_ + kSentenceBytes;
+        end = at_ + longest_sentence;
         while ((static_cast<unsigned char>(document[end]) & 0xc0) == 0x80) --end;  // not within a character
       }
     }
@@ -71,6 +70,17 @@ class Sentences : public sentencepiece::SentenceIterator {
   }
 
  private:
+  static std::string without_reserved(std::string document) {
+    static const std::string reserved = [] {
+      std::string text;
+      append_utf8(text, reserved_character);
+      return text;
+    }();
+    for (std::size_t at = document.find(reserved); at != document.npos; at = document.find(reserved, at))
+      document.replace(at, reserved.size(), " ");
+    return document;
+  }
+
   std::vector<std::string> documents_;
   std::string piece_;
   std::size_t document_ = 0, at_ = 0;
@@ -124,6 +134,7 @@ Json tokenizer_recipe(const std::vector<Source>& sources, std::int64_t vocabular
   for (const auto& [key, value] : options()) settings.set(key, value);
   Json recipe{Json::Object{}};
   recipe.set("sentencepiece", SENTENCEPIECE_VERSION);
+  recipe.set("documents", 2);  // how read_documents() and Sentences cut text
   recipe.set("options", std::move(settings));
   recipe.set("vocab", vocabulary);
   recipe.set("text", identity_of(sources));
@@ -150,6 +161,16 @@ Tokenizer::Tokenizer(const std::vector<Source>& sources, std::int64_t vocabulary
 Tokenizer::~Tokenizer() = default;
 
 std::int32_t Tokenizer::end_of_document() const { return impl_->processor.eos_id(); }
+
+std::vector<std::string> Tokenizer::unknown_parts(std::string_view document) const {
+  std::vector<std::string> pieces, unknown;
+  if (!impl_->processor.Encode(document, &pieces).ok()) return unknown;
+  for (std::string& piece : pieces)
+    if (impl_->processor.IsUnknown(impl_->processor.PieceToId(piece))) unknown.push_back(std::move(piece));
+  return unknown;
+}
+
+std::int32_t Tokenizer::unknown() const { return impl_->processor.unk_id(); }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view document) const {
   std::vector<int> ids;

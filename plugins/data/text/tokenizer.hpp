@@ -24,7 +24,9 @@ class Tokenizer {
   Tokenizer& operator=(const Tokenizer&) = delete;
 
   std::int32_t end_of_document() const;
-  std::vector<std::int32_t> encode(std::string_view document) const;  // from any thread
+  std::int32_t unknown() const;                                             // the token of what the pieces cannot spell
+  std::vector<std::int32_t> encode(std::string_view document) const;        // from any thread
+  std::vector<std::string> unknown_parts(std::string_view document) const;  // what of it becomes <unk>
 
  private:
   struct Impl;
