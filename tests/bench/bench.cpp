@@ -151,7 +151,9 @@ std::vector<Row> rows_at_their_best(const Options& o, int batch) {
     Row& row = rows.emplace_back();
     row.contender = contender;
     if (!contender.chooses_memory && !contender.chooses_kernel) continue;
-    row.choice = choose(contender, step_arguments(o, batch, std::min(o.seconds, 1.0)));
+    row.choice = choose(contender, step_arguments(o, batch, std::min(o.seconds, 1.0)), [&](const Candidate& c) {
+      fmt::print(stderr, "batch {}, {} tried: {}\n", batch, contender.name, c.text());
+    });
     fmt::print("\nbatch {}: the best setting of {}, tried twice each\n", batch, contender.name);
     for (const Candidate& c : row.choice.tried) fmt::print("  {} {}\n", c.setting == row.choice.setting ? "*" : " ", c.text());
     std::fflush(stdout);

@@ -119,12 +119,14 @@ Json Candidate::json() const {
   return made;
 }
 
-Choice choose(const Contender& contender, const std::vector<std::string>& more) {
+Choice choose(const Contender& contender, const std::vector<std::string>& more,
+              const std::function<void(const Candidate&)>& tell) {
   Choice choice;
   const Candidate* best = nullptr;
   choice.tried.reserve(2 + kernels.size() + 1);  // `best` points into it
   const auto attempt_one = [&](const Setting& setting) {
     const Candidate& made = choice.tried.emplace_back(attempt(contender, setting, more));
+    if (tell) tell(made);
     if (made.out.empty() && (!best || made.ms < best->ms)) best = &made;
   };
   attempt_one({});

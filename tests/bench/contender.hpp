@@ -2,6 +2,7 @@
 // C library keeps memory, and of OpenBLAS's kernels, those that are fastest here and compute right products.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -60,7 +61,8 @@ struct Choice {
 };
 
 // The fastest setting for these arguments of a step. The allocator first, on the kernels that the library picks itself, then the
-// kernels. Throws a usage Error when none works.
-Choice choose(const Contender& contender, const std::vector<std::string>& more);
+// kernels. `tell` hears of each as it has been tried. Throws a usage Error when none works.
+Choice choose(const Contender& contender, const std::vector<std::string>& more,
+              const std::function<void(const Candidate&)>& tell = nullptr);
 
 }  // namespace khost::bench

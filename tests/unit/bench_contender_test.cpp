@@ -34,7 +34,9 @@ const Candidate* tried(const Choice& choice, const std::string& kernel) {
 
 TEST_CASE("bench: the fastest setting is found, and the user's kernel is one of them") {
   const test::EnvironmentVariable user("OPENBLAS_CORETYPE", "swift");
-  const Choice both = choose(contender(true, true), {"more"});
+  std::size_t told = 0;
+  const Choice both = choose(contender(true, true), {"more"}, [&](const Candidate&) { ++told; });
+  CHECK(told == both.tried.size());
   CHECK(both.setting == Setting{true, "swift"});
   REQUIRE(both.tried.size() >= 3);
   CHECK(both.tried[0].setting == Setting{});
