@@ -4,18 +4,18 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <utility>
 
 #include "artifact/file.hpp"
+#include "artifacts.hpp"
+#include "core/interrupt.hpp"
 #include "engine/nulls.hpp"
 #include "engine/prepare.hpp"
 #include "engine/runner.hpp"
 #include "manifest/record_path.hpp"
 #include "report/progress.hpp"
+#include "run_folder.hpp"
 #include "store/claim_ledger.hpp"
 #include "store/trial_store.hpp"
 
@@ -25,38 +25,12 @@ namespace {
 
 constexpr int null_draw_count = 1000;
 
-volatile std::sig_atomic_t interruptions = 0;
-
-// The first Ctrl-C ends the run between two steps, with everything kept that is finished; the second ends the process.
-extern "C" void on_interrupt(int signal) {
-  interruptions = interruptions + 1;
-  std::signal(signal, SIG_DFL);
-}
-
 std::string base_line(const PlannedBase& base, const BaseProgress& p) {
   std::string text = fmt::format("base {}: step {}/{}", base.recipe->name, p.step, p.steps);
   if (p.step > 0) text += fmt::format(", loss {:.4f}", p.loss);
   if (base.recipe->until_loss)
     text += fmt::format(", calibration {:.4f} (until {:.4f})", p.calibration, *base.recipe->until_loss);
   return text;
-}
-
-// Files that trials left behind, under the names the run gives them: trace-<base>-<arm>-<seed>.safetensors.
-void collect_artifacts(const TrialStore& store, const std::vector<TrialResult>& trials, const std::string& folder) {
-  namespace fs = std::filesystem;
-  for (const TrialResult& t : trials)
-    for (const std::string& file : t.artifacts) {
-      const fs::path source = fs::path(store.folder(t.hash)) / file;
-      const std::string base = t.key.base + (t.key.draw ? "." + std::to_string(t.key.draw) : "");
-      const fs::path target =
-          fs::path(folder) / "artifacts" /
-          fmt::format("{}-{}-{}-{}{}", source.stem().string(), base, t.key.arm, t.key.seed, source.extension().string());
-      fs::create_directories(target.parent_path());
-      fs::remove(target);
-      std::error_code linked;
-      fs::create_hard_link(source, target, linked);  // across file systems: a copy
-      if (linked) fs::copy_file(source, target);
-    }
 }
 
 std::string null_text(const Signals& signals, const std::string& record) {
@@ -93,13 +67,6 @@ class Heard {
 
 }  // namespace
 
-bool interrupted() { return interruptions > 0; }
-
-void catch_interruptions() {
-  std::signal(SIGINT, on_interrupt);
-  std::signal(SIGTERM, on_interrupt);
-}
-
 Executed execute(Session& session, const std::string& out) {
   const auto begun = std::chrono::steady_clock::now();
   // Messages of what is prepared come before there are trials to show progress of.
@@ -113,13 +80,8 @@ Executed execute(Session& session, const std::string& out) {
   const Heard heard(session, say);
   for (const std::string& warning : session.experiment.warnings) say("warning: " + warning);
   auto published = read_published(session.experiment.published);
-  const std::string folder = out.empty() ? "runs/" + session.experiment.name + "/" + session.plan.run_hash : out;
-  std::error_code made;
-  std::filesystem::create_directories(folder + "/artifacts", made);
-  if (made)
-    throw Error(ErrorKind::usage, "the run's folder " + folder + " cannot be made: " + made.message())
-        .hint("--out names another folder");
-  write_file_atomically(folder + "/resolved.manifest", session.experiment.resolved.pretty() + "\n");
+  const RunFolder folder(out.empty() ? "runs/" + session.experiment.name + "/" + session.plan.run_hash : out,
+                         session.plan.run_hash, say);
 
   const Environment& e = session.environment;
   say(fmt::format("{}: {} trials, backend {} ({} {}, {}), {} at a time with {} thread{} each", session.experiment.name,
@@ -165,28 +127,43 @@ Executed execute(Session& session, const std::string& out) {
                 fmt::format("interrupted with {} of {} trials finished", outcome.trials.size(), session.plan.trials.size()))
         .hint("finished trials are kept; the same command goes on from there");
 
-  Executed executed{{session.experiment.name, session.experiment.title, session.plan.run_hash, folder, e,
+  Executed executed{{session.experiment.name, session.experiment.title, session.plan.run_hash, folder.path(), e,
                      std::move(outcome.trials), definitions_of(session)},
                     std::move(published),
                     {},
                     0,
-                    0};
+                    0,
+                    {}};
   Run& run = executed.run;
-  for (const Arm& arm : session.experiment.arms)
+  for (const Arm& arm : session.experiment.arms) {
+    check_interrupt();
     run.nulls.emplace(arm.name, null_draws(*session.materials, arm, session.cache, null_draw_count, session.artifact_threads));
+  }
+  check_interrupt();
   run.claims = judge_claims(session.experiment, run.trials, run.nulls);
   for (JudgedClaim& claim : run.claims)
     if (const auto changed = changed_claims.find(claim.claim->id); changed != changed_claims.end())
       claim.before = changed->second;
-  collect_artifacts(store, run.trials, folder);
-  write_summary(folder + "/summary.json", run, executed.published);
-  write_records_csv(folder + "/records.csv", run);
-  write_report_md(folder + "/report.md", run, executed.published);
+  // Whoever stops now has it whole.
+  const Activity writing("writing " + folder.path(), Activity::Kind::finished);
+  write_file_atomically(folder / "resolved.manifest", session.experiment.resolved.pretty() + "\n");
+  write_summary(folder / "summary.json", run, executed.published);
+  write_records_csv(folder / "records.csv", run);
+  write_report_md(folder / "report.md", run, executed.published);
+  // They are large, and all there is without them is written.
+  executed.lost = collect_artifacts(store, run.trials, folder.path());
+  for (const Error& lost : executed.lost) say(std::string("warning: ") + lost.what());
   for (const PlannedBase& base : session.plan.bases)
     if (std::string line = bases.summary(base); !line.empty()) executed.bases.push_back(std::move(line));
   executed.failed = std::ranges::count(run.trials, std::string("failed"), &TrialResult::status);
   executed.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return executed;
+}
+
+Error lost_artifacts(std::size_t count) {
+  return Error(ErrorKind::usage,
+               fmt::format("{} artifact{} could not be copied; figures and reports are whole", count, count == 1 ? "" : "s"))
+      .hint("the warnings above say why; the same command copies them from the cache when there is room");
 }
 
 void print(const Executed& executed) {

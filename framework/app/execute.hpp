@@ -3,15 +3,12 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "report/report.hpp"
 #include "session.hpp"
 
 namespace khost {
-
-// Ctrl-C ends what runs between two steps, with everything kept that is finished; a second one ends the process.
-void catch_interruptions();
-bool interrupted();
 
 struct Executed {
   Run run;
@@ -19,13 +16,17 @@ struct Executed {
   std::vector<std::string> bases;  // how each came out
   std::int64_t failed = 0;         // trials
   double seconds = 0;
+  std::vector<Error> lost;  // artifacts that could not be copied, each told already
 };
 
 // Messages to stderr, with progress while trials run. Writes the run's folder: `out`, or runs/<experiment>/<hash> when it is "".
-// Throws an interrupted Error; failed trials are counted.
+// Throws an interrupted Error, and a usage Error while another run writes there; failed trials are counted.
 Executed execute(Session& session, const std::string& out);
 
 // The table and what belongs below it, to stdout.
 void print(const Executed& executed);
+
+// "3 artifacts could not be copied": what a run ends with when it lost some.
+Error lost_artifacts(std::size_t count);
 
 }  // namespace khost

@@ -1,4 +1,8 @@
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -8,6 +12,7 @@
 
 #include "commands.hpp"
 #include "core/shown.hpp"
+#include "descriptors.hpp"
 #include "khost/error.hpp"
 #include "report/terminal.hpp"
 
@@ -48,13 +53,18 @@ void run(int argc, char** argv) {
           "5 interrupted."};
   line.run({argv + std::min(argc, 1), argv + argc});
   if (!std::cout.flush())
-    throw khost::Error(khost::ErrorKind::usage, "the output could not be written").hint("is the disk full?");
+    throw khost::Error(khost::ErrorKind::usage, "the output could not be written")
+        .hint("is standard output closed, or the disk full? A run's results are in its folder");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  khost::open_standard_descriptors();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of writing it
   const khost::PrintableStreams printable;
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("khost"));
+  spdlog::set_pattern("khost: %l: %v");
   try {
     run(argc, argv);
     return 0;

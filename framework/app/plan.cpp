@@ -8,6 +8,7 @@
 
 #include "commands.hpp"
 #include "engine/pace.hpp"
+#include "interruptions.hpp"
 #include "manifest/series.hpp"
 #include "report/text.hpp"
 #include "session.hpp"
@@ -131,6 +132,7 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
 }
 
 void plan(SessionOptions options) {
+  catch_interruptions();
   const auto say = [](std::string_view what) { std::cerr << what << "\n"; };
   Paces paces;
   Estimate estimate;

@@ -4,6 +4,7 @@
 
 #include "commands.hpp"
 #include "execute.hpp"
+#include "interruptions.hpp"
 #include "series.hpp"
 
 namespace khost {
@@ -24,6 +25,7 @@ void run(const SessionOptions& options, const std::string& out) {
                                             : "the only trial failed")
         .hint("why stands below the table and in " + executed.run.folder +
               "/summary.json; the same command tries again what failed");
+  if (!executed.lost.empty()) throw lost_artifacts(executed.lost.size());
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 
 #include "artifact/file.hpp"
 #include "execute.hpp"
+#include "interruptions.hpp"
+#include "khost/interrupt.hpp"
 #include "report/text.hpp"
 
 namespace khost {
@@ -17,6 +19,7 @@ void run_series(const Series& series, SessionOptions options, const std::string&
   catch_interruptions();
   std::vector<std::unique_ptr<Session>> sessions;
   for (const std::string& manifest : series.manifests) {
+    check_interrupt();
     options.manifest = manifest;
     sessions.push_back(std::make_unique<Session>(options, [](std::string_view what) { std::cerr << what << "\n"; }));
   }
@@ -24,7 +27,9 @@ void run_series(const Series& series, SessionOptions options, const std::string&
   std::vector<std::pair<std::string, Json>> claims;  // by experiment
   double seconds = 0;
   std::int64_t failed = 0, trials = 0;
+  std::size_t lost = 0;
   for (auto& session : sessions) {
+    check_interrupt();
     const std::string& name = session->experiment.name;
     std::cout << fmt::format("\n{}: {}\n\n", name, session->experiment.title);
     const Executed executed = execute(*session, out.empty() ? "" : out + "/" + name);
@@ -34,7 +39,7 @@ void run_series(const Series& series, SessionOptions options, const std::string&
     summary += fmt::format("  {:<14} {:>5} trials, {:>5} of them computed before  {:>14}  {}\n", name, count, reused,
                            duration_text(executed.seconds), executed.run.folder);
     claims.emplace_back(name, claims_json(executed.run));
-    seconds += executed.seconds, failed += executed.failed, trials += count;
+    seconds += executed.seconds, failed += executed.failed, trials += count, lost += executed.lost.size();
     session.reset();  // its text and models
   }
   std::cout << fmt::format("\n{}: {}\n\n{}\n  {} experiments, {} trials, {}\n", series.name, series.title, summary,
@@ -50,6 +55,7 @@ void run_series(const Series& series, SessionOptions options, const std::string&
     throw Error(ErrorKind::trial,
                 fmt::format("{} of {} trials failed{}", failed, trials, failed == trials ? "" : "; the others are kept"))
         .hint("their messages stand below their experiment's table and in its summary.json");
+  if (lost) throw lost_artifacts(lost);
 }
 
 }  // namespace khost

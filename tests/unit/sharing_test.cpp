@@ -89,6 +89,7 @@ void write_foreign(const std::string& path, int seconds_ago, bool locked = true)
                                  {"namespace", "pid:[1]"},
                                  {"pid", 1},
                                  {"begun", 1},
+                                 {"device", 1},
                                  {"locked", locked},
                                  {"note", "run 1"}})
                        .text());
@@ -175,6 +176,7 @@ TEST_CASE("owner file: where locks were refused, a process is known by its numbe
                                    {"namespace", me.pid_namespace},
                                    {"pid", pid},
                                    {"begun", begun},
+                                   {"device", 1},
                                    {"locked", false},
                                    {"note", ""}})
                          .text());
@@ -190,6 +192,11 @@ TEST_CASE("owner file: where locks were refused, a process is known by its numbe
   CHECK_FALSE(maker_lives(path));
   // Nobody signed it: it may just have been made.
   write_text(path, "");
+  CHECK(maker_lives(path));
+  fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::minutes(1));
+  CHECK_FALSE(maker_lives(path));
+  write_text(path, "somebody's notes");
+  fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(100));
   CHECK(maker_lives(path));
 }
 
@@ -251,6 +258,19 @@ TEST_CASE("lock: who waits hears who holds it, and answers an interrupt") {
   waiter.join();
   clear_interrupt();
   CHECK(said == holder_of(scratch / "lock").who + ", run 7, interrupted");
+}
+
+TEST_CASE("activities: the newest is told, before it what must be finished") {
+  CHECK_FALSE(Activity::current());
+  const Activity outer("building a");
+  {
+    const Activity first("writing r", Activity::Kind::finished);
+    const Activity inner("copying b");
+    CHECK(Activity::current()->what == "writing r");
+    CHECK(Activity::current()->kind == Activity::Kind::finished);
+  }
+  CHECK(Activity::current()->what == "building a");
+  CHECK(Activity::current()->kind == Activity::Kind::dropped);
 }
 
 TEST_CASE("leftovers: of killed processes they go, of living ones they stay, in whatever namespace those run") {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <utility>
+#include <vector>
 
 #include "artifact/temporary.hpp"
 #include "khost/error.hpp"
@@ -17,8 +18,10 @@ namespace khost {
 void throw_file_error(std::string_view what, const std::string& path) {
   const int cause = errno;
   Error error(ErrorKind::usage, "cannot " + std::string(what) + " '" + path + "': " + std::strerror(cause));
-  if (cause == ENOSPC || cause == EDQUOT) error.hint("free some space, or set KHOST_CACHE to a folder on a larger disk");
-  if (cause == EACCES || cause == EROFS || cause == EPERM) error.hint("set KHOST_CACHE to a folder that you may write to");
+  if (cause == ENOSPC || cause == EDQUOT)
+    error.hint("free some space, or set KHOST_CACHE (or --out) to a folder on a larger disk");
+  if (cause == EACCES || cause == EROFS || cause == EPERM)
+    error.hint("set KHOST_CACHE (or --out) to a folder that you may write to");
   throw error;
 }
 
@@ -54,6 +57,30 @@ void NewFile::keep() {
 void write_file_atomically(const std::string& path, std::string_view content) {
   NewFile file(path);
   file.write(content.data(), content.size());
+  file.keep();
+}
+
+void NewFile::write_all_of(const std::string& other) {
+  const int from = ::open(other.c_str(), O_RDONLY | O_CLOEXEC);
+  if (from < 0) throw_file_error("open", other);
+  struct Close {
+    int file;
+    ~Close() { ::close(file); }
+  } close{from};
+  std::vector<char> buffer(1 << 20);
+  for (;;) {
+    const ssize_t got = ::read(from, buffer.data(), buffer.size());
+    if (got == 0) return;
+    if (got > 0)
+      write(buffer.data(), static_cast<std::size_t>(got));
+    else if (errno != EINTR)
+      throw_file_error("read", other);
+  }
+}
+
+void copy_file_atomically(const std::string& from, const std::string& to) {
+  NewFile file(to);
+  file.write_all_of(from);
   file.keep();
 }
 

@@ -18,6 +18,7 @@ class NewFile {
   NewFile(const NewFile&) = delete;
   NewFile& operator=(const NewFile&) = delete;
   void write(const void* data, std::size_t size);
+  void write_all_of(const std::string& other);  // another file's content
   void keep();
 
  private:
@@ -27,6 +28,9 @@ class NewFile {
 
 // A whole file at once, by way of NewFile.
 void write_file_atomically(const std::string& path, std::string_view content);
+
+// A copy of a file, by way of NewFile: what is done to one is not seen in the other.
+void copy_file_atomically(const std::string& from, const std::string& to);
 
 // Makes what has been written to a file, or the names in a folder, survive a power cut.
 void flush_to_disk(const std::string& path);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "khost/error.hpp"
+#include "khost/interrupt.hpp"
 
 namespace khost {
 namespace {
@@ -61,6 +62,7 @@ std::string sha256_file(const std::string& path) {
   Sha256 hash;
   std::vector<char> buffer(1 << 20);
   for (;;) {
+    check_interrupt();
     const ssize_t got = ::read(file, buffer.data(), buffer.size());
     if (got == 0) return hash.hex();
     if (got > 0)

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -59,17 +61,24 @@ bool names(const std::string& path, int file) {
 
 struct Signed {
   ProcessIdentity maker;
-  bool locked = false;  // by its maker: a file server may be out of locks for a while
+  std::int64_t device = 0;  // the mounted file system: locks of one mount without a server's are unknown to the next
+  bool locked = false;      // by its maker: a file server may be out of locks for a while
   std::string note;
 };
 
-std::string signed_text(const std::string& note, bool locked) {
+std::int64_t device_of(int file) {
+  struct stat status {};
+  return ::fstat(file, &status) == 0 ? static_cast<std::int64_t>(status.st_dev) : -1;
+}
+
+std::string signed_text(int file, const std::string& note, bool locked) {
   const ProcessIdentity me = this_process();
   return Json::object({{"host", me.host},
                        {"boot", me.boot},
                        {"namespace", me.pid_namespace},
                        {"pid", me.pid},
                        {"begun", me.begun},
+                       {"device", device_of(file)},
                        {"locked", locked},
                        {"note", note}})
              .text() +
@@ -84,6 +93,7 @@ std::optional<Signed> read_signed(int file) {
     const Json json = parse_json({text, static_cast<std::size_t>(size)}, "owner");
     return Signed{{json.at("host").as_string(), json.at("boot").as_string(), json.at("namespace").as_string(),
                    json.at("pid").as_integer(), json.at("begun").as_integer()},
+                  json.at("device").as_integer(),
                   json.at("locked").as_bool(),
                   json.at("note").as_string()};
   } catch (const Error&) {
@@ -99,10 +109,13 @@ bool silent_for(const std::string& path, std::chrono::seconds limit) {
 // `lock` is what trying to take it gave.
 bool is_dead(const std::string& path, int file, Flock lock) {
   if (lock == Flock::held) return false;
+  struct stat status {};
+  if (::fstat(file, &status) != 0) return false;
+  if (status.st_size == 0) return silent_for(path, nameless);
   const auto text = read_signed(file);
-  if (!text) return silent_for(path, nameless);
+  if (!text) return false;  // none of khost's
   const ProcessIdentity me = this_process();
-  if (lock == Flock::taken && text->locked && text->maker.same_kernel(me)) return true;
+  if (lock == Flock::taken && text->locked && text->maker.same_kernel(me) && text->device == device_of(file)) return true;
   if (text->maker.same_namespace(me)) return !process_lives(text->maker);
   return silent_for(path, silence);
 }
@@ -147,7 +160,7 @@ std::unique_ptr<OwnerFile> OwnerFile::make(const std::string& path, const std::s
       continue;
     }
     if (lock == Flock::refused) say_refused(path, cause);
-    const std::string text = signed_text(note, lock == Flock::taken);
+    const std::string text = signed_text(file, note, lock == Flock::taken);
     if (::write(file, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
       const int why = errno;
       ::unlink(path.c_str());
@@ -161,13 +174,37 @@ std::unique_ptr<OwnerFile> OwnerFile::make(const std::string& path, const std::s
   return nullptr;
 }
 
-OwnerFile::OwnerFile(std::string path, int file) : path_(std::move(path)), file_(file), process_(process_mark()) {}
+namespace {
+
+struct Held {
+  std::mutex mutex;
+  std::set<OwnerFile*> files;
+};
+Held& held() {
+  static auto* all = new Held;  // other threads may run on while the process exits
+  return *all;
+}
+
+}  // namespace
+
+OwnerFile::OwnerFile(std::string path, int file) : path_(std::move(path)), file_(file), process_(process_mark()) {
+  const std::lock_guard lock(held().mutex);
+  held().files.insert(this);
+}
 
 OwnerFile::~OwnerFile() {
+  const std::lock_guard lock(held().mutex);
+  held().files.erase(this);
   if (process_ != process_mark()) return;
   leave(file_);
   if (names(path_, file_)) ::unlink(path_.c_str());
   ::close(file_);
+}
+
+void OwnerFile::remove_all() {
+  const std::lock_guard lock(held().mutex);
+  for (const OwnerFile* owner : held().files)
+    if (owner->process_ == process_mark() && names(owner->path_, owner->file_)) ::unlink(owner->path_.c_str());
 }
 
 bool maker_lives(const std::string& path) {

@@ -2,7 +2,8 @@
 //
 // The maker holds an flock on it (on NFS the kernel makes it a lock of the server's), writes who it is, touches it every ten
 // seconds, and removes it in the end. Its maker is dead when
-//   the lock that it had can be taken, and it ran on this kernel (in whichever container), where that proves it; or
+//   the lock that it had can be taken, and it ran on this kernel (in whichever container) and saw the same mounted file system,
+//   where that proves it; or
 //   the maker ran in this pid namespace, and its process id belongs to no process or another one (locks may be refused: ENOLCK);
 //   or neither can be told, and it was not touched for five minutes by the clock of its own file system.
 // A process id alone proves nothing: each container and each host counts its own.
@@ -23,6 +24,9 @@ class OwnerFile {
   ~OwnerFile();  // removes it, in the process that made it
   OwnerFile(const OwnerFile&) = delete;
   OwnerFile& operator=(const OwnerFile&) = delete;
+
+  // For the end of a process whose other threads still run: takes away the names of all that it holds.
+  static void remove_all();
 
  private:
   OwnerFile(std::string path, int file);

@@ -142,7 +142,7 @@ void remove_own_temporaries() {
     for (const auto& [root, file] : owned().roots) remove_all_of(root, process_token());
     std::this_thread::sleep_for(std::chrono::milliseconds(i == 0 ? 20 : 0));
   }
-  owned().roots.clear();
+  OwnerFile::remove_all();
 }
 
 }  // namespace khost

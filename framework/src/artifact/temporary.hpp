@@ -20,7 +20,7 @@ void own_temporaries(const std::string& root);
 // Removes what processes that are dead were making in the cache; of those that no owner file tells of, what is older than a day.
 void remove_leftovers(const std::string& root);
 
-// For the end of a process whose other threads still run: removes its temporaries and lets nobody make more.
+// For the end of a process whose other threads still run: removes its temporaries and locks, and lets nobody make more.
 void remove_own_temporaries();
 
 }  // namespace khost

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <set>
 
+#include "khost/interrupt.hpp"
 #include "khost/openmp.hpp"
 #include "khost/parallel.hpp"
 #include "khost/probe.hpp"
@@ -77,6 +78,7 @@ Drawn draw_all(const Plugin& plugin, const Component& component, const Signals& 
   std::vector<std::map<std::string, double>> each(static_cast<std::size_t>(count));
   parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
+      check_interrupt();
       TrialInfo own = info;
       own.seed = static_cast<std::uint64_t>(i);
       Draw draw(own, declared, component, pools);

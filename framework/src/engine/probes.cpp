@@ -1,6 +1,7 @@
 #include "engine/probes.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 #include "manifest/record_path.hpp"
 
@@ -120,12 +121,21 @@ class Probes::TrialView final : public Trial {
   }
   Random random(std::string_view purpose) override { return Random(info().seed, instance_.component.name, purpose); }
   void write_artifact(std::string_view name, std::span<const NamedArray> arrays) override {
-    probes_.hooks_.write_artifact(std::string(name), arrays);
+    probes_.hooks_.write_artifact(artifact_name(name), arrays);
   }
   void record(std::string_view name, double value) override { probes_.add(instance_, name, -1, value); }
   void record(std::string_view name, std::int64_t step, double value) override { probes_.add(instance_, name, step, value); }
 
  private:
+  // Two instances of a plugin write two files: "trace" of the plugin itself, "late-trace" of its instance `late`.
+  std::string artifact_name(std::string_view name) const {
+    const auto fits = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-' || c == '.'; };
+    if (name.empty() || name.front() == '.' || !std::ranges::all_of(name, fits))
+      throw Error(ErrorKind::plugin, "'" + std::string(name) + "' is no name for an artifact")
+          .hint("letters, digits, and _ - . within it");
+    const std::string& own = instance_.component.name;
+    return name == own ? own : own + "-" + std::string(name);
+  }
   void check(const Alphas& alphas) const {
     const Alphas& own = this->alphas();
     bool fits = alphas.size() == own.size();

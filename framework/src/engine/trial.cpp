@@ -335,6 +335,8 @@ class Running {
       for (const JsonMember& m : config->as_object())
         metadata[m.key] = m.value.is_string() ? m.value.as_string() : m.value.text();
     const std::string file = name + ".safetensors";
+    if (std::ranges::find(result_.artifacts, file) != result_.artifacts.end())
+      throw Error(ErrorKind::plugin, "the artifact '" + name + "' was written twice in this trial");
     write_safetensors(folder_ + "/" + file, arrays, metadata);
     result_.artifacts.push_back(file);
   }

@@ -8,7 +8,8 @@
 #include "khost/probe.hpp"
 #include "khost/schema.hpp"
 
-// Writes signals as they are to artifacts/trace-<base>-<arm>-<seed>.safetensors, so that anyone can check khost from outside:
+// Writes signals as they are to artifacts/trace-<base>-<arm>-<seed>.safetensors (an instance "as": "late" to late-trace-...), so
+// that anyone can check khost from outside:
 //   tokens, targets [B, T] i32 (of step 0) · weights/<name> · basis/<name>/U [m, K], basis/<name>/V [n, K]
 //   loss/<i> · alpha/<i>/<name> · alpha.grad/<i>/<name> [K], or [K, K] of a block · weight.grad/<i>/<name> [m, n], i from 0;
 //   alpha before step i's update. weights and basis are those of step 0; where the core trains U and V, `factors` writes them at

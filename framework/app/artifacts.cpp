@@ -1,0 +1,63 @@
+#include "artifacts.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <map>
+
+#include "artifact/file.hpp"
+#include "khost/error.hpp"
+#include "khost/safetensors.hpp"
+
+namespace fs = std::filesystem;
+
+namespace khost {
+namespace {
+
+// Base "a-b" with arm "c" and base "a" with arm "b-c" would have one name: the trial's hash tells them apart.
+std::map<fs::path, fs::path> sources_by_name(const TrialStore& store, const std::vector<TrialResult>& trials) {
+  std::map<fs::path, fs::path> sources;
+  for (const TrialResult& t : trials)
+    for (const std::string& file : t.artifacts) {
+      const fs::path source = fs::path(store.folder(t.hash)) / file;
+      const std::string base = t.key.base + (t.key.draw ? "." + std::to_string(t.key.draw) : "");
+      const std::string stem = fmt::format("{}-{}-{}-{}", source.stem().string(), base, t.key.arm, t.key.seed);
+      const auto [at, is_new] = sources.emplace(stem + source.extension().string(), source);
+      if (!is_new && at->second != source)
+        sources.emplace(stem + "-" + t.hash.substr(0, 12) + source.extension().string(), source);
+    }
+  return sources;
+}
+
+// Of an earlier run into this folder. Files that khost did not write stay.
+void remove_others(const fs::path& folder, const std::map<fs::path, fs::path>& wanted) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (wanted.contains(entry.path().filename()) || entry.path().extension() != ".safetensors") continue;
+    try {
+      const auto& metadata = SafetensorsFile(entry.path().string()).metadata();
+      const auto khost = metadata.find("khost");
+      if (khost != metadata.end() && khost->second.starts_with("artifact ")) fs::remove(entry.path(), error);
+    } catch (const Error&) {  // no safetensors file, so none of khost's
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Error> collect_artifacts(const TrialStore& store, const std::vector<TrialResult>& trials, const std::string& folder) {
+  const fs::path to = fs::path(folder) / "artifacts";
+  const auto sources = sources_by_name(store, trials);
+  std::vector<Error> failures;
+  std::error_code error;
+  remove_others(to, sources);
+  fs::create_directories(to, error);  // that it failed is told by the first file
+  for (const auto& [name, source] : sources) try {
+      copy_file_atomically(source.string(), (to / name).string());
+    } catch (const Error& e) {
+      failures.push_back(e);
+    }
+  return failures;
+}
+
+}  // namespace khost

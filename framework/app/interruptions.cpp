@@ -1,0 +1,78 @@
+#include "interruptions.hpp"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "artifact/temporary.hpp"
+#include "core/interrupt.hpp"
+
+namespace khost {
+namespace {
+
+using std::chrono::milliseconds;
+constexpr milliseconds patience{300};  // before a word is said
+constexpr milliseconds grace{800};     // before what runs is dropped
+constexpr int exit_interrupted = 5;
+
+// Never waits, as whoever reads the other end may: a second signal must find this thread.
+void tell(const std::string& text) {
+  pollfd error{STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&error, 1, 0) != 1 || !(error.revents & POLLOUT)) return;
+  const std::string line = (::isatty(STDERR_FILENO) ? "\r\x1b[J" : "") + text + "\n";
+  (void)!::write(STDERR_FILENO, line.data(), line.size());
+}
+
+[[noreturn]] void drop(const std::string& what) {
+  tell("khost: interrupted" + (what.empty() ? "" : " while " + what) +
+       "\n  finished trials are kept; the same command goes on from there");
+  remove_own_temporaries();
+  ::_exit(exit_interrupted);
+}
+
+void watch(sigset_t signals) {
+  int signal = 0;
+  while (::sigwait(&signals, &signal) != 0) {
+  }
+  request_interrupt();
+  ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // a second one is given to this thread, and ends the process
+
+  auto asked = std::chrono::steady_clock::now();
+  std::string said;
+  for (;;) {
+    std::this_thread::sleep_for(milliseconds(20));
+    const auto waited = std::chrono::steady_clock::now() - asked;
+    if (waited < patience) continue;
+    const auto current = Activity::current();
+    const bool must_finish = current && current->kind == Activity::Kind::finished;
+    const std::string what = current ? current->what : "";
+    if (!must_finish && waited >= grace) drop(what);
+    const std::string line = must_finish ? "interrupted: finishing first: " + what + " (again ends it at once)"
+                                         : "interrupted: ending" + (what.empty() ? "" : ", while " + what);
+    if (line != said) tell(said = line);
+    if (must_finish) asked = std::chrono::steady_clock::now() - patience;  // what follows has its own while to end
+  }
+}
+
+}  // namespace
+
+void catch_interruptions() {
+  static bool caught = false;
+  if (std::exchange(caught, true)) return;
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    sigaddset(&signals, signal);
+    ::signal(signal, SIG_DFL);  // a shell starts what runs in its background with SIGINT ignored
+  }
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // in this thread and those it starts
+  std::thread(watch, signals).detach();
+}
+
+}  // namespace khost

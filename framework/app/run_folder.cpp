@@ -1,0 +1,43 @@
+#include "run_folder.hpp"
+
+#include <filesystem>
+#include <utility>
+
+#include "artifact/temporary.hpp"
+#include "khost/error.hpp"
+
+namespace fs = std::filesystem;
+
+namespace khost {
+namespace {
+
+std::string note_of(const std::string& run_hash) { return "run " + run_hash; }
+
+// Nobody else writes here now.
+void remove_temporaries(const fs::path& folder) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (is_temporary_name(entry.path().filename().string())) fs::remove_all(entry.path(), error);
+}
+
+}  // namespace
+
+RunFolder::RunFolder(std::string path, const std::string& run_hash, const std::function<void(std::string_view)>& say)
+    : path_(std::move(path)), lock_(path_ + "/khost.lock", note_of(run_hash)) {
+  std::error_code made;
+  fs::create_directories(path_, made);
+  if (made)
+    throw Error(ErrorKind::usage, "the run's folder " + path_ + " cannot be made: " + made.message())
+        .hint("--out names another folder");
+  lock_.take([&](const Holder& holder) {
+    if (!holder.note.empty() && holder.note != note_of(run_hash))
+      throw Error(ErrorKind::usage, "another run writes to the folder " + path_ + ": " + holder.note + ", " + holder.who +
+                                        "; this is " + note_of(run_hash))
+          .hint("--out names another folder, or wait until it has ended");
+    say("waiting for " + holder.who + ", which is at the same run and writes to " + path_);
+  });
+  remove_temporaries(path_);
+  remove_temporaries(path_ + "/artifacts");
+}
+
+}  // namespace khost

@@ -1,0 +1,333 @@
+// Several khosts, in other containers too, on one cache and one folder; closed descriptors; kills and interrupts at any time.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "artifact/temporary.hpp"
+#include "e2e/khost_program.hpp"
+#include "khost/safetensors.hpp"
+
+namespace fs = std::filesystem;
+using namespace khost::test;
+
+namespace {
+
+// A khost that runs while the test looks on.
+class Started {
+ public:
+  // `prefix`: what starts it, as {"unshare", "--pid", ...}.
+  Started(const Khost& khost, std::vector<std::string> arguments, std::vector<std::string> prefix = {},
+          std::map<std::string, std::string> environment = {})
+      : err_(khost.scratch / ("err-" + std::to_string(count++))) {
+    arguments.insert(arguments.begin(), KHOST_BINARY_DIR "/bin/khost");
+    arguments.insert(arguments.begin(), prefix.begin(), prefix.end());
+    environment["KHOST_CACHE"] = khost.scratch / "cache";
+    write(err_, "");
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+    if (::chdir(khost.scratch.folder().c_str()) != 0 || !std::freopen("/dev/null", "w", stdout) ||
+        !std::freopen(err_.c_str(), "w", stderr))
+      ::_exit(99);
+    std::vector<char*> argv;
+    for (std::string& a : arguments) argv.push_back(a.data());
+    argv.push_back(nullptr);
+    ::execvp(argv[0], argv.data());
+    ::_exit(98);
+  }
+  ~Started() {
+    if (pid_ > 0) signal(SIGKILL), wait();
+  }
+  Started(const Started&) = delete;
+
+  void signal(int number) const { ::kill(pid_, number); }
+  int wait() {
+    int status = 0;
+    ::waitpid(std::exchange(pid_, 0), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  // Until it has said that; false when it ended without.
+  bool until(const std::string& text) {
+    while (!has(err(), text)) {
+      siginfo_t ended{};
+      if (::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == pid_)
+        return has(err(), text);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+  }
+  std::string err() const { return read(err_); }
+
+ private:
+  static inline int count = 0;
+  std::string err_;
+  pid_t pid_ = 0;
+};
+
+// What is being made, and what tells who makes it.
+std::vector<std::string> unfinished(const std::string& folder) {
+  std::vector<std::string> found;
+  std::error_code gone;
+  for (auto at = fs::recursive_directory_iterator(folder, gone); at != fs::recursive_directory_iterator(); at.increment(gone)) {
+    const std::string name = at->path().filename().string();
+    if (khost::is_temporary_name(name) || name.ends_with(".lock") || at->path().parent_path().filename() == "owners")
+      found.push_back(at->path().string());
+  }
+  return found;
+}
+
+std::string joined(const std::vector<std::string>& list) {
+  std::string text;
+  for (const std::string& s : list) text += s + "\n";
+  return text;
+}
+
+std::map<std::string, std::string> artifacts(const Khost& khost, const std::string& folder) {
+  std::map<std::string, std::string> all;
+  for (const auto& entry : fs::directory_iterator(khost.scratch / (folder + "/artifacts")))
+    all[entry.path().filename().string()] = read(entry.path());
+  return all;
+}
+
+// With a null to draw, the longer the more batches, and a file a trial.
+std::string busy_manifest(const Khost& khost, int batches = 0) {
+  return khost.manifest(R"("probes": [{"plugin": "snr", "groups": [[0, 2], [2, "K"]], "batches": )" + std::to_string(batches) +
+                        R"(}, {"plugin": "trace"}])");
+}
+const std::vector<std::string> trained_base{"--set", R"(bases.plain={"train": ["*"], "steps": 20})"};
+
+std::vector<std::string> operator+(std::vector<std::string> a, const std::vector<std::string>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+const std::vector<std::string> own_namespace{"unshare", "--pid", "--fork", "--kill-child", "--mount-proc"};
+
+bool namespaces_permitted() {
+  static const bool permitted = std::system("unshare --pid --fork --kill-child --mount-proc true 2>/dev/null") == 0;
+  if (!permitted) MESSAGE("a pid namespace of its own is not permitted here: left out");
+  return permitted;
+}
+
+}  // namespace
+
+TEST_CASE("four processes and one --out: none dies, nothing is mixed") {
+  const Khost khost;
+  const std::string manifest = busy_manifest(khost);
+  REQUIRE(khost({manifest, "--out", "alone", "--jobs", "1"}).code == 0);
+  fs::remove_all(khost.scratch / "cache");
+  std::vector<std::unique_ptr<Started>> all;
+  for (int i = 0; i < 4; ++i)
+    all.push_back(std::make_unique<Started>(khost, std::vector<std::string>{manifest, "--out", "shared", "--jobs", "1"}));
+  for (auto& one : all) {
+    const int code = one->wait();
+    CHECK_MESSAGE(code == 0, one->err());
+  }
+  CHECK(records(khost, "shared") == records(khost, "alone"));
+  CHECK(artifacts(khost, "shared") == artifacts(khost, "alone"));
+  CHECK_MESSAGE(unfinished(khost.scratch.folder()).empty(), joined(unfinished(khost.scratch.folder())));
+}
+
+TEST_CASE("a folder that another run writes to is refused; the same run waits, and answers an interrupt") {
+  const Khost khost;
+  const std::string manifest = khost.manifest();
+  const std::vector<std::string> lasting{manifest, "--out", "shared", "--set", "steps=100000", "--jobs", "1"};
+  Started first(khost, lasting);
+  REQUIRE(first.until("at a time"));
+  const Finished other = khost({manifest, "--out", "shared"});
+  CHECK(other.code == 2);
+  CHECK_MESSAGE(has(other.err, "another run writes to the folder shared"), other.err);
+  CHECK(has(other.err, "--out names another folder"));
+  Started same(khost, lasting);
+  REQUIRE(same.until("waiting for process"));
+  same.signal(SIGTERM);
+  CHECK(same.wait() == 5);
+  first.signal(SIGINT);
+  CHECK(first.wait() == 5);
+  CHECK(khost({manifest, "--out", "shared"}).code == 0);
+}
+
+#ifdef KHOST_NO_LOCKS  // a sanitizer wants to be preloaded first
+TEST_CASE("a file system without locks: said once, and everything else is as it was") {
+  const Khost khost;
+  const std::map<std::string, std::string> without{{"LD_PRELOAD", KHOST_NO_LOCKS}};
+  const std::string manifest = busy_manifest(khost);
+  REQUIRE(khost({manifest, "--out", "alone", "--jobs", "1"}).code == 0);
+  fs::remove_all(khost.scratch / "cache");
+  std::vector<std::unique_ptr<Started>> all;
+  for (int i = 0; i < 4; ++i) {
+    const std::string out = i < 2 ? "shared" : "own-" + std::to_string(i);
+    all.push_back(std::make_unique<Started>(khost, std::vector<std::string>{manifest, "--out", out, "--jobs", "1"},
+                                            std::vector<std::string>{}, without));
+  }
+  for (auto& one : all) {
+    const int code = one->wait();
+    const std::string err = one->err();
+    CHECK_MESSAGE(code == 0, err);
+    const std::size_t at = err.find("has no locks (No locks available)");
+    CHECK_MESSAGE(at != err.npos, err);
+    CHECK(err.find("has no locks", at + 1) == err.npos);
+  }
+  for (const char* folder : {"shared", "own-2", "own-3"}) {
+    CHECK(records(khost, folder) == records(khost, "alone"));
+    CHECK(artifacts(khost, folder) == artifacts(khost, "alone"));
+  }
+  CHECK_MESSAGE(unfinished(khost.scratch.folder()).empty(), joined(unfinished(khost.scratch.folder())));
+
+  Started killed(khost, {manifest, "--out", "killed", "--set", "steps=100000", "--jobs", "1"}, {}, without);
+  REQUIRE(killed.until("at a time"));
+  while (unfinished(khost.scratch / "cache/trials").empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  Started beside(khost, {manifest, "--out", "own-2", "--jobs", "1"}, {}, without);
+  CHECK(beside.wait() == 0);
+  CHECK(unfinished(khost.scratch / "cache/trials").size() == 1);  // it lives
+  killed.signal(SIGKILL);
+  killed.wait();
+  Started next(khost, {manifest, "--out", "killed", "--jobs", "1"}, {}, without);
+  CHECK_MESSAGE(next.wait() == 0, next.err());
+  CHECK_MESSAGE(unfinished(khost.scratch.folder()).empty(), joined(unfinished(khost.scratch.folder())));
+}
+#endif
+
+TEST_CASE("killed at any moment: the next run leaves nothing of it, and its figures are the same") {
+  const Khost khost;
+  const std::vector<std::string> arguments =
+      std::vector<std::string>{busy_manifest(khost), "--out", "run", "--jobs", "2", "--threads", "1"} + trained_base;
+  REQUIRE(khost(arguments).code == 0);
+  const std::string expected = records(khost, "run");
+  const auto whole = artifacts(khost, "run");
+  std::size_t left = 0;
+  for (int i = 0; i < 8; ++i) {
+    if (i % 4 == 0) fs::remove_all(khost.scratch / "cache");
+    Started killed(khost, arguments);
+    if (i % 2 == 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(40 * i));
+    } else {  // as soon as one more thing is being made than the time before
+      std::set<std::string> seen;
+      for (int look = 0; look < 2000 && seen.size() < static_cast<std::size_t>(1 + i); ++look) {
+        for (const std::string& name : unfinished(khost.scratch / "cache")) seen.insert(name);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    }
+    killed.signal(SIGKILL);
+    killed.wait();
+    left += unfinished(khost.scratch.folder()).size();
+    const auto before = unfinished(khost.scratch.folder());
+    CHECK(khost({"plan", arguments[0], "--set", "steps=6"}).code == 0);
+    CHECK(unfinished(khost.scratch.folder()) == before);  // a plan deletes nothing
+    const Finished next = khost(arguments);
+    CHECK_MESSAGE(next.code == 0, next.err);
+    CHECK_MESSAGE(unfinished(khost.scratch.folder()).empty(), joined(unfinished(khost.scratch.folder())));
+    CHECK(records(khost, "run") == expected);
+    CHECK(artifacts(khost, "run") == whole);
+  }
+  CHECK(left > 0);
+}
+
+TEST_CASE("a khost in another pid namespace: its trials stay while it lives, and go when it was killed") {
+  if (!namespaces_permitted()) return;
+  const Khost khost;
+  const std::string manifest = khost.manifest();
+  Started inside(khost, {manifest, "--out", "inside", "--set", "steps=100000", "--jobs", "1"}, own_namespace);
+  REQUIRE(inside.until("at a time"));
+  const std::string trials = khost.scratch / "cache/trials";
+  while (unfinished(trials).empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const auto live = unfinished(trials);
+  CHECK(khost({manifest, "--out", "outside"}).code == 0);
+  Started first(khost, {manifest, "--out", "beside", "--set", "steps=6"}, own_namespace);  // it is a process 1 as well
+  CHECK_MESSAGE(first.wait() == 0, first.err());
+  CHECK(unfinished(trials) == live);
+  inside.signal(SIGKILL);
+  inside.wait();
+  CHECK(!unfinished(trials).empty());
+  Started next(khost, {manifest, "--out", "beside", "--set", "steps=7"}, own_namespace);
+  CHECK_MESSAGE(next.wait() == 0, next.err());
+  CHECK_MESSAGE(unfinished(khost.scratch / "cache").empty(), joined(unfinished(khost.scratch / "cache")));
+}
+
+TEST_CASE(
+    "descriptors that are closed: nothing lands in a file that was opened instead, and the exit code tells of lost output") {
+  const Khost khost;
+  const std::string manifest = busy_manifest(khost);
+  REQUIRE(khost({manifest, "--out", "open"}).code == 0);
+  for (const auto& [closing, code] : {std::pair{"2>&-", 0}, {"<&-", 0}, {">&-", 2}, {"<&- >&- 2>&-", 2}}) {
+    CAPTURE(closing);
+    fs::remove_all(khost.scratch / "cache/trials");
+    const std::string command = "cd '" + khost.scratch.folder() + "' && KHOST_CACHE='" + khost.scratch / "cache" +
+                                "' exec '" KHOST_BINARY_DIR "/bin/khost' '" + manifest + "' --out closed " + closing;
+    CHECK(WEXITSTATUS(std::system(("( " + command + " ) >/dev/null 2>/dev/null").c_str())) == code);
+    CHECK(records(khost, "closed") == records(khost, "open"));
+    CHECK(artifacts(khost, "closed") == artifacts(khost, "open"));
+  }
+}
+
+TEST_CASE("an artifact that does not fit the disk is told, after summary and records are written") {
+  const Khost khost;
+  const std::string manifest = busy_manifest(khost);
+  REQUIRE(khost({manifest, "--out", "whole"}).code == 0);  // its trials are in the cache now
+  std::uintmax_t largest = 0, summary = fs::file_size(khost.scratch / "whole/summary.json");
+  for (const auto& entry : fs::directory_iterator(khost.scratch / "whole/artifacts"))
+    largest = std::max(largest, entry.file_size());
+  summary = std::max(summary, fs::file_size(khost.scratch / "whole/records.csv"));
+  REQUIRE(largest > summary + 4096);
+  const rlimit small{(largest + summary) / 2, (largest + summary) / 2};
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  rlimit limited = before;
+  limited.rlim_cur = small.rlim_cur;
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &limited) == 0);
+  const Finished full = khost({manifest, "--out", "full"});
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  CHECK_MESSAGE(full.code == 2, full.err);
+  CHECK(has(full.err, "File too large"));
+  CHECK(has(full.err, "artifacts"));
+  CHECK(records(khost, "full") == records(khost, "whole"));
+  CHECK(fs::exists(khost.scratch / "full/summary.json"));
+  CHECK(has(full.out, "loss/final"));
+  CHECK(khost({manifest, "--out", "full"}).code == 0);
+  CHECK(artifacts(khost, "full") == artifacts(khost, "whole"));
+}
+
+TEST_CASE("two instances of a probe write two files") {
+  const Khost khost;
+  const std::string manifest = khost.manifest(
+      R"("probes": [{"plugin": "trace", "signals": ["loss"]}, {"plugin": "trace", "as": "first", "signals": ["loss"], "steps": 1}])");
+  const Finished done = khost({manifest, "--out", "run"});
+  CHECK_MESSAGE(done.code == 0, done.err);
+  CHECK(artifacts(khost, "run").size() == 8);
+  using khost::SafetensorsFile;
+  CHECK(SafetensorsFile(khost.scratch / "run/artifacts/trace-plain-A-0.safetensors").names().size() == 5);
+  CHECK(SafetensorsFile(khost.scratch / "run/artifacts/first-trace-plain-A-0.safetensors").names().size() == 1);
+}
+
+TEST_CASE("interrupted while a tokenizer trains, or nulls are drawn: exit code 5, and nothing is left") {
+  const Khost khost;
+  // Words enough that the tokenizer is not done before the signal comes.
+  std::string text;
+  unsigned state = 1;
+  for (int i = 0; i < 400'000; ++i) {
+    state = state * 1664525 + 1013904223;
+    for (unsigned word = state >> 12; word; word /= 26) text += static_cast<char>('a' + word % 26);
+    text += i % 50 == 49 ? "\n\n" : " ";
+  }
+  write(khost.scratch / "words.txt", text);
+  const std::vector<std::string> words{
+      khost.manifest(), "--set", R"(data={"plugin": "text", "files": ["words.txt"], "vocab": 3000, "sequence": 15, "batch": 2})"};
+  const Finished tokenizer = khost(words, "building tokenizer");
+  CHECK_MESSAGE(tokenizer.code == 5, tokenizer.err);
+  CHECK(has(tokenizer.err, "khost: interrupted"));
+  CHECK_MESSAGE(unfinished(khost.scratch.folder()).empty(), joined(unfinished(khost.scratch.folder())));
+
+  const std::string probed = busy_manifest(khost, 16);
+  const Finished nulls = khost({probed, "--jobs", "1"}, "building null");
+  CHECK_MESSAGE(nulls.code == 5, nulls.err);
+  CHECK_MESSAGE(unfinished(khost.scratch.folder()).empty(), joined(unfinished(khost.scratch.folder())));
+  CHECK(khost({busy_manifest(khost), "--jobs", "2", "--threads", "1"}).code == 0);
+}
