@@ -12,6 +12,7 @@
 
 #include "artifact/temporary.hpp"
 #include "core/interrupt.hpp"
+#include "core/shown.hpp"
 
 namespace khost {
 namespace {
@@ -25,7 +26,7 @@ constexpr int exit_interrupted = 5;
 void tell(const std::string& text) {
   pollfd error{STDERR_FILENO, POLLOUT, 0};
   if (::poll(&error, 1, 0) != 1 || !(error.revents & POLLOUT)) return;
-  const std::string line = (::isatty(STDERR_FILENO) ? "\r\x1b[J" : "") + text + "\n";
+  const std::string line = (::isatty(STDERR_FILENO) ? "\r\x1b[J" : "") + printable(text) + "\n";
   (void)!::write(STDERR_FILENO, line.data(), line.size());
 }
 
