@@ -7,6 +7,7 @@
 #include <numeric>
 #include <vector>
 
+#include "core/call.hpp"
 #include "khost/openmp.hpp"
 
 #if defined(__SANITIZE_THREAD__)
@@ -35,12 +36,14 @@ struct Region {
   std::mutex mutex{};            // of what follows
   std::int64_t failed = ranges;  // the lowest range that threw, so that the error does not depend on timing
   std::exception_ptr failure{};
-  char start = 0, end_of_all = 0;  // only their addresses matter
+  const Within* within = Within::here();  // where a thread is that works for it
+  char start = 0, end_of_all = 0;         // only their addresses matter
 };
 
 KHOST_UNSEEN void run_range(void* data) {
   Region& region = *static_cast<Region*>(data);
   happened_after(&region.start);
+  const Within* const before = Within::move_to(region.within);
   // The same ranges with fewer threads than were asked for.
   for (std::int64_t i = omp_get_thread_num(); i < region.ranges; i += omp_get_num_threads()) {
     try {
@@ -53,6 +56,7 @@ KHOST_UNSEEN void run_range(void* data) {
       }
     }
   }
+  Within::move_to(before);
   happened_before(&region.end_of_all);
 }
 
