@@ -27,7 +27,7 @@ class CausalAttention : public Op {
     p.keep(inputs[0]);
   }
 
-  void forward(Step& s) override {
+  void forward(StepState& s) override {
     const std::int64_t C = s.cols[output], w = C / heads_, T = s.sequence, ldq = 3 * C;
     const float scale = 1.0f / std::sqrt(static_cast<float>(w));
     parallel_for(s.batch * heads_, 1, [&](std::int64_t i, std::int64_t end) {
@@ -46,7 +46,7 @@ class CausalAttention : public Op {
   }
 
   // dv = P' do; dP = do v'; dS = softmax backward of dP; dq = dS k; dk = dS' q
-  void backward(Step& s) override {
+  void backward(StepState& s) override {
     float* dqkv = input_grad(s);
     if (!dqkv) return;
     const std::int64_t C = s.cols[output], w = C / heads_, T = s.sequence, ldq = 3 * C;
@@ -74,7 +74,7 @@ class CausalAttention : public Op {
     });
   }
 
-  std::string inner_non_finite(const Step& s) const override {
+  std::string inner_non_finite(const StepState& s) const override {
     for (std::int64_t row = 0; row < s.batch * heads_ * s.sequence; ++row)
       if (!all_finite(s.buffer(P_) + row * ld_, row % s.sequence + 1)) return "probabilities";
     return "";

@@ -23,12 +23,12 @@ class Embedding : public Op {
     if (adapter_->trains_factors()) scratch_again_ = p.backward_scratch(floats);
   }
 
-  void forward(Step& s) override {
+  void forward(StepState& s) override {
     gather_rows(s.rows, s.cols[output], weights[0]->slot.value, s.tokens, out(s));
     adapter_->lookup(s.backend, s.rows, s.tokens, s.buffer(A_), s.buffer(scratch_), out(s));
   }
 
-  void backward(Step& s) override {
+  void backward(StepState& s) override {
     const Weight& w = *weights[0];
     const float* dy = output_grad(s);
     adapter_->lookup_gradients(s.backend, s.rows, s.tokens, dy, s.buffer(A_again_), s.buffer(B_), s.buffer(scratch_again_),
@@ -49,12 +49,12 @@ class AddPositions : public Op {
  public:
   void plan(Planner&) override {}
 
-  void forward(Step& s) override {
+  void forward(StepState& s) override {
     const std::int64_t block = s.sequence * s.cols[output];
     for (std::int64_t b = 0; b < s.batch; ++b) kernels::add(block, in(s) + b * block, weights[0]->slot.value, out(s) + b * block);
   }
 
-  void backward(Step& s) override {
+  void backward(StepState& s) override {
     const float* dy = output_grad(s);
     const std::int64_t cols = s.cols[output], block = s.sequence * cols;
     if (float* dP = weight_grad(s)) {

@@ -29,7 +29,7 @@ class Head : public Op {
     losses_.resize(static_cast<std::size_t>(chunk_));
   }
 
-  void forward(Step& s) override {
+  void forward(StepState& s) override {
     const std::int64_t V = weights[0]->rows(), n = weights[0]->cols();
     float *logits = s.buffer(logits_), *A = s.buffer(A_), *B = s.buffer(B_), *scratch = s.buffer(scratch_);
     float* dh = input_grad(s);
@@ -51,10 +51,10 @@ class Head : public Op {
     s.loss = sum / static_cast<double>(s.rows);
   }
 
-  void backward(Step&) override {}
+  void backward(StepState&) override {}
 
  private:
-  void look(Step& s, std::int64_t rows, std::int64_t cols) const {
+  void look(StepState& s, std::int64_t rows, std::int64_t cols) const {
     if (matrix_->adapter().rank() > 0 && !all_finite(s.buffer(A_), rows * matrix_->adapter().rank()))
       s.found = "adapter's inner values of " + name;
     for (std::int64_t r = 0; r < rows && s.found.empty(); ++r)

@@ -20,11 +20,11 @@ class Linear : public Op {
     if (weights[0]->slot.grad || matrix_->adapter().trains_factors()) p.keep(inputs[0]);
   }
 
-  void forward(Step& s) override {
+  void forward(StepState& s) override {
     matrix_->forward(s.backend, s.rows, in(s), s.buffer(A_), s.buffer(scratch_), out(s), s.cols[output]);
   }
 
-  void backward(Step& s) override {
+  void backward(StepState& s) override {
     const float* dy = output_grad(s);
     const std::int64_t ldy = s.cols[output];
     float* B = s.buffer(B_);
@@ -34,7 +34,7 @@ class Linear : public Op {
     if (float* dx = input_grad(s)) matrix_->input_gradient(s.backend, s.rows, dy, ldy, B, scratch, dx, add_to_input[0]);
   }
 
-  std::string inner_non_finite(const Step& s) const override {
+  std::string inner_non_finite(const StepState& s) const override {
     return A_ >= 0 && !all_finite(s.buffer(A_), s.rows * matrix_->adapter().rank()) ? "adapter's inner values" : "";
   }
 

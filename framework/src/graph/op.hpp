@@ -25,7 +25,7 @@ struct Weight {
 class Op;
 
 // What one step runs with.
-struct Step {
+struct StepState {
   Backend& backend;
   std::int64_t batch, sequence;  // B, T
   std::int64_t rows;             // B T
@@ -52,10 +52,10 @@ struct Step {
 // While memory is planned: one operation's view.
 class Planner {
  public:
-  Planner(const Step& of, MemoryPlan& plan, const std::vector<int>& value_buffer, int op, int ops, bool trained)
+  Planner(const StepState& of, MemoryPlan& plan, const std::vector<int>& value_buffer, int op, int ops, bool trained)
       : step(of), plan_(plan), value_buffer_(value_buffer), forward_(op), backward_(2 * ops - 1 - op), trained_(trained) {}
 
-  const Step& step;
+  const StepState& step;
   bool needs(int v) const { return step.needs_weights[v]; }  // in the widest pass
 
   // From forward to backward; for the forward pass alone where no backward follows.
@@ -75,10 +75,10 @@ class Op {
  public:
   virtual ~Op() = default;
   virtual void plan(Planner& planner) = 0;
-  virtual void forward(Step& step) = 0;
-  virtual void backward(Step& step) = 0;  // called when the output needs a gradient; never for the head
+  virtual void forward(StepState& step) = 0;
+  virtual void backward(StepState& step) = 0;  // called when the output needs a gradient; never for the head
   // Looks at what forward keeps beside the output: "probabilities" of attention, or "".
-  virtual std::string inner_non_finite(const Step&) const { return ""; }
+  virtual std::string inner_non_finite(const StepState&) const { return ""; }
 
   std::string name;  // "linear layer.3.mlp.up"
   std::vector<int> inputs;
@@ -89,11 +89,11 @@ class Op {
   std::vector<char> add_to_weight;
 
  protected:
-  float* in(const Step& s, int i = 0) const { return s.value[inputs[i]]; }
-  float* out(const Step& s) const { return s.value[output]; }
-  float* input_grad(const Step& s, int i = 0) const { return s.needs(inputs[i]) ? s.grad[inputs[i]] : nullptr; }
-  float* output_grad(const Step& s) const { return s.grad[output]; }
-  float* weight_grad(const Step& s, int i = 0) const { return s.weights() ? weights[i]->slot.grad : nullptr; }
+  float* in(const StepState& s, int i = 0) const { return s.value[inputs[i]]; }
+  float* out(const StepState& s) const { return s.value[output]; }
+  float* input_grad(const StepState& s, int i = 0) const { return s.needs(inputs[i]) ? s.grad[inputs[i]] : nullptr; }
+  float* output_grad(const StepState& s) const { return s.grad[output]; }
+  float* weight_grad(const StepState& s, int i = 0) const { return s.weights() ? weights[i]->slot.grad : nullptr; }
 };
 
 bool all_finite(const float* x, std::int64_t n);

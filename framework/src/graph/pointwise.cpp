@@ -17,12 +17,12 @@ class LayerNorm : public Op {
     if (p.needs(output)) p.keep(inputs[0]);
   }
 
-  void forward(Step& s) override {
+  void forward(StepState& s) override {
     kernels::layer_norm(s.rows, s.cols[output], in(s), weights[0]->slot.value, weights[1]->slot.value, eps_, out(s),
                         s.buffer(mean_), s.buffer(rstd_));
   }
 
-  void backward(Step& s) override {
+  void backward(StepState& s) override {
     const float *x = in(s), *mean = s.buffer(mean_), *rstd = s.buffer(rstd_), *dy = output_grad(s);
     const std::int64_t cols = s.cols[output];
     float *dweight = weight_grad(s, 0), *dbias = weight_grad(s, 1);
@@ -44,7 +44,7 @@ class Gelu : public Op {
     if (p.needs(output)) slope_ = p.saved(p.step.rows * p.step.cols[output]);
   }
 
-  void forward(Step& s) override {
+  void forward(StepState& s) override {
     const std::int64_t n = s.rows * s.cols[output];
     if (s.needs(output))
       kernels::gelu_with_slope(n, in(s), out(s), s.buffer(slope_));
@@ -52,7 +52,7 @@ class Gelu : public Op {
       kernels::gelu(n, in(s), out(s));
   }
 
-  void backward(Step& s) override {
+  void backward(StepState& s) override {
     if (float* dx = input_grad(s))
       kernels::multiply(s.rows * s.cols[output], s.buffer(slope_), output_grad(s), dx, add_to_input[0]);
   }
@@ -64,8 +64,8 @@ class Gelu : public Op {
 class Add : public Op {
  public:
   void plan(Planner&) override {}
-  void forward(Step& s) override { kernels::add(s.rows * s.cols[output], in(s, 0), in(s, 1), out(s)); }
-  void backward(Step& s) override {
+  void forward(StepState& s) override { kernels::add(s.rows * s.cols[output], in(s, 0), in(s, 1), out(s)); }
+  void backward(StepState& s) override {
     const std::int64_t n = s.rows * s.cols[output];
     const float* dy = output_grad(s);
     for (int i = 0; i < 2; ++i) {

@@ -14,7 +14,7 @@ bool all_finite(const float* x, std::int64_t n) {
 
 struct Program::Impl {
   Tape tape;
-  Step step;
+  StepState step;
   Tensor arena;
   std::vector<std::int32_t> tokens, targets;  // of the last forward pass
   bool ready = false;                         // backward() may run
