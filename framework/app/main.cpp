@@ -14,6 +14,7 @@
 #include "core/shown.hpp"
 #include "descriptors.hpp"
 #include "khost/error.hpp"
+#include "plugin/process_end.hpp"
 #include "report/terminal.hpp"
 
 namespace {
@@ -62,6 +63,7 @@ void run(int argc, char** argv) {
 int main(int argc, char** argv) {
   khost::open_standard_descriptors();
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of writing it
+  const khost::ProcessWatch watch;
   const khost::PrintableStreams printable;
   spdlog::set_default_logger(spdlog::stderr_logger_mt("khost"));
   spdlog::set_pattern("khost: %l: %v");

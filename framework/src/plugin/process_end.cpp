@@ -1,0 +1,122 @@
+#include "plugin/process_end.hpp"
+
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include "core/call.hpp"
+
+namespace khost {
+namespace {
+
+constexpr int exit_code = 3;  // a plugin's fault, as for ErrorKind::plugin
+
+enum class State { off, watching, ending };
+std::atomic<State> state = State::off;
+std::terminate_handler previous = nullptr;
+
+const void* object_of(const void* address) {
+  Dl_info where{};
+  return dladdr(address, &where) ? where.dli_fbase : nullptr;
+}
+
+// The library whose code called what ended the process, seen from here: neither khost's nor the language's. "" when all are.
+std::string caller() {
+  const std::array<const void*, 4> own = {
+      object_of(reinterpret_cast<const void*>(&caller)), object_of(reinterpret_cast<const void*>(&std::exit)),
+      object_of(reinterpret_cast<const void*>(&std::terminate)), object_of(reinterpret_cast<const void*>(&_Unwind_Resume))};
+  std::array<void*, 64> frames{};
+  const int count = ::backtrace(frames.data(), static_cast<int>(frames.size()));
+  for (int i = 0; i < count; ++i) {
+    Dl_info where{};
+    if (!dladdr(frames[static_cast<std::size_t>(i)], &where) || !where.dli_fname) continue;
+    bool known = false;
+    for (const void* object : own) known = known || object == where.dli_fbase;
+    const std::string file = where.dli_fname;
+    if (!known && file.find(".so") != std::string::npos && file.find("/ld-linux") == std::string::npos) return file;
+  }
+  return "";
+}
+
+void say(const std::string& what, const std::string& hint) {
+  std::string text = ::isatty(STDERR_FILENO) ? "\n" : "";  // a progress line may be on the screen
+  text += "khost: " + what;
+  const std::string place = Within::text(), file = caller();
+  if (!place.empty()) text += "\n  in " + place;
+  if (!file.empty()) text += "\n  by code of " + file;
+  text += "\n  " + hint + "\n";
+  if (Within::any(Within::What::trial))
+    text += "  finished trials are kept: without the plugin, or with it mended, the same command goes on from there\n";
+  // Not by stdio: another thread may hold its lock.
+  for (std::string_view rest = text; !rest.empty();) {
+    const ssize_t written = ::write(STDERR_FILENO, rest.data(), rest.size());
+    if (written <= 0) break;
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+// Whether this thread is the one to say it; does not return where another thread does.
+bool first_to_end() {
+  State before = State::watching;
+  if (state.compare_exchange_strong(before, State::ending)) return true;
+  while (before == State::ending) ::pause();
+  return false;
+}
+
+void on_exit() {
+  if (!first_to_end()) return;
+  say(Within::any(Within::What::plugin) ? "a plugin ended the process: it called exit()"
+                                        : "the process was ended by exit() before khost was done",
+      "a plugin that cannot go on throws khost::Error: then only its trial fails");
+  ::_exit(exit_code);  // without the destructors of what other threads are using
+}
+
+std::string what_is_in_flight() {
+  const std::exception_ptr thrown = std::current_exception();
+  if (!thrown) return "it called std::terminate()";
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& e) {
+    return std::string("an exception that nobody could catch: ") + e.what();
+  } catch (...) {
+    return "an exception that nobody could catch";
+  }
+}
+
+[[noreturn]] void on_terminate() {
+  if ((Within::any(Within::What::plugin) || !caller().empty()) && first_to_end()) {
+    say("a plugin ended the process by " + what_is_in_flight(),
+        "nothing may throw out of a static initialiser, a destructor, a noexcept function or a thread of the plugin's own");
+    ::_exit(exit_code);
+  }
+  if (previous) previous();
+  std::abort();
+}
+
+}  // namespace
+
+ProcessWatch::ProcessWatch() {
+  state = State::watching;
+  previous = std::set_terminate(on_terminate);
+  renew();
+  std::at_quick_exit(on_exit);
+}
+
+ProcessWatch::~ProcessWatch() {
+  state = State::off;
+  std::set_terminate(previous);
+}
+
+void ProcessWatch::renew() {
+  if (state == State::watching) std::atexit(on_exit);
+}
+
+}  // namespace khost

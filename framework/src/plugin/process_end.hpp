@@ -1,0 +1,21 @@
+// What the process says when a plugin ends it: exit() in a plugin must not look like khost's own success, nor an exception that
+// nobody can catch like khost's own crash.
+#pragma once
+
+namespace khost {
+
+// Made first in main, gone when main returns: while it lives, an exit() from anywhere prints what was in progress and ends the
+// process with 3, as does a std::terminate() out of a plugin. One per process. What a plugin does by _exit() or a signal cannot
+// be seen from within the process.
+class ProcessWatch {
+ public:
+  ProcessWatch();
+  ~ProcessWatch();
+  ProcessWatch(const ProcessWatch&) = delete;
+  ProcessWatch& operator=(const ProcessWatch&) = delete;
+
+  // Handlers of an exit run last in, first out: after a library was loaded, this one is put before what the library registered.
+  static void renew();
+};
+
+}  // namespace khost
