@@ -13,6 +13,23 @@ endif()
 set(KHOST_PLUGIN_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
 set(KHOST_PLUGIN_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 
+# Removes the files that an earlier configuration of this build made and this one, which makes FILES, does not: a plugin whose
+# folder is gone must not stay listed. RECORD keeps what was made; a file that is none of the build's is left alone.
+function(khost_remove_stale_plugins RECORD FILES)
+  set(before "")
+  if(EXISTS ${RECORD})
+    file(STRINGS ${RECORD} before)
+  endif()
+  foreach(file IN LISTS before)
+    if(NOT file IN_LIST FILES AND EXISTS ${file})
+      message(STATUS "plugin ${file} is no longer in the source tree: removed")
+      file(REMOVE ${file})
+    endif()
+  endforeach()
+  list(JOIN FILES "\n" lines)
+  file(WRITE ${RECORD} "${lines}\n")
+endfunction()
+
 function(khost_add_plugin NAME KIND)
   set(kinds compute model optimizer data probe)
   if(NOT KIND IN_LIST kinds)
@@ -24,12 +41,23 @@ function(khost_add_plugin NAME KIND)
                         "got SOURCES '${P_SOURCES}' and besides '${P_UNPARSED_ARGUMENTS}'")
   endif()
 
+  # In khost's own tree a folder's kind is that of what it holds.
+  get_filename_component(kind_folder ${CMAKE_CURRENT_SOURCE_DIR} DIRECTORY)
+  get_filename_component(above ${kind_folder} DIRECTORY)
+  get_filename_component(kind_folder ${kind_folder} NAME)
+  get_filename_component(above ${above} NAME)
+  if(above STREQUAL plugins AND kind_folder IN_LIST kinds AND NOT kind_folder STREQUAL KIND)
+    message(FATAL_ERROR "khost_add_plugin(${NAME} ${KIND} ...) in ${CMAKE_CURRENT_SOURCE_DIR}: that folder is for plugins of kind "
+                        "${kind_folder}. Move it to plugins/${KIND}/, or give it that kind")
+  endif()
+
   set(target khost_plugin_${NAME})
   add_library(${target} MODULE ${P_SOURCES})
   set_target_properties(${target} PROPERTIES OUTPUT_NAME ${NAME} PREFIX "" SUFFIX .so LIBRARY_OUTPUT_DIRECTORY
     ${KHOST_PLUGIN_OUTPUT_DIRECTORY} C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
     LINK_DEPENDS ${KHOST_PLUGIN_CMAKE_DIR}/plugin.map)
   target_compile_options(${target} PRIVATE ${KHOST_WARNINGS})
+  target_compile_definitions(${target} PRIVATE KHOST_PLUGIN_KIND=${KIND})  # KHOST_PLUGIN() compares
   target_link_options(${target} PRIVATE -Wl,--version-script=${KHOST_PLUGIN_CMAKE_DIR}/plugin.map)
   if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize" OR NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
     target_link_options(${target} PRIVATE -Wl,-z,defs)  # clang's sanitizers leave their runtime undefined in libraries
@@ -41,6 +69,7 @@ function(khost_add_plugin NAME KIND)
   endif()
   target_link_libraries(${target} PRIVATE ${P_LIBRARIES})
   set_property(GLOBAL APPEND PROPERTY KHOST_PLUGIN_TARGETS ${target})
+  set_property(GLOBAL APPEND PROPERTY KHOST_PLUGIN_FILES ${KHOST_PLUGIN_OUTPUT_DIRECTORY}/${NAME}.so)
 
   if(BUILD_TESTING AND P_TESTS)
     add_executable(test_${NAME} ${P_TESTS} ${P_SOURCES})

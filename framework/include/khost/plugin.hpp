@@ -13,6 +13,8 @@
 // relocations. Nothing is ever unloaded.
 #pragma once
 
+#include <cxxabi.h>
+
 #include <cstdint>
 #include <cstring>
 #include <exception>
@@ -90,12 +92,15 @@ inline int report(khost_message* message, int status, const char* text) {
 
 constexpr int status_of(ErrorKind kind) { return 1 + static_cast<int>(kind); }
 
-// Runs f; an exception becomes a status and a message. No exception crosses the C entry.
+// Runs f; an exception becomes a status and a message. No exception crosses the C entry; the forced unwinding of a thread that
+// ends is none, and may not be stopped.
 template <class F>
 int guarded(khost_message* message, F&& f) {
   try {
     f();
     return 0;
+  } catch (abi::__forced_unwind&) {
+    throw;
   } catch (const Error& e) {
     return report(message, status_of(e.kind()), e.what());
   } catch (const std::exception& e) {
@@ -147,6 +152,13 @@ constexpr khost_descriptor descriptor(const char* name, const char* summary, std
           nullptr};
 }
 
+template <std::size_t count>
+constexpr bool brings(const khost_descriptor (&descriptors)[count], Kind kind) {
+  for (const khost_descriptor& d : descriptors)
+    if (d.kind == static_cast<std::uint32_t>(kind)) return true;
+  return false;
+}
+
 constexpr khost_entry entry(const char* fingerprint, const khost_descriptor* descriptors, std::uint32_t count) {
   khost_entry e{};
   for (int i = 0; i < 8; ++i) e.magic[i] = KHOST_MAGIC[i];
@@ -195,8 +207,17 @@ constexpr khost_descriptor compute(const char* name, const char* summary, std::u
 
 }  // namespace khost
 
+#if defined(KHOST_PLUGIN_KIND)  // by khost_add_plugin(NAME KIND ...)
+#define KHOST_CHECK_KIND                                                                   \
+  static_assert(khost::detail::brings(khost_descriptors_, khost::Kind::KHOST_PLUGIN_KIND), \
+                "no component here is of the kind that khost_add_plugin() was given")
+#else
+#define KHOST_CHECK_KIND static_assert(true)
+#endif
+
 #define KHOST_ENTRY(FINGERPRINT, ...)                                                                \
   static constexpr khost_descriptor khost_descriptors_[] = {__VA_ARGS__};                            \
+  KHOST_CHECK_KIND;                                                                                  \
   extern "C" __attribute__((visibility("default"))) constinit const khost_entry khost_plugin_entry = \
       khost::detail::entry(FINGERPRINT, khost_descriptors_, sizeof khost_descriptors_ / sizeof *khost_descriptors_)
 

@@ -63,6 +63,11 @@ struct ElfFile::Sections {
   }
 };
 
+struct ElfFile::Symbols {
+  std::vector<Elf64_Sym> all;
+  std::span<const std::byte> names;
+};
+
 ElfFile::ElfFile(const std::string& path) : path_(path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) refuse(path, fmt::format("cannot be read: {}", std::strerror(errno)), "check the path and its permissions");
@@ -141,17 +146,22 @@ ElfFile::Sections ElfFile::sections() const {
   return result;
 }
 
-std::optional<std::span<const std::byte>> ElfFile::symbol_bytes(std::string_view name, std::size_t size) const {
-  const Sections all = sections();
-  const Elf64_Shdr* table = all.of_type(SHT_DYNSYM);
-  if (!table || table->sh_link >= all.headers.size()) return std::nullopt;
-  const Elf64_Shdr& names_header = all.headers[table->sh_link];
-  const auto names = bytes(names_header.sh_offset, names_header.sh_size, "dynamic string table");
-  bytes(table->sh_offset, table->sh_size, "dynamic symbol table");
+ElfFile::Symbols ElfFile::symbols(const Sections& all, std::uint32_t type) const {
+  Symbols result;
+  const Elf64_Shdr* table = all.of_type(type);
+  if (!table || table->sh_link >= all.headers.size()) return result;
+  const Elf64_Shdr& names = all.headers[table->sh_link];
+  result.names = bytes(names.sh_offset, names.sh_size, "string table of its symbols");
+  bytes(table->sh_offset, table->sh_size, "symbol table");
+  for (std::uint64_t at = 0; at + sizeof(Elf64_Sym) <= table->sh_size; at += sizeof(Elf64_Sym))
+    result.all.push_back(read<Elf64_Sym>(table->sh_offset + at, "symbol table"));
+  return result;
+}
 
-  for (std::uint64_t at = 0; at + sizeof(Elf64_Sym) <= table->sh_size; at += sizeof(Elf64_Sym)) {
-    const auto symbol = read<Elf64_Sym>(table->sh_offset + at, "dynamic symbol table");
-    if (symbol.st_shndx == SHN_UNDEF || string_at(names, symbol.st_name) != name) continue;
+std::optional<std::span<const std::byte>> ElfFile::symbol_bytes(std::string_view name, std::size_t size) const {
+  const Symbols dynamic = symbols(sections(), SHT_DYNSYM);
+  for (const Elf64_Sym& symbol : dynamic.all) {
+    if (symbol.st_shndx == SHN_UNDEF || string_at(dynamic.names, symbol.st_name) != name) continue;
     const auto header = read<Elf64_Ehdr>(0, "ELF header");
     for (unsigned i = 0; i < header.e_phnum; ++i) {
       const auto segment = read<Elf64_Phdr>(header.e_phoff + std::uint64_t{i} * sizeof(Elf64_Phdr), "table of segments");
@@ -164,6 +174,54 @@ std::optional<std::span<const std::byte>> ElfFile::symbol_bytes(std::string_view
     return std::span<const std::byte>{};
   }
   return std::nullopt;
+}
+
+std::vector<std::string> ElfFile::exported() const {
+  std::vector<std::string> result;
+  const Symbols dynamic = symbols(sections(), SHT_DYNSYM);
+  for (const Elf64_Sym& symbol : dynamic.all) {
+    const unsigned seen = ELF64_ST_VISIBILITY(symbol.st_other);
+    if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx == SHN_ABS || ELF64_ST_BIND(symbol.st_info) == STB_LOCAL ||
+        seen == STV_HIDDEN || seen == STV_INTERNAL)
+      continue;
+    const std::string_view name = string_at(dynamic.names, symbol.st_name);
+    const auto& linkers = {"_init", "_fini", "__bss_start", "_edata", "_end"};
+    if (std::find(linkers.begin(), linkers.end(), name) == linkers.end()) result.emplace_back(name);
+  }
+  return result;
+}
+
+std::uint64_t ElfFile::relocated(const Sections& all, std::uint64_t address, std::uint64_t stored) const {
+  for (const Elf64_Shdr& section : all.headers) {
+    if (section.sh_type != SHT_RELA) continue;
+    for (std::uint64_t at = 0; at + sizeof(Elf64_Rela) <= section.sh_size; at += sizeof(Elf64_Rela)) {
+      const auto entry = read<Elf64_Rela>(section.sh_offset + at, "table of relocations");
+      if (entry.r_offset == address && ELF64_R_SYM(entry.r_info) == 0) return static_cast<std::uint64_t>(entry.r_addend);
+    }
+  }
+  return stored;  // packed relocations leave the address in its place
+}
+
+std::vector<std::string> ElfFile::initialisers() const {
+  std::vector<std::string> result;
+  const Sections all = sections();
+  const Symbols names = symbols(all, SHT_SYMTAB);
+  bool first = true;
+  for (const Elf64_Shdr& section : all.headers) {
+    if (section.sh_type != SHT_INIT_ARRAY) continue;
+    for (std::uint64_t at = 0; at + sizeof(std::uint64_t) <= section.sh_size; at += sizeof(std::uint64_t)) {
+      const auto stored = read<std::uint64_t>(section.sh_offset + at, "table of initialisers");
+      const std::uint64_t function = relocated(all, section.sh_addr + at, stored);
+      std::string name;
+      for (const Elf64_Sym& symbol : names.all)
+        if (ELF64_ST_TYPE(symbol.st_info) == STT_FUNC && symbol.st_value == function)
+          name = string_at(names.names, symbol.st_name);
+      const bool compilers = name == "frame_dummy" || (first && name.empty());  // crtbeginS.o is linked first
+      if (!compilers) result.push_back(name);
+      first = false;
+    }
+  }
+  return result;
 }
 
 std::vector<std::string> ElfFile::needed() const {

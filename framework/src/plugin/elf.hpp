@@ -28,14 +28,25 @@ class ElfFile {
 
   std::vector<std::string> needed() const;  // DT_NEEDED: "libgomp.so.1"
 
+  // Names of the symbols that it defines for others, without those that a linker adds by itself (_init, _end).
+  std::vector<std::string> exported() const;
+
+  // The functions that the loader runs before it hands the library over, beside the compiler's own frame_dummy: "" for one whose
+  // name is not in the file (it was stripped).
+  std::vector<std::string> initialisers() const;
+
  private:
   struct Sections;
+  struct Symbols;
   std::span<const std::byte> bytes(std::uint64_t offset, std::uint64_t size, std::string_view what) const;
   template <class T>
   T read(std::uint64_t offset, std::string_view what) const;
   std::string_view string_at(std::span<const std::byte> table, std::uint64_t offset) const;
   void check_header() const;
   Sections sections() const;
+  Symbols symbols(const Sections& all, std::uint32_t type) const;
+  // The address that the loader puts into the word at `address`, of which the file holds `stored`.
+  std::uint64_t relocated(const Sections& all, std::uint64_t address, std::uint64_t stored) const;
 
   std::string path_;
   const std::byte* data_ = nullptr;

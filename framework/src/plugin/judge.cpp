@@ -1,10 +1,14 @@
 // Judges a plugin from its file alone: dlopen would already run its initialisers.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <utility>
+#include <vector>
 
+#include "core/plain_symbol.hpp"
 #include "plugin/elf.hpp"
 #include "plugin/fingerprint.hpp"
 #include "plugin/registry.hpp"
@@ -48,6 +52,58 @@ void judge_fingerprint(const std::string& path, const std::string& theirs) {
          difference.mend);
 }
 
+// "f(int), khost::x and 12 more"
+std::string some_of(std::vector<std::string> symbols) {
+  constexpr std::size_t shown = 3;
+  for (std::string& symbol : symbols) symbol = plain_symbol(symbol);
+  std::sort(symbols.begin(), symbols.end());
+  symbols.erase(std::unique(symbols.begin(), symbols.end()), symbols.end());  // a constructor has several symbols
+  std::string text;
+  for (std::size_t i = 0; i < symbols.size() && i < shown; ++i) text += (i ? ", " : "") + symbols[i];
+  return symbols.size() > shown ? fmt::format("{} and {} more", text, symbols.size() - shown) : text;
+}
+
+// What two plugins export under one name the loader may give to both: an inline variable, a template's static, then belongs to
+// the one that came first, and the other records its values.
+void judge_exports(const std::string& path, const ElfFile& elf) {
+  std::vector<std::string> others = elf.exported();
+  std::erase(others, entry_symbol);
+  if (others.empty()) return;
+  refuse(path,
+         fmt::format("exports more than {}: {}. What two plugins export under one name they share, values and all", entry_symbol,
+                     some_of(std::move(others))),
+         "link it by khost_add_plugin(), or with -fvisibility=hidden and the version script framework/cmake/plugin.map");
+}
+
+// Whose names are the compiler's, for what a build like the host's own needs.
+bool is_instrumentation(std::string_view name) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  constexpr bool sanitized = true;
+#else
+  constexpr bool sanitized = KHOST_FP_HAS_FEATURE(address_sanitizer) || KHOST_FP_HAS_FEATURE(thread_sanitizer);
+#endif
+  return name.find("sub_I_00100_") != name.npos ||  // gcov's
+         (sanitized && (name.find("sub_I_00099_") != name.npos || name.ends_with(".module_ctor")));
+}
+
+// They run inside dlopen, where nothing can be caught, before the host knows what it loads.
+void judge_initialisers(const std::string& path, const ElfFile& elf) {
+  std::vector<std::string> found = elf.initialisers();
+  std::erase_if(found, is_instrumentation);
+  if (found.empty()) return;
+  std::string names;
+  for (const std::string& name : found)
+    if (!name.empty()) names += (names.empty() ? ": " : ", ") + plain_symbol(name);
+  Error error(
+      ErrorKind::plugin,
+      fmt::format("plugin {} has {}{}: code that runs when it is loaded, before anybody could say what goes wrong in it", path,
+                  found.size() == 1 ? "a static initialiser" : fmt::format("{} static initialisers", found.size()), names));
+  error.hint("make global objects constinit, or static in the function that uses them; print by <cstdio>, not <iostream>");
+  if (names.find("set_fast_math") != std::string::npos)
+    error.hint("this one is -ffast-math's: it changes the arithmetic of the whole process; link without it");
+  throw error;
+}
+
 }  // namespace
 
 Judged judge_plugin_file(const std::string& path) {
@@ -82,11 +138,13 @@ Judged judge_plugin_file(const std::string& path) {
   Judged judged{api, std::string(begin, ::strnlen(begin, text.size()))};
   judge_fingerprint(path, judged.fingerprint);
 
+  judge_exports(path, elf);
   for (const std::string& library : elf.needed())
     if (second_openmp(library))
       refuse(path,
              fmt::format("needs {}, a second OpenMP runtime: with two in one process every backend runs at half speed", library),
              "split its work by parallel_for() of khost/parallel.hpp, or compile it by g++ -fopenmp, which links libgomp");
+  judge_initialisers(path, elf);
   return judged;
 }
 

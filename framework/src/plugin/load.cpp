@@ -1,16 +1,14 @@
 // Loads one plugin file that has been judged, and checks what its entry points to.
 #include <fmt/format.h>
 
-#include <cxxabi.h>
-
 #include <boost/dll/shared_library.hpp>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <mutex>
 
+#include "core/plain_symbol.hpp"
 #include "plugin/fingerprint.hpp"
+#include "plugin/process_end.hpp"
 #include "plugin/registry.hpp"
 
 namespace khost {
@@ -27,10 +25,9 @@ std::string with_plain_symbol(std::string_view words) {
   constexpr std::string_view mark = "undefined symbol: ";
   const auto begin = words.find(mark);
   if (begin == std::string_view::npos) return std::string(words);
-  const std::string symbol(words.substr(begin + mark.size()));
-  const std::unique_ptr<char, void (*)(void*)> plain(abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, nullptr), std::free);
-  if (!plain) return std::string(words);  // a C function's name, or more than a name
-  return fmt::format("{}{} ({})", words.substr(0, begin + mark.size()), plain.get(), symbol);
+  const std::string symbol(words.substr(begin + mark.size())), plain = plain_symbol(symbol);
+  if (plain == symbol) return std::string(words);  // a C function's name, or more than a name
+  return fmt::format("{}{} ({})", words.substr(0, begin + mark.size()), plain, symbol);
 }
 
 // The loader's own words, out of Boost's "...load() failed (dlerror system message: PATH: WORDS): ...".
@@ -52,6 +49,17 @@ std::string load_hint(std::string_view words) {
   return std::string(rebuild_hint);
 }
 
+// plugins/probe/NAME.so: a folder that is called by a kind holds no other.
+void check_folder(const std::string& path, Kind kind) {
+  const fs::path folder = fs::path(path).parent_path();
+  if (folder.parent_path().filename() != "plugins") return;
+  for (const Kind other : {Kind::compute, Kind::model, Kind::optimizer, Kind::data, Kind::probe})
+    if (folder.filename() == name_of(other) && other != kind)
+      refuse(path, fmt::format("is of kind {}, but lies in a folder for kind {}", name_of(kind), name_of(other)),
+             fmt::format("move it to {}/{}, or write khost::{}<...> in KHOST_PLUGIN()", folder.parent_path().string(),
+                         name_of(kind), name_of(other)));
+}
+
 void check_compute(const std::string& path, const khost_descriptor& d) {
   if (!d.compute) refuse(path, "is a compute plugin without a table", "give khost::compute() the address of a khost_compute");
   if (d.compute->struct_size != sizeof(khost_compute) || d.compute->api_version != KHOST_COMPUTE_API)
@@ -70,6 +78,7 @@ void check_descriptor(const std::string& path, const std::string& fingerprint, c
   if (d.name != stem)
     refuse(path, fmt::format("calls its {} '{}', but its file '{}'", name_of(static_cast<Kind>(d.kind)), d.name, stem),
            "a plugin is found by its file's name: give both the same name");
+  check_folder(path, static_cast<Kind>(d.kind));
   if (static_cast<Kind>(d.kind) == Kind::compute) return check_compute(path, d);
   if (fingerprint == KHOST_C_TABLE)
     refuse(path,
@@ -88,7 +97,11 @@ std::vector<Plugin> load(const std::string& path) {
   try {
     namespace dll = boost::dll;
     static auto& kept = *new std::vector<dll::shared_library>;  // leaked: nothing is unloaded, not even at exit
+    // What it is linked with may have initialisers; its own were refused.
+    const std::string place = "plugin " + path + " while it is loaded";
+    const Within within(Within::What::plugin, place);
     kept.emplace_back(path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
+    ProcessWatch::renew();
     entry = &kept.back().get<const khost_entry>("khost_plugin_entry");
   } catch (const std::exception& e) {
     const std::string words = loader_words(e.what(), path);
