@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <string_view>
 
+#include "compute/check_products.hpp"
 #include "compute/portable_gemm.hpp"
+#include "core/call.hpp"
 #include "khost/error.hpp"
 #include "khost/openmp.hpp"
 
@@ -53,6 +55,11 @@ Error refusal(const std::string& name, std::string_view message) {
 
 }  // namespace
 
+template <class F>
+auto Backend::call(const char* function, F&& f) const {
+  return call_plugin({"compute", info_.name, function}, f);
+}
+
 Backend::Backend(std::string name, const khost_compute* table, const std::string& options, int threads) : table_(table) {
   if (threads < 1) throw Error(ErrorKind::usage, "backend '" + name + "' was asked for " + std::to_string(threads) + " threads");
   if (threads > omp_get_thread_limit())
@@ -76,38 +83,48 @@ Backend::Backend(std::string name, const khost_compute* table, const std::string
                                        std::to_string(sizeof(khost_compute)) + " bytes")
         .hint("rebuild the plugin against this khost");
   char message[1024] = "";
-  if (table->create && table->create(options.c_str(), threads, &context_, message, sizeof message) != 0) {
+  if (table->create &&
+      call("create", [&] { return table->create(options.c_str(), threads, &context_, message, sizeof message); }) != 0) {
     message[sizeof message - 1] = 0;
     throw refusal(info_.name, message);
   }
   khost_compute_info about{};
   about.threads = threads;
-  if (table->info) table->info(context_, &about);
+  try {
+    check_products(info_.name, *table, options, threads);
+    if (table->info) call("info", [&] { table->info(context_, &about); });
+  } catch (...) {
+    destroy();
+    throw;
+  }
   info_.library = text_of_field(about.library);
   info_.version = text_of_field(about.version);
   info_.kernel = text_of_field(about.kernel);
   info_.threads = about.threads;
 }
 
-Backend::~Backend() {
-  if (table_ && table_->destroy) table_->destroy(context_);
+Backend::~Backend() { destroy(); }
+
+void Backend::destroy() {
+  if (table_ && table_->destroy) call("destroy", [&] { table_->destroy(context_); });
 }
 
 void Backend::gemm(const khost_gemm& g) {
   if (g.m <= 0 || g.n <= 0) return;
-  if (!table_ || !table_->gemm || table_->gemm(context_, &g) != 0) kernels::portable_gemm(g);
+  if (!table_ || !table_->gemm || call("gemm", [&] { return table_->gemm(context_, &g); }) != 0) kernels::portable_gemm(g);
 }
 
 std::shared_ptr<const Backend::Packed> Backend::pack(const khost_gemm& g) {
   void* packed = nullptr;
-  if (table_ && table_->pack && table_->gemm_packed && table_->pack(context_, &g, &packed) != 0) packed = nullptr;
+  if (table_ && table_->pack && table_->gemm_packed && call("pack", [&] { return table_->pack(context_, &g, &packed); }) != 0)
+    packed = nullptr;
   return std::make_shared<const Packed>(table_, packed, g);
 }
 
 void Backend::gemm(const khost_gemm& g, const Packed& b) {
   if (g.m <= 0 || g.n <= 0) return;
   const khost_gemm whole = b.with_plain_b(g);
-  if (b.packed() && table_->gemm_packed(context_, &whole, b.packed()) == 0) return;
+  if (b.packed() && call("gemm_packed", [&] { return table_->gemm_packed(context_, &whole, b.packed()); }) == 0) return;
   gemm(whole);
 }
 

@@ -17,7 +17,8 @@ struct BackendInfo {
 // threads.
 class Backend {
  public:
-  // `table` null: portable kernels only. Throws a plugin Error with the backend's own message.
+  // `table` null: portable kernels only. Throws a plugin Error with the backend's own message, or with a product that it gets
+  // wrong (check_products).
   Backend(std::string name, const khost_compute* table, const std::string& options, int threads);
   ~Backend();
   Backend(const Backend&) = delete;
@@ -34,6 +35,10 @@ class Backend {
   void gemm(const khost_gemm& g, const Packed& b);
 
  private:
+  template <class F>
+  auto call(const char* function, F&& f) const;
+  void destroy();
+
   const khost_compute* table_;
   void* context_ = nullptr;
   BackendInfo info_;
