@@ -122,7 +122,7 @@ void Checkup::look_at_backend(const Plugin& plugin) {
   BackendCheck& check = backends.emplace_back();
   check.name = plugin.name();
   check.path = plugin.path;
-  check.score = plugin.descriptor->compute->score();
+  check.score = score_of(plugin);
   try {
     if (check.score <= 0) throw Error(ErrorKind::plugin, "it cannot run on this CPU");
     Backend backend(check.name, plugin.descriptor->compute, "{}", threads);

@@ -69,9 +69,10 @@ void print_signals(const Signals& signals) {
   }
 }
 
-void print_compute(const khost_compute& table) {
+void print_compute(const Plugin& plugin) {
+  const khost_compute& table = *plugin.descriptor->compute;
   std::cout << fmt::format("\ncompute table\n  score on this CPU  {}\n  gemm               {}\n  packed weights     {}\n",
-                           table.score(), table.gemm ? "yes" : "declined", table.pack && table.gemm_packed ? "yes" : "no");
+                           score_of(plugin), table.gemm ? "yes" : "declined", table.pack && table.gemm_packed ? "yes" : "no");
 }
 
 void print_text(const Plugin& plugin) {
@@ -79,7 +80,7 @@ void print_text(const Plugin& plugin) {
   std::cout << fmt::format("{}: {}\n\n  kind      {}{}\n  path      {}\n  numerics  {}\n", plugin.name(),
                            plugin.descriptor->summary, name_of(plugin.kind()), plugin.policy() ? " (policy)" : "", plugin.path,
                            plugin.descriptor->numerics);
-  if (plugin.kind() == Kind::compute) print_compute(*plugin.descriptor->compute);
+  if (plugin.kind() == Kind::compute) print_compute(plugin);
   std::cout << "\nparameters\n";
   if (description.schema.fields.empty()) std::cout << "  none\n";
   print_fields(description.schema.fields, "  ");
@@ -125,7 +126,7 @@ Json json_of(const Plugin& plugin) {
   all.set("numerics", static_cast<std::int64_t>(plugin.descriptor->numerics));
   all.set("parameters", json_of(description.schema.fields));
   if (plugin.kind() == Kind::compute) {
-    all.set("score", plugin.descriptor->compute->score());
+    all.set("score", score_of(plugin));
     return all;
   }
 

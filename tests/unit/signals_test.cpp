@@ -42,6 +42,11 @@ TEST_CASE("signals: declarations add up, and contradictions are refused") {
   CHECK(message_of([&] { s.emit("drift/<group>", "1", ""); }).find("'drift/<group>' is declared twice") != std::string::npos);
   for (const std::string name : {"", "/", "//drift", "drift/"})
     CHECK(message_of([&] { s.emit(name, "1", ""); }).find("'" + name + "' is not a record's name") != std::string::npos);
+  CHECK(message_of([&] { s.emit("norm of grad!/<x", "1", ""); }).find("it has a space") != std::string::npos);
+  const std::string unit = message_of([&] { s.emit("fruit", "bananas", ""); });
+  CHECK(unit.find("the unit of 'fruit' is 'bananas', which khost does not know\n  units: 1 (a bare number), nats, ") !=
+        std::string::npos);
+  CHECK(message_of([&] { s.emit("/loss/final", "nats", ""); }).find("records under 'loss' are khost's own") != std::string::npos);
   s.emit("/grad/mean/<group>", "1", "beside the instance");
   CHECK(message_of([&] { s.need(""); }).find("the signal has no name") != std::string::npos);
   CHECK(s.emits.size() == 2);

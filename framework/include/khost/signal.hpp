@@ -51,7 +51,9 @@ class Signals {
   // Policies with resolve(): a record of an arm that this one needs, "ARM/PROBE/RECORD", with parts in <> as in emit().
   Signals& read(std::string_view path);
   // A record this probe will make. A part in <> stands for any text without '/': "drift/<group>". Its full name is
-  // ARM/INSTANCE/drift/0; one that begins with '/' stands beside the instance: "/grad/mean/<group>" is ARM/grad/mean/0.
+  // ARM/INSTANCE/drift/0; one that begins with '/' stands beside the instance: "/grad/mean/<group>" is ARM/grad/mean/0. Names are
+  // of letters, digits, '_', '.' and '-'; `unit` is "1" or made of nats, bits, dims, parameters, tokens, steps, batches, seconds
+  // and bytes: "nats^2", "nats / 10^4 parameters". Throws a plugin Error for any other, or a name that is declared already.
   Signals& emit(std::string_view record, std::string_view unit, std::string_view doc);
   // Records, as in emit() (or "*" for all that nothing else names), of which null() makes draws, under a model of noise in words:
   // "iid Gaussian alpha gradients"; or which have no null, and why: both stand beside the figures.

@@ -16,7 +16,7 @@ BackendChoice choose_backend(Registry& registry, const std::optional<std::string
   if (name || manifest) {
     const std::string& wanted = name ? *name : manifest->plugin;
     const Plugin& plugin = registry.get(Kind::compute, wanted);
-    if (plugin.descriptor->compute->score() <= 0)
+    if (score_of(plugin) <= 0)
       throw Error(ErrorKind::plugin, "the backend '" + wanted + "' cannot run on this CPU")
           .hint("choose another with --backend; `khost list` shows them");
     return {wanted, plugin.descriptor->compute,
@@ -28,7 +28,7 @@ BackendChoice choose_backend(Registry& registry, const std::optional<std::string
   for (const Plugin* plugin : listing.plugins) {
     if (plugin->kind() != Kind::compute) continue;
     if (std::ranges::any_of(describe(*plugin, nullptr).schema.fields, &Field::required)) continue;  // only where it is named
-    if (const int score = plugin->descriptor->compute->score(); score > best_score) {
+    if (const int score = score_of(*plugin); score > best_score) {
       best_score = score;
       best = {plugin->name(), plugin->descriptor->compute, "{}"};
     }

@@ -6,24 +6,14 @@
 #include "manifest/needs.hpp"
 #include "manifest/overlay.hpp"
 #include "manifest/parts.hpp"
+#include "manifest/record_path.hpp"
+#include "plugin/check_signals.hpp"
 
 namespace khost {
 namespace {
 
 constexpr const char* arms_example = R"("arms": {"K32": {}, "K64": {"adapter": {"rank": 64}}})";
 constexpr const char* probes_example = R"("probes": [{"plugin": "snr"}])";
-
-const std::vector<std::string>& known_signals() {
-  static const std::vector<std::string> names = {"loss",  "tokens",     "targets",     "weights",   "basis",
-                                                 "alpha", "alpha.grad", "weight.grad", "basis.svd", "basis.random"};
-  return names;
-}
-
-// What a policy can change.
-const std::vector<std::string>& changeable() {
-  static const std::vector<std::string> names = {"alpha.scale", "alpha.rank", "adapter.rank", "optimizer.state"};
-  return names;
-}
 
 // "basis" is the arm's own; "basis.svd" and "basis.random" are the base's, adapter or not.
 bool is_of_the_adapter(std::string_view thing) {
@@ -59,26 +49,6 @@ struct Restriction {
   static void fields(auto& f) { f("arms", &Restriction::arms).doc("the arms it runs in; without it, all"); }
 };
 
-void check_signals(const Signals& signals, const Component& probe, bool policy) {
-  const std::string owner = "probe '" + probe.plugin + "'";
-  for (const Signals::Need& need : signals.needs) {
-    const auto& known = known_signals();
-    if (std::find(known.begin(), known.end(), need.name) == known.end())
-      throw Error(ErrorKind::plugin, probe.place, owner + " needs the signal '" + need.name + "', which nothing provides")
-          .hint(nearest_and_all(need.name, known, "signals"));
-  }
-  for (const std::string& thing : signals.modifies)
-    if (policy && std::find(changeable().begin(), changeable().end(), thing) == changeable().end())
-      throw Error(ErrorKind::plugin, probe.place, owner + " declares that it changes '" + thing + "', which nothing allows")
-          .hint(nearest_and_all(thing, changeable(), "things a policy can change"));
-  if (!policy && !signals.reads.empty())
-    throw Error(ErrorKind::plugin, probe.place,
-                owner + " declares that it reads '" + signals.reads[0] + "' of another arm, but only a policy may");
-  if (!policy && !signals.modifies.empty())
-    throw Error(ErrorKind::plugin, probe.place,
-                owner + " declares that it changes '" + signals.modifies[0] + "', but only a policy may");
-}
-
 ReadProbe read_probe(Reading& reading, const Json& given, bool in_arm) {
   static const std::vector<Field> restriction = schema_of<Restriction>().fields;
   if (in_arm && given.is_object())
@@ -89,7 +59,7 @@ ReadProbe read_probe(Reading& reading, const Json& given, bool in_arm) {
   ReadProbe out;
   out.component = std::move(read.component);
   const Component& component = out.component;
-  if (component.name == "loss" || component.name == "parameters")
+  if (is_engine_name(component.name))
     throw Error(ErrorKind::usage, given.place, "'" + component.name + "' is the name of khost's own records")
         .hint("name the probe with \"as\"");
   if (!in_arm) {
@@ -102,7 +72,7 @@ ReadProbe read_probe(Reading& reading, const Json& given, bool in_arm) {
   } catch (Error& e) {
     throw e.within("probe '" + component.name + "' at " + given.place.text());
   }
-  check_signals(out.signals, component, reading.catalog.is_policy(component.plugin));
+  check_signals(out.signals, "probe '" + component.plugin + "'", reading.catalog.is_policy(component.plugin), component.place);
   return out;
 }
 
@@ -223,7 +193,23 @@ class ArmReader {
                 .hint("an arm takes one policy for each thing; the other is at " + other->place.text());
         changed.emplace_back(thing, &probe);
       }
+      for (std::size_t before = 0; before < i; ++before) records_differ(before, i);
     }
+  }
+
+  // A record beside its instance, "/grad/mean/0", may be another's too.
+  void records_differ(std::size_t first, std::size_t second) const {
+    const Component &one = out_.arm.probes[first], &other = out_.arm.probes[second];
+    for (const Signals::Emit& a : out_.signals[first].emits)
+      for (const Signals::Emit& b : out_.signals[second].emits) {
+        const RecordName x = record_name(one, a.name), y = record_name(other, b.name);
+        if (!patterns_meet(x.probe + "/" + x.name, y.probe + "/" + y.name)) continue;
+        throw Error(ErrorKind::usage, other.place,
+                    "'" + one.name + "' and '" + other.name + "' would both make the record '" + y.probe + "/" + y.name +
+                        "' in " + owner_)
+            .hint("give one of them a name of its own with \"as\", which it then keeps its records under; the other is at " +
+                  one.place.text());
+      }
   }
 
   void needs_adapter(const Component& probe, const char* does, const std::string& thing) const {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "manifest/experiment.hpp"
+#include "plugin/record_names.hpp"
 
 namespace khost {
 
@@ -23,9 +24,5 @@ struct RecordName {
   std::string probe, name;
 };
 RecordName record_name(const Component& probe, std::string_view name);
-
-// Is there a name that fits both? In each a part in <> stands for some text without '/', and * for any or none: "in_basis/layer*"
-// meets "in_basis/layer<l>". With a plain name for one of them: does it fit the other?
-bool patterns_meet(std::string_view a, std::string_view b);
 
 }  // namespace khost

@@ -1,22 +1,26 @@
 // Calls through a plugin's descriptor: status and message become khost Errors.
 #include <fmt/format.h>
 
+#include "plugin/check_signals.hpp"
 #include "plugin/registry.hpp"
 
 namespace khost {
 namespace {
 
-// The other side of detail::guarded in khost/plugin.hpp.
+std::string_view name_within(const Plugin& plugin) { return plugin.descriptor->name; }
+
+// The other side of detail::guarded in khost/plugin.hpp; a plugin that was made without it may throw all the same.
 template <class Call>
 void checked(const Plugin& plugin, std::string_view function, Call&& call) {
-  khost_message message{};
-  const int status = call(&message);
-  if (status == 0) return;
-  const bool known = status >= 1 && status <= 1 + static_cast<int>(ErrorKind::interrupted);
-  message.text[sizeof message.text - 1] = 0;
-  throw Error(known ? static_cast<ErrorKind>(status - 1) : ErrorKind::plugin,
-              message.text[0] ? message.text : "failed without a message")
-      .within(fmt::format("{} in {}", title_of(plugin), function));
+  call_plugin({name_of(plugin.kind()), name_within(plugin), function}, [&] {
+    khost_message message{};
+    const int status = call(&message);
+    if (status == 0) return;
+    const bool known = status >= 1 && status <= 1 + static_cast<int>(ErrorKind::interrupted);
+    message.text[sizeof message.text - 1] = 0;
+    throw Error(known ? static_cast<ErrorKind>(status - 1) : ErrorKind::plugin,
+                message.text[0] ? message.text : "failed without a message");
+  });
 }
 
 // A compute plugin's options are plain C: any toolchain.
@@ -47,7 +51,17 @@ Description describe(const Plugin& plugin, const Json* resolved) {
     description.schema = schema_of_table(*plugin.descriptor->compute);
   else
     checked(plugin, "describe", [&](khost_message* m) { return plugin.descriptor->describe(resolved, &description, m); });
+  if (plugin.kind() == Kind::probe) check_signals(description.signals, title_of(plugin), plugin.policy());
   return description;
+}
+
+int score_of(const Plugin& plugin) {
+  return call_plugin({name_of(plugin.kind()), name_within(plugin), "score"}, [&] { return plugin.descriptor->compute->score(); });
+}
+
+void destroy_instance(const Plugin& plugin, void* instance) noexcept {
+  const Within within(Within::What::plugin, {name_of(plugin.kind()), name_within(plugin), "destroy"});
+  plugin.descriptor->destroy(instance);
 }
 
 Json resolve_config(const Plugin& plugin, const Json& given, std::vector<std::string>* warnings) {

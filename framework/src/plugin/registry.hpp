@@ -67,11 +67,15 @@ class Registry {
 // What messages call it: "probe 'snr'".
 std::string title_of(const Plugin& plugin);
 
-// The schema and, for a probe, the signals of the resolved configuration (null: of the defaults).
+// The schema and, for a probe, the signals of the resolved configuration (null: of the defaults), which are checked. Throws a
+// plugin Error.
 Description describe(const Plugin& plugin, const Json* resolved);
 
 // `given` checked against the plugin's schema, with defaults filled in.
 Json resolve_config(const Plugin& plugin, const Json& given, std::vector<std::string>* warnings = nullptr);
+
+// How good a compute plugin says that it is on this CPU; 0 or less: it cannot run.
+int score_of(const Plugin& plugin);
 
 // What the plugin's create makes, never null. `context` is a ModelContext*, a DataContext* or null, by kind. Throws what the
 // plugin reports, as an Error of the kind it had there.
@@ -88,11 +92,14 @@ inline constexpr Kind kind_of<Data> = Kind::data;
 template <>
 inline constexpr Kind kind_of<Probe> = Kind::probe;
 
+void destroy_instance(const Plugin& plugin, void* instance) noexcept;
+
 // T: Model, Optimizer, Data or Probe. Destroyed by the plugin that made it.
 template <class T>
 std::shared_ptr<T> create(const Plugin& plugin, const Json& resolved, void* context = nullptr) {
   static_assert(kind_of<T> != Kind::compute, "T is the interface itself: Model, Optimizer, Data or Probe");
-  return {static_cast<T*>(create_instance(plugin, kind_of<T>, resolved, context)), plugin.descriptor->destroy};
+  return {static_cast<T*>(create_instance(plugin, kind_of<T>, resolved, context)),
+          [&plugin](T* instance) { destroy_instance(plugin, instance); }};
 }
 
 }  // namespace khost

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "core/unit.hpp"
 #include "khost/error.hpp"
+#include "plugin/record_names.hpp"
 
 namespace khost {
 
@@ -47,10 +49,13 @@ Signals& Signals::read(std::string_view path) {
 }
 
 Signals& Signals::emit(std::string_view record, std::string_view unit, std::string_view doc) {
-  const std::string_view bare = record.substr(record.starts_with('/') ? 1 : 0);  // "/grad/mean": beside the instance
-  if (bare.empty() || bare.front() == '/' || bare.back() == '/')
-    throw Error(ErrorKind::plugin, fmt::format("emit(): '{}' is not a record's name", record))
-        .hint("for example \"drift/<group>\"");
+  if (const std::string fault = fault_of_name(record, NameForm::declared); !fault.empty())
+    throw Error(ErrorKind::plugin, fmt::format("emit(): '{}' is not a record's name: {}", record, fault))
+        .hint("for example \"drift/<group>\": letters, digits, '_', '.' and '-', parts between '/', and <> for what varies");
+  if (!Unit::parse(unit))
+    throw Error(ErrorKind::plugin, fmt::format("emit(): the unit of '{}' is '{}', which khost does not know", record, unit))
+        .hint(fmt::format("units: 1 (a bare number), {}", fmt::join(Unit::names(), ", ")))
+        .hint("with powers and one quotient: \"nats^2\", \"nats / 10^4 parameters\"");
   for (const Emit& other : emits)
     if (other.name == record) throw Error(ErrorKind::plugin, fmt::format("emit(): the record '{}' is declared twice", record));
   emits.push_back({std::string(record), std::string(unit), std::string(doc)});
