@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <set>
 #include <utility>
 
 #include "artifact/file.hpp"
@@ -140,6 +141,12 @@ Executed execute(Session& session, const std::string& out) {
     run.nulls.emplace(arm.name, null_draws(*session.materials, arm, session.cache, null_draw_count, session.artifact_threads));
   }
   check_interrupt();
+  std::set<std::string> without;
+  for (const Arm& arm : session.experiment.arms)
+    for (const std::string& record : nulls_not_made(*session.materials, arm, run.nulls.at(arm.name), run.trials))
+      if (without.insert(record).second)
+        say("warning: the probe that makes '" + record +
+            "' declares a null of it, but its null() never made one: it is shown without");
   run.claims = judge_claims(session.experiment, run.trials, run.nulls);
   for (JudgedClaim& claim : run.claims)
     if (const auto changed = changed_claims.find(claim.claim->id); changed != changed_claims.end())

@@ -1,192 +1,137 @@
-// For tests of probes and policies: the host's side, played by the test.
+// For unit tests of probes and policies: the test plays the trial, and the probe is held by the host's own code. So it is shown
+// only what it declared, when it declared it, in the shapes that the host would show; every record is checked as in a trial
+// (declared, of a name that can be read back, one per name and step); and a policy changes only what it said. What the host
+// refuses, the test gets as the khost::Error that a user would get.
+//
+//   FakeTrial trial({{"a", 9, 7, 2, 0}});        // one matrix "a" of 9 x 7, K = 2, in layer 0
+//   Hosted<Snr> probe(config);
+//   probe.begin(trial);
+//   trial.step(probe, 0, {{1, 2}});              // alpha's gradient, a vector per matrix that carries an adapter
+//   probe.conclude(trial);
+//   CHECK(trial.records.at("drift/0") == ...);
 #pragma once
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "khost/error.hpp"
 #include "khost/probe.hpp"
 
+namespace khost {
+class Probes;
+}
+
 namespace khost::testing {
 
-// A trial with the given matrices; holds what the probe recorded. Not for performance.
-class FakeTrial final : public Trial {
+class HostedProbe;
+
+// A trial with the given matrices; holds what the probe recorded and changed. Not for performance.
+class FakeTrial {
  public:
-  explicit FakeTrial(std::vector<AdaptedMatrix> matrices) {
-    info_.arm = "arm", info_.base = "base";
-    info_.matrices = std::move(matrices);
-    for (const AdaptedMatrix& m : info_.matrices) trained.emplace_back(static_cast<std::size_t>(m.rank), 0.0f);
-  }
+  explicit FakeTrial(std::vector<AdaptedMatrix> matrices);
 
-  // Shows a step with one signal: an array of f32 per matrix, of the shapes given, in TrialInfo's order.
-  void step(Probe& probe, std::int64_t index, const std::string& signal, const std::vector<std::vector<float>>& values,
-            const std::vector<Shape>& shapes) {
-    std::vector<NamedArray> arrays;
-    for (std::size_t i = 0; i < values.size(); ++i)
-      arrays.push_back({info_.matrices[i].name, {DType::f32, values[i].data(), shapes[i]}});
-    signals.insert_or_assign(signal, Signal(std::move(arrays)));
-    probe.observe(View(*this, index));
-  }
-
-  // Shows a step with these alpha gradients (one vector per matrix) to the probe.
-  void step(Probe& probe, std::int64_t index, const Alphas& gradient) {
-    std::vector<NamedArray> arrays;
-    for (std::size_t i = 0; i < gradient.size(); ++i)
-      arrays.push_back(
-          {info_.matrices[i].name, {DType::f32, gradient[i].data(), {static_cast<std::int64_t>(gradient[i].size())}}});
-    signals.insert_or_assign("alpha.grad", Signal(std::move(arrays)));
-    probe.observe(View(*this, index));
-  }
-
-  const TrialInfo& info() const override { return info_; }
-  const Alphas& alphas() const override { return trained; }
-  const Outcome& outcome() const override { return result; }
-  std::vector<double> displacement() override { return moved; }
-  double evaluate(const Alphas& alphas) override { return loss(alphas); }
-  void gradients(const Alphas& alphas, std::int64_t count, const Visit& visit) override {
-    for (std::int64_t i = 0; i < count; ++i) visit(i, loss ? loss(alphas) : 0, batch_gradient(i, alphas));
-  }
-  Random random(std::string_view purpose) override { return Random(info_.seed, "probe", purpose); }
-  void write_artifact(std::string_view name, std::span<const NamedArray> arrays) override {
-    for (const NamedArray& a : arrays) artifacts[std::string(name)].push_back(a.name);
-  }
-  void record(std::string_view name, double value) override { records[std::string(name)] = value; }
-  void record(std::string_view name, std::int64_t step, double value) override { series[std::string(name)][step] = value; }
+  // Shows a step with one signal, an array of f32 per matrix of the shapes given, in TrialInfo's order; of alphas a vector for
+  // each matrix that carries an adapter. Or with alpha's gradient, as the core has it. Or with what `signals` holds.
+  void step(HostedProbe& probe, std::int64_t index, const std::string& signal, const std::vector<std::vector<float>>& values,
+            const std::vector<Shape>& shapes);
+  void step(HostedProbe& probe, std::int64_t index, const Alphas& gradient);
+  void step(HostedProbe& probe, std::int64_t index);
 
   TrialInfo& info() { return info_; }  // to be changed before begin()
+  const TrialInfo& info() const { return info_; }
 
   Alphas trained;                                                     // what alphas() gives
   Outcome result;                                                     // what outcome() gives
-  std::vector<double> moved;                                          // what displacement() gives
+  std::vector<double> moved;                                          // what displacement() gives, one per matrix
   std::function<double(const Alphas&)> loss;                          // what evaluate() gives
   std::function<Alphas(std::int64_t, const Alphas&)> batch_gradient;  // of independent batch i
-  std::map<std::string, Signal, std::less<>> signals;
+  std::map<std::string, Signal> signals;                              // that can be shown; a probe sees what it declared
+  std::map<std::string, double> upstream;                             // records of other arms, by ARM/PROBE/RECORD
+
+  // By the name that the probe gave: "drift/0", or "/grad/mean/0" beside the instance.
   std::map<std::string, double> records;
   std::map<std::string, std::map<std::int64_t, double>> series;
   std::map<std::string, std::vector<std::string>> artifacts;  // names of the arrays
 
- private:
-  class View final : public Step {
-   public:
-    View(FakeTrial& trial, std::int64_t index) : trial_(trial), index_(index) {}
-    std::int64_t index() const override { return index_; }
-    const TrialInfo& trial() const override { return trial_.info_; }
-    const Signal& operator[](std::string_view signal) const override { return trial_.signals.find(signal)->second; }
-    void record(std::string_view name, double value) const override { trial_.record(name, index_, value); }
-
-   private:
-    FakeTrial& trial_;
-    std::int64_t index_;
-  };
-  TrialInfo info_;
-};
-
-// A draw of a probe's null. Like the host it keeps only records whose declared null is drawn, and refuses one made twice.
-class FakeNullDraw final : public NullDraw {
- public:
-  using Pools = std::map<std::string, std::vector<std::vector<double>>>;  // shared by the draws of a probe
-
-  FakeNullDraw(const TrialInfo& info, const Signals& signals, Pools& pools)
-      : info_(info), signals_(signals), pools_(pools), random_(info.seed, "probe", "null") {}
-
-  const TrialInfo& trial() const override { return info_; }
-  const Signals& declared() const override { return signals_; }
-  Random& random() override { return random_; }
-  const std::vector<double>& pick(const std::string& name, std::int64_t size, const Make& make) override {
-    auto& pool = pools_[name];
-    for (auto i = static_cast<std::int64_t>(pool.size()); i < size; ++i) {
-      Random own(static_cast<std::uint64_t>(i), "probe", "null pool " + name);
-      pool.push_back(make(own));
-    }
-    return pool[random_.below(pool.size())];
-  }
-  void record(std::string_view name, double value) override {
-    const Signals::Null* null = signals_.null_of(name);
-    if (null && null->drawn && !records.emplace(name, value).second)
-      throw Error(ErrorKind::plugin, "the record '" + std::string(name) + "' was made twice");
-  }
-  void record(std::string_view, std::int64_t, double) override {}
-
-  std::map<std::string, double> records;
-
- private:
-  const TrialInfo& info_;
-  const Signals& signals_;
-  Pools& pools_;
-  Random random_;
-};
-
-// `count` draws of probe P's null at these shapes, each on an instance of its own: one value a draw, by record.
-template <class P>
-std::map<std::string, std::vector<double>> null_draws(const typename P::Config& config, TrialInfo info, int count) {
-  Signals signals;
-  P::declare(signals, config);
-  FakeNullDraw::Pools pools;
-  std::map<std::string, std::vector<double>> out;
-  for (int i = 0; i < count; ++i) {
-    info.seed = static_cast<std::uint64_t>(i);
-    FakeNullDraw draw(info, signals, pools);
-    P probe(config);
-    probe.null(draw);
-    for (const auto& [name, value] : draw.records) out[name].push_back(value);
-  }
-  return out;
-}
-
-// The records that P declares without saying what their null is, or that they have none, and those of which a draw is declared
-// but not among `made`. Both should be none.
-template <class P>
-std::vector<std::string> without_null(const typename P::Config& config, const std::map<std::string, std::vector<double>>& made) {
-  Signals signals;
-  P::declare(signals, config);
-  std::vector<std::string> out;
-  for (const Signals::Emit& emit : signals.emits) {
-    const Signals::Null* null = signals.null_of(emit.name);
-    bool found = null && !null->drawn;
-    if (null && null->drawn)
-      for (const auto& [name, values] : made) found = found || matches_record(emit.name, name);
-    if (!found) out.push_back(emit.name);
-  }
-  return out;
-}
-
-// A step about to be taken, for policies.
-class FakeStepPlan final : public StepPlan {
- public:
-  FakeStepPlan(const TrialInfo& info, std::int64_t index, Random& stream) : info_(info), index_(index), random_(stream) {
-    for (const AdaptedMatrix& m : info.matrices) scale.emplace_back(static_cast<std::size_t>(m.rank), 1.0f);
-  }
-  std::int64_t index() const override { return index_; }
-  const TrialInfo& trial() const override { return info_; }
-  std::span<float> alpha_scale(std::size_t matrix) override { return scale.at(matrix); }
-  void set_rank(std::size_t matrix, std::int64_t K) override { ranks[matrix] = K; }
-  void reset_optimizer() override { ++resets; }
-  Random& random() override { return random_; }
-  Alphas scale;
+  // What a policy did in the last before_step().
+  Alphas scale;                               // K multipliers a matrix
   std::map<std::size_t, std::int64_t> ranks;  // what set_rank() was given
   int resets = 0;
 
  private:
-  const TrialInfo& info_;
-  std::int64_t index_;
-  Random& random_;
+  TrialInfo info_;
 };
 
-// What resolve() reads of other arms.
-class FakeUpstream final : public Upstream {
+// A probe or policy as the host holds it. The calls come in the host's order, resolve (policies), begin, then before_step and
+// step for each step, conclude; one that is left out before another is made: a test need not call begin(). A second begin(), or
+// another trial, makes the probe anew: an instance serves one trial.
+class HostedProbe {
  public:
-  FakeUpstream(const TrialInfo& info, Random& stream) : info_(info), random_(stream) {}
-  const TrialInfo& trial() const override { return info_; }
-  double record(std::string_view path) const override { return records.at(std::string(path)); }
-  Random& random() const override { return random_; }
-  std::map<std::string, double> records;
+  using Make = std::function<std::shared_ptr<Probe>()>;
+  HostedProbe(Signals declared, bool policy, Make make);
+  ~HostedProbe();
+  HostedProbe(const HostedProbe&) = delete;
+  HostedProbe& operator=(const HostedProbe&) = delete;
+
+  std::vector<std::int64_t> resolve(FakeTrial& trial);  // K per matrix, as the policy changes it; put into trial.info() too
+  void begin(FakeTrial& trial);
+  void begin(FakeTrial&& trial) { begin(trial), forget(); }
+  void before_step(FakeTrial& trial, std::int64_t index);
+  void observe(FakeTrial& trial, std::int64_t index);
+  void conclude(FakeTrial& trial);
+  const Signals& declared() const { return declared_; }
 
  private:
-  const TrialInfo& info_;
-  Random& random_;
+  void make();
+  void forget() { trial_ = nullptr; }
+  void be_within(FakeTrial& trial);
+  void take_records(FakeTrial& trial);
+
+  Signals declared_;
+  bool policy_;
+  Make make_;
+  std::unique_ptr<Probes> host_;  // the host's own
+  bool used_ = false;             // has it begun a trial?
+  const FakeTrial* trial_ = nullptr;
 };
+
+// What P declares for a configuration; refused where the host would refuse it.
+Signals checked_signals(Signals declared, bool policy);
+template <class P>
+Signals declared_by(const typename P::Config& config) {
+  Signals signals;
+  P::declare(signals, config);
+  return checked_signals(std::move(signals), std::is_base_of_v<Policy, P>);
+}
+
+template <class P>
+class Hosted : public HostedProbe {
+ public:
+  explicit Hosted(const typename P::Config& config)
+      : HostedProbe(declared_by<P>(config), std::is_base_of_v<Policy, P>, [config] { return std::make_shared<P>(config); }) {}
+};
+
+// `count` draws of a probe's null at these shapes, as the host makes them: each on an instance of its own, only of records whose
+// declared null is drawn, none twice in a draw. One value for each draw that has it, by the record's name.
+std::map<std::string, std::vector<double>> null_draws(const Signals& declared, const HostedProbe::Make& make,
+                                                      const TrialInfo& info, int count);
+template <class P>
+std::map<std::string, std::vector<double>> null_draws(const typename P::Config& config, const TrialInfo& info, int count) {
+  return null_draws(
+      declared_by<P>(config), [config] { return std::make_shared<P>(config); }, info, count);
+}
+
+// The records that P declares without saying what their null is, or that they have none, and those of which a draw is declared
+// but not among `made`. Both should be none.
+std::vector<std::string> without_null(const Signals& declared, const std::map<std::string, std::vector<double>>& made);
+template <class P>
+std::vector<std::string> without_null(const typename P::Config& config, const std::map<std::string, std::vector<double>>& made) {
+  return without_null(declared_by<P>(config), made);
+}
 
 }  // namespace khost::testing

@@ -55,6 +55,8 @@ class Draw final : public NullDraw {
   void record(std::string_view name, double value) override {
     const Signals::Null* null = declared_.null_of(name);
     if (!null || !null->drawn) return;  // a probe that runs as it would in a trial also makes records without a null
+    if (std::ranges::none_of(declared_.emits, [&](const Signals::Emit& emit) { return matches_record(emit.name, name); }))
+      throw Error(ErrorKind::plugin, "the record '" + std::string(name) + "' of the null was not declared");
     const RecordName full = record_name(component_, name);
     if (!records.emplace(full.probe + "/" + full.name, value).second)
       throw Error(ErrorKind::plugin, "the record '" + std::string(name) + "' was made twice in one draw of its null");
@@ -73,20 +75,7 @@ class Draw final : public NullDraw {
 
 using Drawn = std::map<std::string, std::vector<float>>;
 
-Drawn draw_all(const Plugin& plugin, const Component& component, const Signals& declared, const TrialInfo& info, int count) {
-  Pools pools(component.name);
-  std::vector<std::map<std::string, double>> each(static_cast<std::size_t>(count));
-  parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      check_interrupt();
-      TrialInfo own = info;
-      own.seed = static_cast<std::uint64_t>(i);
-      Draw draw(own, declared, component, pools);
-      const auto probe = create<Probe>(plugin, component.config);
-      call_plugin("probe '" + component.name + "' in null, draw " + std::to_string(i), [&] { probe->null(draw); });
-      each[static_cast<std::size_t>(i)] = std::move(draw.records);
-    }
-  });
+Drawn by_record(const std::vector<std::map<std::string, double>>& each) {
   std::set<std::string> names;
   for (const auto& records : each)
     for (const auto& [name, value] : records) names.insert(name);
@@ -118,7 +107,38 @@ Json recipe_of(const Plugin& plugin, const Component& component, const TrialInfo
                        {"draws", count}});
 }
 
+// The name that the probe gave the record `label` of its arm, its own or one beside its instance; "" when it is not the probe's.
+std::string given_name(const Component& component, const Signals& declared, const std::string& label) {
+  const std::string rest = label.substr(label.find('/') + 1);
+  for (const std::string& name : {rest, "/" + rest, "/" + label}) {
+    if (!fault_of_name(name, NameForm::made).empty()) continue;  // "/keep2" would be beside nothing
+    const RecordName full = record_name(component, name);
+    const auto fits = [&](const Signals::Emit& emit) { return matches_record(emit.name, name); };
+    if (full.probe + "/" + full.name == label && std::ranges::any_of(declared.emits, fits)) return name;
+  }
+  return "";
+}
+
 }  // namespace
+
+std::vector<std::map<std::string, double>> joint_draws(const Component& component, const Signals& declared, const TrialInfo& info,
+                                                       int count, const std::function<std::shared_ptr<Probe>()>& make) {
+  Pools pools(component.name);
+  std::vector<std::map<std::string, double>> each(static_cast<std::size_t>(count));
+  parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      check_interrupt();
+      TrialInfo own = info;
+      own.seed = static_cast<std::uint64_t>(i);
+      Draw draw(own, declared, component, pools);
+      const std::shared_ptr<Probe> probe = make();
+      const std::string function = "null, draw " + std::to_string(i);
+      call_plugin({"probe", component.name, function}, [&] { probe->null(draw); });
+      each[static_cast<std::size_t>(i)] = std::move(draw.records);
+    }
+  });
+  return each;
+}
 
 NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, int count, int threads) {
   omp_set_num_threads(threads);
@@ -134,7 +154,8 @@ NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, i
     if (std::ranges::none_of(declared.nulls, &Signals::Null::drawn)) continue;
     const Json recipe = recipe_of(plugin, component, info, count);
     const std::string path = cache.get("null", recipe, "null of " + arm.name + "/" + component.name, [&](const std::string& to) {
-      const Drawn drawn = draw_all(plugin, component, declared, info, count);
+      const Drawn drawn =
+          by_record(joint_draws(component, declared, info, count, [&] { return create<Probe>(plugin, component.config); }));
       std::vector<NamedArray> arrays;
       for (const auto& [name, values] : drawn)
         arrays.push_back({name, {DType::f32, values.data(), {static_cast<std::int64_t>(values.size())}}});
@@ -147,6 +168,24 @@ NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, i
     }
   }
   return out;
+}
+
+std::vector<std::string> nulls_not_made(const Materials& materials, const Arm& arm, const NullDraws& made,
+                                        const std::vector<TrialResult>& trials) {
+  std::set<std::string> have, out;
+  for (const TrialResult& trial : trials)
+    if (trial.key.arm == arm.name)
+      for (const Record& r : trial.records)
+        if (r.step < 0) have.insert(r.probe + "/" + r.name);
+  for (const Component& component : arm.probes) {
+    const Signals declared = describe(materials.registry().get(Kind::probe, component.plugin), &component.config).signals;
+    for (const std::string& label : have) {
+      const std::string given = given_name(component, declared, label);
+      const Signals::Null* null = given.empty() ? nullptr : declared.null_of(given);
+      if (null && null->drawn && !made.records.contains(label)) out.insert(label);
+    }
+  }
+  return {out.begin(), out.end()};
 }
 
 }  // namespace khost

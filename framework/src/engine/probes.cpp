@@ -7,11 +7,8 @@
 
 namespace khost {
 
-struct Probes::Instance {
-  Component component;
-  Signals declared;
-  std::shared_ptr<Probe> probe;
-  Policy* policy = nullptr;  // the same object, if it is one
+struct Probes::Instance : MadeProbe {
+  Policy* as_policy = nullptr;  // the same object, if it is one
   std::unique_ptr<Random> random;
 
   bool needs(std::string_view signal, std::int64_t step) const {
@@ -25,22 +22,33 @@ struct Probes::Instance {
     throw Error(ErrorKind::plugin, "changing " + what + " was not declared")
         .hint("add modify(\"" + what + "\") to the policy's declare()");
   }
-  std::string frame(const char* phase, std::int64_t step = -1) const {
-    return "probe '" + component.name + "' in " + phase + (step >= 0 ? " at step " + std::to_string(step) : "");
-  }
+  CallPlace in(const char* function, std::int64_t step = -1) const { return {"probe", component.name, function, step}; }
 };
 
-Probes::Probes(const std::vector<Component>& components, Registry& registry) {
+namespace {
+
+std::vector<MadeProbe> make_probes(const std::vector<Component>& components, Registry& registry) {
+  std::vector<MadeProbe> made;
   for (const Component& c : components) {
     const Plugin& plugin = registry.get(Kind::probe, c.plugin);
+    made.push_back({c, describe(plugin, &c.config).signals, create<Probe>(plugin, c.config), plugin.policy()});
+  }
+  return made;
+}
+
+}  // namespace
+
+Probes::Probes(const std::vector<Component>& components, Registry& registry) : Probes(make_probes(components, registry)) {}
+
+Probes::Probes(std::vector<MadeProbe> made) {
+  for (MadeProbe& each : made) {
     auto instance = std::make_shared<Instance>();
-    instance->component = c;
-    instance->declared = describe(plugin, &c.config).signals;
-    instance->probe = create<Probe>(plugin, c.config);
-    if (plugin.descriptor->policy) {
-      instance->policy = dynamic_cast<Policy*>(instance->probe.get());
-      if (!instance->policy)
-        throw Error(ErrorKind::plugin, "plugin '" + c.plugin + "' calls itself a policy but is not derived from khost::Policy");
+    static_cast<MadeProbe&>(*instance) = std::move(each);
+    if (instance->policy) {
+      instance->as_policy = dynamic_cast<Policy*>(instance->probe.get());
+      if (!instance->as_policy)
+        throw Error(ErrorKind::plugin,
+                    "plugin '" + instance->component.plugin + "' calls itself a policy but is not derived from khost::Policy");
     }
     instances_.push_back(std::move(instance));
   }
@@ -65,19 +73,23 @@ std::int64_t Probes::basis_rank(std::string_view kind) const {
 }
 
 void Probes::add(const Instance& instance, std::string_view name, std::int64_t step, double value) {
-  for (const Signals::Emit& emit : instance.declared.emits)
-    if (matches_record(emit.name, name)) {
-      RecordName full = record_name(instance.component, name);
-      if (step < 0 && !made_.insert(full.probe + "/" + full.name).second)
-        throw Error(ErrorKind::plugin, "the record '" + full.probe + "/" + full.name + "' was made twice in this trial");
-      records_.push_back({std::move(full.probe), std::move(full.name), step, value, emit.unit});
-      return;
-    }
-  Error error(ErrorKind::plugin, "the record '" + std::string(name) + "' was not declared");
-  std::string list;
-  for (const Signals::Emit& emit : instance.declared.emits) list += (list.empty() ? "" : ", ") + emit.name;
-  throw error.hint("declared: " + (list.empty() ? "none" : list))
-      .hint("add emit(\"" + std::string(name) + "\", unit, doc) to the probe's declare()");
+  const auto fits = [&](const Signals::Emit& emit) { return matches_record(emit.name, name); };
+  const auto emit = std::ranges::find_if(instance.declared.emits, fits);
+  if (emit == instance.declared.emits.end()) {
+    Error error(ErrorKind::plugin, "the record '" + std::string(name) + "' was not declared");
+    std::string list;
+    for (const Signals::Emit& each : instance.declared.emits) list += (list.empty() ? "" : ", ") + each.name;
+    throw error.hint("declared: " + (list.empty() ? "none" : list))
+        .hint("add emit(\"" + std::string(name) + "\", unit, doc) to the probe's declare()");
+  }
+  if (const std::string fault = fault_of_name(name, NameForm::made); !fault.empty())
+    throw Error(ErrorKind::plugin, "the record '" + std::string(name) + "' could not be named again: " + fault)
+        .hint("names are of letters, digits, '_', '.' and '-', with '/' between parts");
+  RecordName full = record_name(instance.component, name);
+  if (!made_.emplace(full.probe + "/" + full.name, step).second)
+    throw Error(ErrorKind::plugin, "the record '" + full.probe + "/" + full.name + "' was made twice " +
+                                       (step < 0 ? "in this trial" : "at step " + std::to_string(step)));
+  records_.push_back({std::move(full.probe), std::move(full.name), step, value, emit->unit});
 }
 
 class Probes::StepView final : public Step {
@@ -94,7 +106,11 @@ class Probes::StepView final : public Step {
                   "the signal '" + std::string(signal) + "' was not declared for step " + std::to_string(index_))
           .hint("declared: " + (list.empty() ? "none" : list));
     }
-    return probes_.hooks_.signals.find(std::string(signal))->second;
+    const auto& shown = probes_.hooks_.signals;
+    const auto found = shown.find(std::string(signal));
+    if (found == shown.end())
+      throw Error(ErrorKind::plugin, "the signal '" + std::string(signal) + "' is not shown in this trial");
+    return found->second;
   }
   void record(std::string_view name, double value) const override { probes_.add(instance_, name, index_, value); }
 
@@ -200,10 +216,10 @@ class Probes::UpstreamView final : public Upstream {
 
 void Probes::resolve(const TrialInfo& info, const Find& upstream, std::vector<std::int64_t>& ranks) {
   for (auto& i : instances_) {
-    if (!i->policy) continue;
+    if (!i->as_policy) continue;
     const std::vector<std::int64_t> before = ranks;
-    call_plugin(i->frame("resolve"), [&] {
-      i->policy->resolve(UpstreamView(info, *i, upstream), ranks);
+    call_plugin(i->in("resolve"), [&] {
+      i->as_policy->resolve(UpstreamView(info, *i, upstream), ranks);
       if (ranks == before) return;
       i->must_modify("adapter.rank");
       if (ranks.size() != before.size()) throw Error(ErrorKind::plugin, "resolve() changed how many ranks there are");
@@ -221,27 +237,27 @@ void Probes::begin(TrialHooks hooks) {
   hooks_ = std::move(hooks);
   for (auto& i : instances_) {
     i->random = std::make_unique<Random>(hooks_.info->seed, i->component.name, "policy");
-    call_plugin(i->frame("begin"), [&] { i->probe->begin(*hooks_.info); });
+    call_plugin(i->in("begin"), [&] { i->probe->begin(*hooks_.info); });
   }
 }
 
 void Probes::before_step(std::int64_t step) {
   for (auto& i : instances_)
-    if (i->policy)
-      call_plugin(i->frame("before_step", step), [&] {
+    if (i->as_policy)
+      call_plugin(i->in("before_step", step), [&] {
         PlanView plan(*this, *i, step);
-        i->policy->before_step(plan);
+        i->as_policy->before_step(plan);
       });
 }
 
 void Probes::observe(std::int64_t step) {
   for (auto& i : instances_)
-    if (i->observes(step)) call_plugin(i->frame("observe", step), [&] { i->probe->observe(StepView(*this, *i, step)); });
+    if (i->observes(step)) call_plugin(i->in("observe", step), [&] { i->probe->observe(StepView(*this, *i, step)); });
 }
 
 void Probes::conclude() {
   for (auto& i : instances_)
-    call_plugin(i->frame("conclude"), [&] {
+    call_plugin(i->in("conclude"), [&] {
       TrialView trial(*this, *i);
       i->probe->conclude(trial);
     });

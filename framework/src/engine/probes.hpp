@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/result.hpp"
@@ -30,9 +31,18 @@ struct TrialHooks {
   std::function<void(const std::string& name, std::span<const NamedArray>)> write_artifact;
 };
 
+// A probe that was made, with what it declares.
+struct MadeProbe {
+  Component component;
+  Signals declared;
+  std::shared_ptr<Probe> probe;
+  bool policy = false;
+};
+
 class Probes {
  public:
   Probes(const std::vector<Component>& components, Registry& registry);
+  explicit Probes(std::vector<MadeProbe> made);
 
   // The union of what is needed: at this step, or at any.
   bool needs(std::string_view signal, std::int64_t step) const;
@@ -45,6 +55,7 @@ class Probes {
   using Find = std::function<double(std::string_view path)>;
   void resolve(const TrialInfo& info, const Find& upstream, std::vector<std::int64_t>& ranks);
   void begin(TrialHooks hooks);
+  void show(const std::string& name, Signal signal) { hooks_.signals.insert_or_assign(name, std::move(signal)); }
   void before_step(std::int64_t step);
   void observe(std::int64_t step);
   void conclude();
@@ -62,7 +73,7 @@ class Probes {
   std::vector<std::shared_ptr<Instance>> instances_;
   TrialHooks hooks_;
   std::vector<Record> records_;
-  std::set<std::string> made_;  // names of the trial's records that are not of a step
+  std::set<std::pair<std::string, std::int64_t>> made_;  // full names of the records, with their steps
 };
 
 }  // namespace khost

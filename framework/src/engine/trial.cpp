@@ -376,12 +376,14 @@ class Running {
 
 TrialResult run_trial(const TrialContext& context, const PlannedTrial& trial, const UpstreamRecord& upstream, Backend& backend,
                       const std::string& folder, const TrialMonitor& monitor) {
+  const std::string key = trial.key.text();
+  const Within within(Within::What::trial, key);
   std::unique_ptr<Running> running;
   try {
     running = std::make_unique<Running>(context, trial, upstream, backend, folder, monitor);
     return running->run();
   } catch (Error& e) {
-    e.within(trial.key.text() + (running ? ", " + running->phase() : ""));
+    e.within(key + (running ? ", " + running->phase() : ""));
     throw;
   }
 }

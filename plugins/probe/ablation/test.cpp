@@ -9,6 +9,7 @@
 
 using khost::Alphas;
 using khost::testing::FakeTrial;
+using khost::testing::Hosted;
 
 namespace {
 
@@ -33,8 +34,8 @@ Ablation::Config config(std::vector<std::int64_t> keep, bool controls = false, s
 std::vector<Alphas> evaluated(FakeTrial& trial, const Ablation::Config& c) {
   std::vector<Alphas> seen;
   trial.loss = [&](const Alphas& alphas) { return seen.push_back(alphas), 1.0; };
-  Ablation probe(c);
-  probe.begin(trial.info());
+  Hosted<Ablation> probe(c);
+  probe.begin(trial);
   probe.conclude(trial);
   return seen;
 }
@@ -63,8 +64,8 @@ TEST_CASE("ablation keeps the leading dims of every matrix and shares are relati
   for (auto& a : trial.trained) a = counting(a.size());
   int calls = 0;
   trial.loss = counted(calls);
-  Ablation probe(config({6, 4, 2, 0}));
-  probe.begin(trial.info());
+  Hosted<Ablation> probe(config({6, 4, 2, 0}));
+  probe.begin(trial);
   probe.conclude(trial);
   CHECK(trial.records.at("keep6") == 100 - 42);
   CHECK(trial.records.at("keep4") == 100 - 20);
@@ -139,9 +140,9 @@ TEST_CASE("controls are means over draws, do not depend on each other, and can b
   int calls = 0;
   trial.loss = counted(calls);
   const auto run = [&](const Ablation::Config& c) {
-    trial.records.clear(), calls = 0;
-    Ablation probe(c);
-    probe.begin(trial.info());
+    calls = 0;
+    Hosted<Ablation> probe(c);
+    probe.begin(trial);
     probe.conclude(trial);
     return trial.records;
   };
@@ -167,8 +168,8 @@ TEST_CASE("per_matrix cuts one matrix at a time") {
   trial.loss = counted(calls);
   Ablation::Config c = config({2});
   c.per_matrix = 2;
-  Ablation probe(c);
-  probe.begin(trial.info());
+  Hosted<Ablation> probe(c);
+  probe.begin(trial);
   probe.conclude(trial);
   CHECK(trial.records.at("cut2/a") == 3);
   CHECK(trial.records.at("cut2/b") == 3 + 4);
@@ -179,14 +180,14 @@ TEST_CASE("per_matrix cuts one matrix at a time") {
 
 TEST_CASE("cuts that cannot be made are refused before the first step") {
   FakeTrial trial({{"none", 9, 7, 0, 0}, {"a", 9, 7, 6, 0}});
-  Ablation more(config({7}));
-  CHECK_THROWS_WITH(more.begin(trial.info()), doctest::Contains("keep has 7, but a has K = 6"));
+  Hosted<Ablation> more(config({7}));
+  CHECK_THROWS_WITH(more.begin(trial), doctest::Contains("keep has 7, but a has K = 6"));
   Ablation::Config c = config({2});
   c.per_matrix = 6;
-  CHECK_THROWS_WITH(Ablation(c).begin(trial.info()),
+  CHECK_THROWS_WITH(Hosted<Ablation>(c).begin(trial),
                     doctest::Contains("per_matrix cuts to 6 dims, but no matrix has more than 6"));
   FakeTrial none({{"a", 9, 7, 0, 0}});
-  CHECK_THROWS_WITH(Ablation(config({2})).begin(none.info()), doctest::Contains("has no adapter to cut"));
+  CHECK_THROWS_WITH(Hosted<Ablation>(config({2})).begin(none), doctest::Contains("has no adapter to cut"));
 }
 
 TEST_CASE("null: exchangeable dims carry (K - keep) / (K - 2), in one joint draw for all keeps") {

@@ -10,7 +10,7 @@
 
 using khost::AdaptedMatrix;
 using khost::testing::FakeTrial;
-using khost::testing::FakeUpstream;
+using khost::testing::Hosted;
 
 namespace {
 
@@ -40,23 +40,20 @@ Assigned assign(const std::string& how, std::vector<AdaptedMatrix> matrices, std
                 std::uint64_t seed = 1) {
   Assigned out{FakeTrial(std::move(matrices)), {}, 0};
   khost::TrialInfo& info = out.trial.info();
-  std::vector<std::int64_t> ranks;
-  for (const AdaptedMatrix& m : info.matrices) ranks.push_back(m.rank);
-  khost::Random random(seed, "adaptive_k", "resolve");
-  FakeUpstream upstream(info, random);
+  info.seed = seed;
   for (std::size_t l = 0; l < er.size(); ++l)
-    upstream.records["uniform_32/effective_rank/in_basis/layer" + std::to_string(l)] = er[l];
-  AdaptiveK policy({"uniform_32/effective_rank", c, how});
-  policy.resolve(upstream, ranks);
+    out.trial.upstream["uniform_32/effective_rank/in_basis/layer" + std::to_string(l)] = er[l];
+  Hosted<AdaptiveK> policy({"uniform_32/effective_rank", c, how});
+  const std::vector<std::int64_t> ranks = policy.resolve(out.trial);
   int layer = -1;
   for (std::size_t i = 0; i < ranks.size(); ++i) {
-    AdaptedMatrix& m = info.matrices[i];
-    m.rank = ranks[i];
+    const AdaptedMatrix& m = info.matrices[i];
+    CHECK(m.rank == ranks[i]);
     out.parameters += m.rank * (m.rows + m.cols);
     if (m.layer > layer) out.layers.push_back(m.rank), layer = m.layer;
     if (m.layer >= 0) CHECK(m.rank == out.layers.back());
   }
-  policy.begin(info);
+  policy.begin(out.trial);
   policy.conclude(out.trial);
   return out;
 }
@@ -104,19 +101,14 @@ TEST_CASE("K stays within 1 and min(m, n); matrices without an adapter stay with
   const std::vector<AdaptedMatrix> matrices{{"a", 9, 7, 4, 0}, {"b", 9, 6, 4, 1}, {"b2", 9, 9, 4, 1},
                                             {"c", 9, 9, 4, 2}, {"d", 9, 9, 0, 2}, {"e", 9, 9, 0, 3}};
   FakeTrial trial(matrices);
-  khost::Random random(1, "adaptive_k", "resolve");
-  FakeUpstream upstream(trial.info(), random);
-  for (std::size_t l = 0; l < 3; ++l) upstream.records["u/er/in_basis/layer" + std::to_string(l)] = er[l];
-  std::vector<std::int64_t> ranks{4, 4, 4, 4, 0, 0};
-  AdaptiveK({"u/er", 0.62, "er"}).resolve(upstream, ranks);
-  CHECK(ranks == std::vector<std::int64_t>{1, 6, 6, 5, 0, 0});
+  for (std::size_t l = 0; l < 3; ++l) trial.upstream["u/er/in_basis/layer" + std::to_string(l)] = er[l];
+  CHECK(Hosted<AdaptiveK>({"u/er", 0.62, "er"}).resolve(trial) == std::vector<std::int64_t>{1, 6, 6, 5, 0, 0});
 
   // Layer 1 takes at most 6 dims, of which a uniform assignment knows nothing.
   trial.info().matrices = {{"a", 20, 8, 4, 0}, {"b", 22, 6, 4, 1}};
-  ranks = {4, 4};
-  upstream.records["u/er/in_basis/layer0"] = 1000;  // 8, and 6 of layer 1: 7 each
+  trial.upstream["u/er/in_basis/layer0"] = 1000;  // 8, and 6 of layer 1: 7 each
   CHECK(message_of([&] {
-          AdaptiveK({"u/er", 0.62, "equal_parameters"}).resolve(upstream, ranks);
+          Hosted<AdaptiveK>({"u/er", 0.62, "equal_parameters"}).resolve(trial);
         }).find("gives layer 1 K = 7, but its matrices take at most 6") != std::string::npos);
 }
 

@@ -6,16 +6,13 @@
 #include "khost/testing.hpp"
 
 TEST_CASE("alpha dropout drops at its rate, scales the rest, and keeps the mean") {
-  khost::TrialInfo info;
-  info.matrices = {{"a", 999, 999, 300, 0}, {"b", 999, 999, 200, 0}};
+  khost::testing::FakeTrial trial({{"a", 999, 999, 300, 0}, {"b", 999, 999, 200, 0}});
   for (const double rate : {0.0, 0.1, 0.5}) {
-    AlphaDropout policy({rate});
-    khost::Random random(1, "alpha_dropout", "policy");
+    khost::testing::Hosted<AlphaDropout> policy({rate});
     double dropped = 0, sum = 0, n = 0;
     for (int step = 0; step < 40; ++step) {
-      khost::testing::FakeStepPlan plan(info, step, random);
-      policy.before_step(plan);
-      for (const auto& matrix : plan.scale)
+      policy.before_step(trial, step);
+      for (const auto& matrix : trial.scale)
         for (const float s : matrix) {
           CHECK((s == 0 || s == doctest::Approx(1 / (1 - rate))));
           dropped += s == 0, sum += s, n += 1;

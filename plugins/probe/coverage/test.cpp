@@ -12,6 +12,7 @@
 #include "reference_trial.hpp"
 
 using khost::testing::FakeTrial;
+using khost::testing::Hosted;
 
 namespace {
 
@@ -22,7 +23,7 @@ Coverage::Config config(std::vector<std::string> bases, std::vector<std::int64_t
 std::string refusal(const Coverage::Config& c, std::int64_t steps = 40) {
   FakeTrial trial({{"big", 300, 200, 4, 0}, {"small", 40, 20, 4, 0}});
   trial.info().steps = steps;
-  return message_of([&] { Coverage(c).begin(trial.info()); });
+  return message_of([&] { Hosted<Coverage>(c).begin(trial); });
 }
 
 }  // namespace
@@ -34,8 +35,8 @@ TEST_CASE("a basis covers what lies in it: its own directions wholly, others not
   const std::vector<float> G{3, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0}, U{1, 0, 0, 1, 0, 0}, V{1, 0, 0, 1, 0, 0, 0, 0};
   trial.signals.insert_or_assign("basis.svd", khost::Signal({{"a/U", {khost::DType::f32, U.data(), {3, 2}}},
                                                              {"a/V", {khost::DType::f32, V.data(), {4, 2}}}}));
-  Coverage probe(config({"svd", "gradient"}, {1, 2}, {1}));
-  probe.begin(trial.info());
+  Hosted<Coverage> probe(config({"svd", "gradient"}, {1, 2}, {1}));
+  probe.begin(trial);
   trial.step(probe, 0, "weight.grad", {G}, {{3, 4}});
   probe.conclude(trial);
   const auto& r = trial.records;
@@ -56,8 +57,8 @@ TEST_CASE("block and diagonal coverage differ by what lies off the diagonal") {
   const std::vector<float> G{1, 2, 2, 4}, identity{1, 0, 0, 1};
   const khost::ArrayView I{khost::DType::f32, identity.data(), {2, 2}};
   trial.signals.insert_or_assign("basis.random", khost::Signal({{"a/U", I}, {"a/V", I}}));
-  Coverage probe(config({"random"}, {2}, {1}));
-  probe.begin(trial.info());
+  Hosted<Coverage> probe(config({"random"}, {2}, {1}));
+  probe.begin(trial);
   trial.step(probe, 0, "weight.grad", {G}, {{2, 2}});
   probe.conclude(trial);
   CHECK(trial.records.at("random/block/k2/step1") == doctest::Approx(1));
@@ -78,8 +79,8 @@ TEST_CASE("a random basis covers K / sqrt(mn) and sqrt(K) / sqrt(mn) in the mean
     const khost::Basis b = khost::random_basis(m, n, K, random);
     trial.signals.insert_or_assign("basis.random", khost::Signal({{"a/U", {khost::DType::f32, b.U.data(), {m, K}}},
                                                                   {"a/V", {khost::DType::f32, b.V.data(), {n, K}}}}));
-    Coverage probe(config({"random"}, {K}, {1}));
-    probe.begin(trial.info());
+    Hosted<Coverage> probe(config({"random"}, {K}, {1}));
+    probe.begin(trial);
     trial.step(probe, 0, "weight.grad", {G}, {{m, n}});
     probe.conclude(trial);
     block += std::pow(trial.records.at("random/block_over_null/k6/step1"), 2) / draws;
@@ -129,9 +130,9 @@ TEST_CASE("coverage agrees with NumPy's, from tests/reference/coverage.py") {
     }
     trial.signals.insert_or_assign(std::string("basis.") + kind, khost::Signal(std::move(arrays)));
   }
-  Coverage probe(config({"svd", "random", "gradient"}, numbers_of<std::int64_t>(reference.at("ranks")),
-                        numbers_of<std::int64_t>(reference.at("at"))));
-  probe.begin(trial.info());
+  Hosted<Coverage> probe(config({"svd", "random", "gradient"}, numbers_of<std::int64_t>(reference.at("ranks")),
+                                numbers_of<std::int64_t>(reference.at("at"))));
+  probe.begin(trial);
   std::int64_t t = 0;
   for (const khost::Json& step : reference.at("steps").as_list())
     trial.step(probe, t++, "weight.grad", vectors_of(step), shapes_of(trial.info().matrices));

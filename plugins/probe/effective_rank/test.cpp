@@ -11,11 +11,12 @@
 #include "reference_trial.hpp"
 
 using khost::testing::FakeTrial;
+using khost::testing::Hosted;
 
 TEST_CASE("a flat gradient has rank K, a one-hot rank 1, a zero one none") {
   FakeTrial trial({{"tok_emb", 9, 7, 4, -1}, {"a", 9, 7, 4, 0}, {"b", 8, 8, 4, 1}});
-  EffectiveRank probe({});
-  probe.begin(trial.info());
+  Hosted<EffectiveRank> probe({});
+  probe.begin(trial);
   trial.step(probe, 0, {{2, -2, 2, -2}, {0, 5, 0, 0}, {1, 1, 0, 0}});
   trial.step(probe, 1, {{0, 0, 0, 0}, {1, 0, 0, 0}, {1, 1, 1, 0}});
   probe.conclude(trial);
@@ -34,12 +35,12 @@ TEST_CASE("a flat gradient has rank K, a one-hot rank 1, a zero one none") {
 
 TEST_CASE("a matrix without an adapter shifts nothing: gradients are told apart by name") {
   FakeTrial trial({{"tok_emb", 9, 7, 0, -1}, {"a", 9, 7, 2, 0}, {"b", 8, 8, 3, 1}});
-  EffectiveRank probe({});
-  probe.begin(trial.info());
+  Hosted<EffectiveRank> probe({});
+  probe.begin(trial);
   const std::vector<float> a{1, 1}, b{0, 0, 4};
   trial.signals.insert_or_assign(
       "alpha.grad", khost::Signal({{"a", {khost::DType::f32, a.data(), {2}}}, {"b", {khost::DType::f32, b.data(), {3}}}}));
-  trial.step(probe, 0, "unused", {}, {});
+  trial.step(probe, 0);
   probe.conclude(trial);
   CHECK(trial.records.at("in_basis/layer0") == doctest::Approx(2));
   CHECK(trial.records.at("in_basis/layer1") == doctest::Approx(1));
@@ -50,7 +51,7 @@ TEST_CASE("a matrix without an adapter shifts nothing: gradients are told apart 
 TEST_CASE("factors have no in-basis spectrum: refused before the first step") {
   FakeTrial trial({{"a", 9, 7, 4, 0}});
   trial.info().core = "factors";
-  const std::string message = message_of([&] { EffectiveRank({}).begin(trial.info()); });
+  const std::string message = message_of([&] { Hosted<EffectiveRank>({}).begin(trial); });
   CHECK(message.find("arm arm trains U and V") == 0);
   CHECK(message.find("use true_effective_rank") != std::string::npos);
 }
@@ -61,8 +62,8 @@ TEST_CASE("ranks agree with NumPy's SVD of U dC V', from tests/reference/effecti
     CAPTURE(core);
     FakeTrial trial(matrices_of(reference.at("matrices")));
     trial.info().core = core;
-    EffectiveRank probe({});
-    probe.begin(trial.info());
+    Hosted<EffectiveRank> probe({});
+    probe.begin(trial);
     std::vector<khost::Shape> shapes;
     for (const auto& m : trial.info().matrices)
       shapes.push_back(trial.info().core == "block" ? khost::Shape{m.rank, m.rank} : khost::Shape{m.rank});
@@ -79,8 +80,8 @@ TEST_CASE("ranks agree with NumPy's SVD of U dC V', from tests/reference/effecti
 
 TEST_CASE("Gaussian entries give 0.759 K at K = 32 (science.md, section 3)") {
   FakeTrial trial({{"a", 99, 99, 32, 0}});
-  EffectiveRank probe({});
-  probe.begin(trial.info());
+  Hosted<EffectiveRank> probe({});
+  probe.begin(trial);
   khost::Random random(5, "test", "gaussian");
   const int n = 4000;
   for (int t = 0; t < n; ++t) {

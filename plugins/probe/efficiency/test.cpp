@@ -10,8 +10,8 @@ namespace {
 std::map<std::string, double> efficiency(const khost::Outcome& outcome) {
   khost::testing::FakeTrial trial({{"a", 9, 7, 3, 0}});
   trial.result = outcome;
-  Efficiency probe({});
-  probe.begin(trial.info());
+  khost::testing::Hosted<Efficiency> probe({});
+  probe.begin(trial);
   probe.conclude(trial);
   return trial.records;
 }

@@ -9,11 +9,12 @@
 #include "reference_json.hpp"
 
 using khost::testing::FakeTrial;
+using khost::testing::Hosted;
 
 TEST_CASE("parallel, opposite and orthogonal gradients, per matrix and pooled") {
   FakeTrial trial({{"a", 9, 7, 2, 0}, {"z", 9, 7, 0, 0}, {"b", 8, 8, 1, 1}});
-  GradientCosine probe({});
-  probe.begin(trial.info());
+  Hosted<GradientCosine> probe({});
+  probe.begin(trial);
   trial.step(probe, 0, {{3, 4}, {12}});
   trial.step(probe, 1, {{6, 8}, {-12}});  // 1 and -1; pooled (50 - 144) / (13 sqrt(244))
   trial.step(probe, 2, {{-8, 6}, {-1}});  // 0 and 1; pooled 12 / (sqrt(244) sqrt(101))
@@ -31,24 +32,26 @@ TEST_CASE("parallel, opposite and orthogonal gradients, per matrix and pooled") 
 
 TEST_CASE("a zero gradient has no cosine: it is missing, never 0 or 1") {
   FakeTrial trial({{"a", 9, 7, 2, 0}});
-  GradientCosine probe({});
-  probe.begin(trial.info());
+  Hosted<GradientCosine> probe({});
+  probe.begin(trial);
   trial.step(probe, 0, {{1, 2}});
   probe.conclude(trial);  // a single step: nothing to compare
   CHECK(std::isnan(trial.records.at("mean")));
+  probe.begin(trial);
+  trial.step(probe, 0, {{1, 2}});
   trial.step(probe, 1, {{0, 0}});
   trial.step(probe, 2, {{1, 2}});
   probe.conclude(trial);
   for (const std::int64_t step : {1, 2}) CHECK(std::isnan(trial.series.at("pooled").at(step)));
   CHECK(std::isnan(trial.records.at("least")));
-  CHECK(message_of([] { GradientCosine({}).begin(FakeTrial({{"a", 9, 7, 0, 0}}).info()); }).find("arm arm has no adapter") == 0);
+  CHECK(message_of([] { Hosted<GradientCosine>({}).begin(FakeTrial({{"a", 9, 7, 0, 0}})); }).find("arm arm has no adapter") == 0);
 }
 
 TEST_CASE("cosines agree with NumPy's, from tests/reference/gradient_cosine.py") {
   const khost::Json reference = reference_json("gradient_cosine");
   FakeTrial trial({{"a", 20, 30, 9, 0}, {"b", 20, 30, 4, 0}, {"c", 20, 30, 9, 1}});
-  GradientCosine probe({});
-  probe.begin(trial.info());
+  Hosted<GradientCosine> probe({});
+  probe.begin(trial);
   std::int64_t t = 0;
   for (const khost::Json& step : reference.at("steps").as_list()) trial.step(probe, t++, vectors_of(step));
   probe.conclude(trial);

@@ -4,8 +4,8 @@
 #include "khost/testing.hpp"
 #include "message.hpp"
 
-using khost::testing::FakeStepPlan;
 using khost::testing::FakeTrial;
+using khost::testing::Hosted;
 
 namespace {
 
@@ -23,20 +23,18 @@ struct Course {
 };
 Course run(const KSchedule::Config& config, std::int64_t steps) {
   FakeTrial trial = trial_of(steps);
-  KSchedule policy(config);
-  policy.begin(trial.info());
-  khost::Random random(1, "k_schedule", "policy");
+  Hosted<KSchedule> policy(config);
+  policy.begin(trial);
   Course out;
   std::int64_t now = 16;
   for (int step = 0; step < steps; ++step) {
-    FakeStepPlan plan(trial.info(), step, random);
-    policy.before_step(plan);
-    if (!plan.ranks.empty()) {
-      CHECK(plan.ranks.size() == 2);  // the one without an adapter is left alone
-      CHECK(plan.ranks.at(0) == plan.ranks.at(1));
-      now = plan.ranks.at(0);
+    policy.before_step(trial, step);
+    if (!trial.ranks.empty()) {
+      CHECK(trial.ranks.size() == 2);  // the one without an adapter is left alone
+      CHECK(trial.ranks.at(0) == trial.ranks.at(1));
+      now = trial.ranks.at(0);
     }
-    if (plan.resets) out.resets.push_back(step);
+    if (trial.resets) out.resets.push_back(step);
     out.ranks.push_back(now);
   }
   policy.conclude(trial);
@@ -45,10 +43,7 @@ Course run(const KSchedule::Config& config, std::int64_t steps) {
 }
 
 std::string refusal(const KSchedule::Config& config, std::int64_t steps = 40, std::int64_t K = 16) {
-  return message_of([&] {
-    KSchedule policy(config);
-    policy.begin(trial_of(steps, K).info());
-  });
+  return message_of([&] { Hosted<KSchedule>(config).begin(trial_of(steps, K)); });
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 using khost::Alphas;
 using khost::testing::FakeTrial;
+using khost::testing::Hosted;
 
 namespace {
 
@@ -33,8 +34,8 @@ double mean_abs_over_sd(const std::vector<double>& x) {
 
 TEST_CASE("drift SNR is per dimension, then over the group, then over matrices") {
   FakeTrial trial(two_matrices());
-  Snr probe(config({khost::Json::List{0, 1}, khost::Json::List{1, "K"}}));
-  probe.begin(trial.info());
+  Hosted<Snr> probe(config({khost::Json::List{0, 1}, khost::Json::List{1, "K"}}));
+  probe.begin(trial);
   const std::vector<Alphas> steps{{{1, -2, 5}, {3, 1, 2}}, {{2, -1, 5}, {5, 2, -2}}, {{4, 0.5f, 5}, {4, 4, 2}}};
   for (std::size_t t = 0; t < steps.size(); ++t) trial.step(probe, static_cast<std::int64_t>(t), steps[t]);
   probe.conclude(trial);
@@ -67,8 +68,8 @@ TEST_CASE("batch SNR has its own batches, at alpha = 0 or as trained; pure noise
     };
     Snr::Config c = config({khost::Json::List{0, "K"}}, 4000);
     c.at = at;
-    Snr probe(c);
-    probe.begin(trial.info());
+    Hosted<Snr> probe(c);
+    probe.begin(trial);
     trial.step(probe, 0, {{1, 1, 1}, {1, 1, 1}});
     trial.step(probe, 1, {{2, 1, 3}, {1, 2, 1}});
     probe.conclude(trial);
@@ -85,16 +86,15 @@ TEST_CASE("groups that make no sense are refused") {
   CHECK(message_of([] { Snr(config({khost::Json::List{0, "k"}})); }) == "group [0,\"k\"] ends in neither an integer nor \"K\"");
   CHECK(message_of([] { Snr(config({khost::Json(3)})); }) == "group 3 is not of the form [first, end]");
   CHECK(message_of([] { Snr(config({khost::Json::List{0, 1}}, 5)); }).find("use at least 16, or 0") != std::string::npos);
-  Snr probe(config({khost::Json::List{0, 64}}));
-  CHECK(message_of([&] { probe.begin(FakeTrial(two_matrices()).info()); }).find("a group reaches to 64, but a has K = 3") == 0);
-  Snr beyond(config({khost::Json::List{0, 3}, khost::Json::List{3, "K"}}));
-  CHECK(message_of([&] { beyond.begin(FakeTrial(two_matrices()).info()); }).find("a group begins at dim 3, but a has K = 3") ==
-        0);
+  Hosted<Snr> probe(config({khost::Json::List{0, 64}}));
+  CHECK(message_of([&] { probe.begin(FakeTrial(two_matrices())); }).find("a group reaches to 64, but a has K = 3") == 0);
+  Hosted<Snr> beyond(config({khost::Json::List{0, 3}, khost::Json::List{3, "K"}}));
+  CHECK(message_of([&] { beyond.begin(FakeTrial(two_matrices())); }).find("a group begins at dim 3, but a has K = 3") == 0);
   FakeTrial block(two_matrices());
   block.info().core = "block";
-  CHECK(message_of([&] { Snr(config({khost::Json::List{0, 3}})).begin(block.info()); }).find("arm arm has a block core") == 0);
+  CHECK(message_of([&] { Hosted<Snr>(config({khost::Json::List{0, 3}})).begin(block); }).find("arm arm has a block core") == 0);
   CHECK(message_of([] {
-          Snr(config({khost::Json::List{0, 3}})).begin(FakeTrial({{"a", 9, 7, 0, 0}}).info());
+          Hosted<Snr>(config({khost::Json::List{0, 3}})).begin(FakeTrial({{"a", 9, 7, 0, 0}}));
         }).find("arm arm has no adapter") == 0);
 }
 
@@ -108,8 +108,8 @@ TEST_CASE("matrices without an adapter are passed over, in steps and in batches"
       for (auto& a : g) noise.normal(a, 1);
       return g;
     };
-    Snr probe(config({khost::Json::List{0, 1}, khost::Json::List{1, "K"}}, 16));
-    probe.begin(trial.info());
+    Hosted<Snr> probe(config({khost::Json::List{0, 1}, khost::Json::List{1, "K"}}, 16));
+    probe.begin(trial);
     for (std::size_t t = 0; t < steps.size(); ++t)  // the host shows no gradient where K = 0
       trial.step(probe, static_cast<std::int64_t>(t), steps[t]);
     probe.conclude(trial);
@@ -128,8 +128,8 @@ TEST_CASE("drift and batch SNR agree with NumPy's, from tests/reference/snr.py")
   const auto& batches = reference.at("batches").as_list();
   c.batches = static_cast<std::int64_t>(batches.size());
   trial.batch_gradient = [&](std::int64_t i, const Alphas&) { return vectors_of(batches[static_cast<std::size_t>(i)]); };
-  Snr probe(c);
-  probe.begin(trial.info());
+  Hosted<Snr> probe(c);
+  probe.begin(trial);
   std::int64_t t = 0;
   for (const khost::Json& step : reference.at("steps").as_list()) trial.step(probe, t++, vectors_of(step));
   probe.conclude(trial);

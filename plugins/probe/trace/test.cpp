@@ -20,7 +20,7 @@ TEST_CASE("a trace names its arrays as the contract says, for as many steps as a
   trial.signals.emplace("alpha", one("a", khost::DType::f32, alpha.data(), {2}));
   Trace::Config config;
   config.steps = 2;
-  Trace probe(config);
+  khost::testing::Hosted<Trace> probe(config);
   for (int i = 0; i < 2; ++i) trial.step(probe, i, {{1, 2}});
   probe.conclude(trial);
   CHECK(trial.artifacts.at("trace") == std::vector<std::string>{"tokens", "targets", "weights/a", "basis/a/U", "basis/a/V",
@@ -38,7 +38,7 @@ TEST_CASE("factors are the basis at every step, which itself is written once") {
       "basis", khost::Signal({{"a/U", {khost::DType::f32, U.data(), {2, 1}}}, {"a/V", {khost::DType::f32, V.data(), {2, 1}}}}));
   Trace::Config config;
   config.signals = {"basis", "factors"};
-  Trace probe(config);
+  khost::testing::Hosted<Trace> probe(config);
   for (int i = 0; i < 2; ++i) trial.step(probe, i, {{1}});
   probe.conclude(trial);
   CHECK(trial.artifacts.at("trace") ==

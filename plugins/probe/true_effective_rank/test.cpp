@@ -11,18 +11,19 @@
 #include "reference_trial.hpp"
 
 using khost::testing::FakeTrial;
+using khost::testing::Hosted;
 
 TEST_CASE("an identity has rank n, an outer product rank 1, and other trained tensors do not count") {
   FakeTrial trial({{"tok_emb", 3, 3, 0, -1}, {"layer.0.a", 2, 3, 2, 0}});
   trial.info().steps = 7;
-  TrueEffectiveRank probe({{7}});
-  probe.begin(trial.info());
+  Hosted<TrueEffectiveRank> probe({{7}});
+  probe.begin(trial);
   const std::vector<float> identity{1, 0, 0, 0, 1, 0, 0, 0, 1}, outer{1, 2, 3, 2, 4, 6}, positions(20, 1.0f);
   trial.signals.insert_or_assign("weight.grad", khost::Signal({{"pos_emb", {khost::DType::f32, positions.data(), {4, 5}}},
                                                                {"norm.weight", {khost::DType::f32, positions.data(), {20}}},
                                                                {"layer.0.a", {khost::DType::f32, outer.data(), {2, 3}}},
                                                                {"tok_emb", {khost::DType::f32, identity.data(), {3, 3}}}}));
-  trial.step(probe, 6, "unused", {}, {});
+  trial.step(probe, 6);
   probe.conclude(trial);
   CHECK(trial.records.at("step7/matrix/tok_emb") == doctest::Approx(3));
   CHECK(trial.records.at("step7/matrix/layer.0.a") == doctest::Approx(1).epsilon(1e-6));  // sigma is right to 1e-8 of the largest
@@ -42,8 +43,8 @@ TEST_CASE("steps count from 1; those beyond the trial's are refused by name") {
 
   FakeTrial trial({{"a", 3, 3, 1, 0}});
   trial.info().steps = 10;
-  TrueEffectiveRank({{1, 10}}).begin(trial.info());
-  const std::string message = message_of([&] { TrueEffectiveRank({}).begin(trial.info()); });
+  Hosted<TrueEffectiveRank>({{1, 10}}).begin(trial);
+  const std::string message = message_of([&] { Hosted<TrueEffectiveRank>({}).begin(trial); });
   CHECK(message.find("steps has 20, 40, but arm arm takes steps 1 to 10") == 0);
 }
 
@@ -51,8 +52,8 @@ TEST_CASE("ranks agree with NumPy's SVD, from tests/reference/true_effective_ran
   const khost::Json reference = reference_json("true_effective_rank");
   FakeTrial trial(matrices_of(reference.at("matrices")));
   trial.info().steps = 3;
-  TrueEffectiveRank probe({{1, 3}});
-  probe.begin(trial.info());
+  Hosted<TrueEffectiveRank> probe({{1, 3}});
+  probe.begin(trial);
   const auto& steps = reference.at("steps").as_list();
   for (std::size_t i = 0; i < steps.size(); ++i)
     trial.step(probe, reference.at("at").as_list()[i].as_integer() - 1, "weight.grad", vectors_of(steps[i]),

@@ -7,6 +7,7 @@
 #include "reference_trial.hpp"
 
 using khost::testing::FakeTrial;
+using khost::testing::Hosted;
 
 TEST_CASE("only the base's matrices are read, before the first update, and joined by kind") {
   khost::Signals declared;
@@ -21,8 +22,8 @@ TEST_CASE("only the base's matrices are read, before the first update, and joine
                                                            {"layer.0.norm.weight", {khost::DType::f32, norm.data(), {2}}},
                                                            {"layer.0.mlp.up", {khost::DType::f32, flat.data(), {2, 2}}},
                                                            {"layer.1.mlp.up", {khost::DType::f32, half.data(), {2, 2}}}}));
-  WeightRank probe({});
-  trial.step(probe, 0, "unused", {}, {});
+  Hosted<WeightRank> probe({});
+  trial.step(probe, 0);
   probe.conclude(trial);
   CHECK(trial.records.at("er/tok_emb") == doctest::Approx(2));
   CHECK(trial.records.at("er/layer.0.mlp.up") == doctest::Approx(2));
@@ -36,7 +37,7 @@ TEST_CASE("only the base's matrices are read, before the first update, and joine
 TEST_CASE("ranks agree with NumPy's SVD, from tests/reference/weight_rank.py") {
   const khost::Json reference = reference_json("weight_rank");
   FakeTrial trial(matrices_of(reference.at("matrices")));
-  WeightRank probe({});
+  Hosted<WeightRank> probe({});
   trial.step(probe, 0, "weights", vectors_of(reference.at("weights")), shapes_of(trial.info().matrices));
   probe.conclude(trial);
   check_records(trial.records, reference.at("records"), 1e-10);

@@ -1,0 +1,81 @@
+#include "engine/shown.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "khost/error.hpp"
+
+namespace khost {
+namespace {
+
+class Shown {
+ public:
+  Shown(std::string_view name, const Signal& signal) : name_(name), signal_(signal) {}
+
+  // Exactly these, in this order.
+  void next(const std::string& array, const Shape& shape) {
+    if (at_ == signal_.size()) fail("has no array '" + array + "'");
+    const NamedArray& found = signal_[at_++];
+    if (found.name != array) fail("has the array '" + found.name + "' where the host shows '" + array + "'");
+    has_shape(found, shape);
+  }
+  void end() const {
+    if (at_ < signal_.size()) fail("has the array '" + signal_[at_].name + "', which the host does not show");
+  }
+  // One of those it has.
+  void has(const std::string& array, const Shape& shape) const {
+    const auto found = std::find_if(signal_.begin(), signal_.end(), [&](const NamedArray& a) { return a.name == array; });
+    if (found == signal_.end()) fail("has no array '" + array + "'");
+    has_shape(*found, shape);
+  }
+  void tokens(const TrialInfo& trial) const {
+    if (signal_.size() != 1 || signal_[0].array.dtype != DType::i32 || signal_[0].array.shape.size() != 2)
+      fail("is one array [B, T] of i32");
+    if (trial.batch > 0 && signal_[0].array.shape != Shape{trial.batch, trial.sequence})
+      fail("is an array " + text_of(signal_[0].array.shape) + ", the trial's is " + text_of(Shape{trial.batch, trial.sequence}));
+  }
+  const Signal& signal() const { return signal_; }
+
+ private:
+  void has_shape(const NamedArray& array, const Shape& shape) const {
+    if (array.array.dtype != DType::f32) fail("has '" + array.name + "' in another type than f32");
+    if (array.array.shape != shape)
+      fail("has '" + array.name + "' of shape " + text_of(array.array.shape) + " where the host shows " + text_of(shape));
+  }
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(ErrorKind::plugin, "the signal '" + std::string(name_) + "' " + what);
+  }
+
+  std::string_view name_;
+  const Signal& signal_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace
+
+void check_shown(std::string_view name, const Signal& signal, const TrialInfo& trial, std::int64_t rank) {
+  Shown shown(name, signal);
+  if (name == "loss") {
+    shown.next("loss", {});
+  } else if (name == "tokens" || name == "targets") {
+    return shown.tokens(trial);
+  } else if (name == "weights" || name == "weight.grad") {  // others too: of what is trained besides
+    for (const AdaptedMatrix& m : trial.matrices) shown.has(m.name, {m.rows, m.cols});
+    return;
+  } else {
+    for (const AdaptedMatrix& m : trial.matrices) {
+      const bool own = !name.starts_with("basis.");
+      const std::int64_t K = own ? m.rank : std::min({rank, m.rows, m.cols});
+      if (K == 0) continue;
+      if (name.starts_with("basis")) {
+        shown.next(m.name + "/U", {m.rows, K});
+        shown.next(m.name + "/V", {m.cols, K});
+      } else {
+        shown.next(m.name, trial.core == "block" ? Shape{K, K} : Shape{K});
+      }
+    }
+  }
+  shown.end();
+}
+
+}  // namespace khost
