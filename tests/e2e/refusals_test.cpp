@@ -37,6 +37,7 @@ struct Case {
   std::string more = "";           // further keys of the manifest
   std::string preload = "";        // LD_PRELOAD
   std::string second_folder = "";  // searched too, and `khost list` asked instead of `khost run`
+  std::string folder = bad_plugins;
 };
 
 const std::vector<Case> cases = {
@@ -56,6 +57,11 @@ const std::vector<Case> cases = {
     {"another architecture", "wrong_machine"},
     {"a symbol that nobody defines", "unresolved"},
     {"a second OpenMP runtime", "second_openmp"},
+    {"exports more than its entry", "exports_more"},
+    {"a static initialiser", "static_initialiser"},
+    {"a library it needs calls exit as it is loaded", "needs_exiting"},
+    {"a library it needs throws as it is loaded", "needs_throwing"},
+    {"a kind that is not its folder's", "good", "", "", "", bad_plugins + "/plugins/optimizer"},
     {"the pthread OpenBLAS in place of the OpenMP one", "good", R"("compute": {"plugin": "openblas"},)", pthread_openblas},
     {"cblas: no library named", "good", R"("compute": {"plugin": "cblas"},)"},
     {"cblas: no such file", "good", cblas("libnone.so")},
@@ -67,6 +73,24 @@ const std::vector<Case> cases = {
     {"create throws an error of khost's", R"({"plugin": "throwing", "how": "error"})"},
     {"create throws another exception", R"({"plugin": "throwing", "how": "exception"})"},
     {"create throws what is no exception", R"({"plugin": "throwing", "how": "integer"})"},
+    {"a wrong product, of a table that ignores beta", "good", R"("compute": {"plugin": "ignores_beta"},)"},
+    {"exit in declare", R"({"plugin": "exits", "where": "declare"})"},
+    {"exit in create", R"({"plugin": "exits", "where": "create"})"},
+    {"exit in observe", R"({"plugin": "exits", "where": "observe"})"},
+    {"exit on a thread of parallel_for", R"({"plugin": "exits", "where": "worker"})"},
+    {"an exception in a thread of its own", R"({"plugin": "exits", "where": "thread"})"},
+    {"an exception out of a destructor", R"({"plugin": "exits", "where": "destroy"})"},
+    {"a record that would hide one of khost's own", R"({"plugin": "recorder", "fault": "shadow"})"},
+    {"a record that could hide one of khost's own", R"({"plugin": "recorder", "fault": "any_shadow"})"},
+    {"a record's name that cannot be read back", R"({"plugin": "recorder", "fault": "name"})"},
+    {"a unit that nobody knows", R"({"plugin": "recorder", "fault": "unit"})"},
+    {"no_null of a record that there is not", R"({"plugin": "recorder", "fault": "no_null"})"},
+    {"a null that is never made", R"({"plugin": "recorder", "fault": "null"})"},
+    {"a base's basis without a rank", R"({"plugin": "recorder", "fault": "basis"})"},
+    {"two records of one name at one step", R"({"plugin": "recorder", "fault": "twice"})"},
+    {"two records of one name at the end", R"({"plugin": "recorder", "fault": "twice_at_end"})"},
+    {"a record made under a name that cannot be read back", R"({"plugin": "recorder", "fault": "unreadable"})"},
+    {"two probes with one record", R"({"plugin": "recorder", "fault": "beside"}, {"plugin": "recorder", "as": "shared"})"},
     {"two plugins of one name in a file", "twice"},
     {"two plugins of one name in two folders, as khost list shows them", "good", "", "", bad_plugins + "/hidden"},
     {"a name that is not its file's", "misnamed"},
@@ -89,7 +113,9 @@ std::string complaint(const std::string& out, const std::string& err) {
     const std::size_t line = out.rfind('\n', begin) + 1;
     text = out.substr(line, out.find("\n\n", line) + 1 - line);
   }
-  const std::size_t error = err.find("khost: ");
+  const std::size_t error = err.find("khost: "), warning = err.find("warning: ");
+  if (error == std::string::npos && warning != std::string::npos)
+    return err.substr(warning, err.find('\n', warning) + 1 - warning);
   return text + (error == std::string::npos ? err : err.substr(error));
 }
 
@@ -104,7 +130,7 @@ Finished khost(const Case& c, const Scratch& scratch) {
   const std::string probe = c.probe[0] == '{' ? c.probe : R"({"plugin": ")" + c.probe + R"("})";
   write_text(manifest, R"({
   "khost": 1, "experiment": "refusals", "seeds": 1, "steps": 2, "plugin_path": [")" +
-                           bad_plugins + R"("],
+                           c.folder + R"("],
   "data": {"plugin": "synthetic", "vocab": 31, "sequence": 7, "batch": 2},
   "model": {"plugin": "gpt", "d_model": 8, "n_layer": 1, "n_head": 1},
   "optimizer": {"plugin": "sgd", "lr": 0.1},

@@ -2,14 +2,24 @@
 
 #include <doctest/doctest.h>
 
+#include <elf.h>
+#include <pthread.h>
+
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
+#include <new>
 #include <random>
+#include <set>
 #include <stdexcept>
+#include <thread>
 
 #include "environment_variable.hpp"
+#include "khost/parallel.hpp"
 #include "message.hpp"
+#include "plugin/elf.hpp"
 #include "plugin/fingerprint.hpp"
 
 using namespace khost;
@@ -187,9 +197,63 @@ TEST_CASE("libraries for another machine are refused") {
   CHECK(says(message_of([&] { judge_plugin_file(scratch.write("empty.so", "")); }), "is not an ELF file: it is empty"));
 }
 
-TEST_CASE("no damaged file brings the reader down: it is fit or refused") {
+// What decides whether a file is loaded, as bytes of the file: the entry up to the end of its fingerprint.
+struct JudgedBytes {
+  std::size_t at, size;
+  explicit JudgedBytes(const std::string& file)
+      : at(file.find(KHOST_MAGIC)), size(offsetof(khost_entry, fingerprint) + std::string(KHOST_FINGERPRINT).size() + 1) {}
+  bool same(const std::string& a, const std::string& b) const { return a.compare(at, size, b, at, size) == 0; }
+};
+
+TEST_CASE("no changed byte of the entry is accepted, whichever and however") {
   const Scratch scratch;
   const std::string bytes = contents_of(path_of("good"));
+  const JudgedBytes judged(bytes);
+  REQUIRE(bytes.find(KHOST_MAGIC, judged.at + 1) == std::string::npos);  // the entry's, no other text
+  const auto accepted = [&](const std::string& file) {
+    return message_of([&] { judge_plugin_file(scratch.write("changed.so", file)); }).empty();
+  };
+  CHECK(accepted(bytes));
+  for (std::size_t i = 0; i < judged.size; ++i)
+    for (const int flip : {1, 0x80, 0xff}) {
+      std::string changed = bytes;
+      changed[judged.at + i] = static_cast<char>(changed[judged.at + i] ^ flip);
+      CHECK_MESSAGE(!accepted(changed), "byte " << i << " of the entry, changed by " << flip);
+    }
+  std::string behind = bytes;
+  behind[judged.at + judged.size] = 'x';  // what follows the text's end belongs to nothing
+  CHECK(accepted(behind));
+}
+
+TEST_CASE("no symbol that becomes an export is accepted") {
+  const Scratch scratch;
+  const std::string bytes = contents_of(path_of("good"));
+  Elf64_Ehdr header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  int tried = 0;
+  for (unsigned i = 0; i < header.e_shnum; ++i) {
+    Elf64_Shdr section;
+    std::memcpy(&section, bytes.data() + header.e_shoff + i * sizeof section, sizeof section);
+    if (section.sh_type != SHT_DYNSYM) continue;
+    for (std::size_t at = section.sh_offset; at + sizeof(Elf64_Sym) <= section.sh_offset + section.sh_size;
+         at += sizeof(Elf64_Sym)) {
+      Elf64_Sym symbol;
+      std::memcpy(&symbol, bytes.data() + at, sizeof symbol);
+      if (symbol.st_shndx != SHN_UNDEF || ELF64_ST_BIND(symbol.st_info) == STB_LOCAL) continue;
+      symbol.st_shndx = 1;
+      std::string changed = bytes;
+      std::memcpy(changed.data() + at, &symbol, sizeof symbol);
+      ++tried;
+      CHECK(says(message_of([&] { judge_plugin_file(scratch.write("changed.so", changed)); }), "exports more than"));
+    }
+  }
+  CHECK(tried > 10);
+}
+
+TEST_CASE("no damaged file brings the reader down: it is refused, or what was judged is intact") {
+  const Scratch scratch;
+  const std::string bytes = contents_of(path_of("good"));
+  const JudgedBytes judged(bytes);
   // Cut anywhere, even within the trailing table of sections: truncated, or not ELF at all.
   for (std::size_t size = 0; size < bytes.size(); size += size < 80 ? 1 : 997) {
     const std::string text = message_of([&] { judge_plugin_file(scratch.write("cut.so", bytes.substr(0, size))); });
@@ -197,18 +261,28 @@ TEST_CASE("no damaged file brings the reader down: it is fit or refused") {
                   size << ": " << text);
   }
   std::mt19937 random(85);
-  int refused = 0;
-  for (int round = 0; round < 1500; ++round) {
+  int refused = 0, accepted = 0;
+  for (int round = 0; round < 2000; ++round) {
     std::string damaged = bytes;
-    // Mostly headers: the first kilobyte, and the table of sections at the end.
-    for (int i = 0; i < 4; ++i) {
-      const std::size_t span = round % 3 == 2 ? damaged.size() : std::min<std::size_t>(damaged.size(), 2048);
-      const std::size_t from = round % 3 == 1 ? damaged.size() - span : 0;
-      damaged[from + random() % span] = static_cast<char>(random());
-    }
-    refused += !message_of([&] { judge_plugin_file(scratch.write("damaged.so", damaged)); }).empty();
+    // Headers and the table of sections at the end, the entry, or anywhere.
+    const std::size_t span = round % 4 == 2   ? damaged.size()
+                             : round % 4 == 3 ? judged.size
+                                              : std::min<std::size_t>(damaged.size(), 2048);
+    const std::size_t from = round % 4 == 1 ? damaged.size() - span : round % 4 == 3 ? judged.at : 0;
+    for (int i = 0; i < 4; ++i) damaged[from + random() % span] = static_cast<char>(random());
+    Judged found;
+    const std::string text = message_of([&] { found = judge_plugin_file(scratch.write("damaged.so", damaged)); });
+    refused += !text.empty();
+    if (!text.empty()) continue;
+    ++accepted;
+    CHECK(judged.same(damaged, bytes));
+    CHECK(found.fingerprint == KHOST_FINGERPRINT);
+    CHECK(found.api_version == KHOST_PLUGIN_API);
+    CHECK(damaged.compare(EI_CLASS, 2, bytes, EI_CLASS, 2) == 0);  // 64 bits, little-endian
+    CHECK(damaged.compare(offsetof(Elf64_Ehdr, e_type), 4, bytes, offsetof(Elf64_Ehdr, e_type), 4) == 0);  // and e_machine
   }
-  CHECK(refused > 0);
+  CHECK(refused > 500);   // all of the entry's
+  CHECK(accepted > 100);  // damage to code and padding is not judged: that the other CHECKs are reached
 }
 
 TEST_CASE("what a plugin throws arrives as a khost Error with its place") {
@@ -237,8 +311,73 @@ TEST_CASE("what a plugin throws arrives as a khost Error with its place") {
   };
   CHECK(says(begin("error"), "the corpus is not there\n  in probe 'throwing' in begin\n  install it"));
   CHECK(says(begin("exception"), "the plugin threw: a plain exception\n  in probe 'throwing' in begin"));
-  CHECK(says(begin("integer"), "threw something that is not a std::exception\n  in probe 'throwing' in begin"));
+  CHECK(says(begin("integer"), "threw something that is not a std::exception: int\n  in probe 'throwing' in begin"));
   CHECK(call_plugin("nothing", [] { return 5; }) == 5);
+}
+
+TEST_CASE("a thread knows which calls it is within, and lends that to the threads that work for it") {
+  CHECK(Within::text() == "");
+  const std::string trial = "arm A, base plain, seed 0";
+  {
+    const Within within(Within::What::trial, trial);
+    CHECK_FALSE(Within::any(Within::What::plugin));
+    call_plugin({"probe", "snr", "observe", 3}, [] {
+      CHECK(Within::any(Within::What::plugin));
+      std::mutex mutex;
+      std::set<std::string> texts;
+      parallel_for(4, 1, [&](std::int64_t, std::int64_t) {
+        const std::lock_guard lock(mutex);
+        texts.insert(Within::text());
+      });
+      CHECK(texts == std::set<std::string>{"probe 'snr' in observe at step 3, arm A, base plain, seed 0"});
+    });
+    CHECK(Within::text() == trial);
+    CHECK_THROWS_AS(call_plugin("a call that fails", []() -> int { throw 42; }), Error);
+    CHECK(Within::text() == trial);  // also after an exception
+  }
+  CHECK(Within::text() == "");
+}
+
+TEST_CASE("what a call throws has the place added; a thread that is cancelled ends") {
+  const CallPlace place{"model", "gpt", "forward"};
+  CHECK(place.text() == "model 'gpt' in forward");
+  struct Strange {};
+  CHECK(says(message_of([&] { call_plugin(place, [] { throw Strange{}; }); }), "is not a std::exception: "));
+  CHECK(says(message_of([&] { call_plugin(place, [] { throw Strange{}; }); }), "Strange\n  in model 'gpt' in forward"));
+  CHECK(says(message_of([&] { call_plugin(place, [] { throw std::bad_alloc(); }); }), "the plugin ran out of memory"));
+  bool unwound = false, swallowed = false;
+  std::thread thread([&] {
+    struct AtEnd {
+      bool& flag;
+      ~AtEnd() { flag = true; }
+    } at_end{unwound};
+    call_plugin(place, [] { pthread_exit(nullptr); });
+    swallowed = true;
+  });
+  thread.join();
+  CHECK(unwound);
+  CHECK_FALSE(swallowed);
+}
+
+TEST_CASE("a plugin that shares its symbols, or runs code when it is loaded, is refused before it is") {
+  const std::string more = refusal("exports_more");
+  CHECK(says(more, "exports_more.so exports more than khost_plugin_entry: "));
+  CHECK(says(more, "count_measured()"));
+  CHECK(says(more, "link it by khost_add_plugin()"));
+  const std::string initialiser = refusal("static_initialiser");
+  if (ElfFile(path_of("static_initialiser")).initialisers().size() == 1)  // a sanitizer adds its own
+    CHECK(says(initialiser, "static_initialiser.so has a static initialiser: _GLOBAL__sub_I_"));
+  CHECK(says(initialiser, "static initialiser"));
+  CHECK(ElfFile(path_of("good")).exported() == std::vector<std::string>{"khost_plugin_entry"});
+}
+
+TEST_CASE("a folder that is called by a kind holds no other kind") {
+  const Scratch scratch;
+  const std::string bytes = contents_of(path_of("good"));
+  CHECK(says(message_of([&] { load_plugin_file(scratch.write("plugins/optimizer/good.so", bytes)); }),
+             "is of kind probe, but lies in a folder for kind optimizer"));
+  CHECK(load_plugin_file(scratch.write("plugins/probe/good.so", bytes)).size() == 1);
+  CHECK(load_plugin_file(scratch.write("optimizer/good.so", bytes)).size() == 1);  // anybody's folder
 }
 
 TEST_CASE("plugins are found in the folders' order, and a miss says where it looked") {

@@ -1,0 +1,43 @@
+// Ends the process with exit code 0, from wherever it is told to.
+#include <cstdlib>
+#include <stdexcept>
+#include <thread>
+
+#include "khost/parallel.hpp"
+#include "khost/plugin.hpp"
+
+namespace {
+
+class Exits : public khost::Probe {
+ public:
+  struct Config {
+    std::string where = "observe";
+    static void fields(auto& f) {
+      f("where", &Config::where).choices({"declare", "create", "observe", "worker", "thread", "destroy"});
+    }
+  };
+  explicit Exits(const Config& config) : config_(config) { leave("create"); }
+  ~Exits() override {
+    if (config_.where == "destroy") throw std::runtime_error("thrown out of a destructor");
+  }
+  static void declare(khost::Signals& s, const Config& config) {
+    if (config.where == "declare") std::exit(0);
+    s.need("loss");
+  }
+  void observe(const khost::Step& step) override {
+    if (step.index() == 0) return;
+    leave("observe");
+    if (config_.where == "worker") khost::parallel_for(2, 1, [](std::int64_t, std::int64_t) { std::exit(0); });
+    if (config_.where == "thread") std::thread([] { throw std::runtime_error("thrown in a thread of its own"); }).join();
+  }
+
+ private:
+  void leave(std::string_view where) const {
+    if (config_.where == where) std::exit(0);
+  }
+  Config config_;
+};
+
+}  // namespace
+
+KHOST_PLUGIN(khost::probe<Exits>("exits", "ends the process", 1))
