@@ -29,7 +29,8 @@ TEST_CASE("names of records: parts of letters, digits and _.-, and what else is 
   CHECK(fault("\xc3\xa4") == "it has the byte 0xc3");
   CHECK(fault("a<x") == "a '<' of it is not closed");
   CHECK(fault("a<>") == "it has a placeholder without a name");
-  CHECK(fault("a<b/c>") == "it has '/' in a placeholder");
+  CHECK(fault("a<b/c>") == "a '<' of it is not closed");
+  CHECK(fault("a<b c>") == "it has a space in a placeholder");
   CHECK(fault("a>b") == "it has '>'");
   for (const char* name : {"", "a/", "a//b", "//a", "/a/"}) CHECK(fault(name) == "a part of it is empty");
   for (const char* name : {"/", "/alone"}) CHECK(fault(name).find("names the instance and the record") != std::string::npos);

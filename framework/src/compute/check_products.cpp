@@ -122,9 +122,9 @@ std::string likely(const Case& t, const Operands& o, const std::vector<float>& f
       }
     return true;
   };
-  if (everywhere([](float, float before) { return before; })) return "C was left as it is";
   if (t.beta == 0 && std::ranges::any_of(found, [](float v) { return std::isnan(v); }))
-    return "with beta = 0 it read C, which held NaN";
+    return "C held NaN, and is to be written unread with beta = 0";
+  if (everywhere([](float, float before) { return before; })) return "C was left as it is";
   if (t.beta != 0 && everywhere([&](float right, float before) { return right - t.beta * before; })) return "it ignores beta";
   return "";
 }

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "core/call.hpp"
+#include "core/shown.hpp"
 
 namespace khost {
 namespace {
@@ -48,7 +49,7 @@ std::string caller() {
 
 void say(const std::string& what, const std::string& hint) {
   std::string text = ::isatty(STDERR_FILENO) ? "\n" : "";  // a progress line may be on the screen
-  text += "khost: " + what;
+  text += "khost: " + printable(what);                     // an exception's words may be anything
   const std::string place = Within::text(), file = caller();
   if (!place.empty()) text += "\n  in " + place;
   if (!file.empty()) text += "\n  by code of " + file;
