@@ -257,12 +257,16 @@ TEST_CASE(
   const Khost khost;
   const std::string manifest = busy_manifest(khost);
   REQUIRE(khost({manifest, "--out", "open"}).code == 0);
-  for (const auto& [closing, code] : {std::pair{"2>&-", 0}, {"<&-", 0}, {">&-", 2}, {"<&- >&- 2>&-", 2}}) {
-    CAPTURE(closing);
+  struct Case {
+    std::string closing;
+    int code;
+  };
+  for (const Case& one : {Case{"2>&-", 0}, {"<&-", 0}, {">&-", 2}, {"<&- >&- 2>&-", 2}}) {
+    CAPTURE(one.closing);
     fs::remove_all(khost.scratch / "cache/trials");
     const std::string command = "cd '" + khost.scratch.folder() + "' && KHOST_CACHE='" + khost.scratch / "cache" +
-                                "' exec '" KHOST_BINARY_DIR "/bin/khost' '" + manifest + "' --out closed " + closing;
-    CHECK(WEXITSTATUS(std::system(("( " + command + " ) >/dev/null 2>/dev/null").c_str())) == code);
+                                "' exec '" KHOST_BINARY_DIR "/bin/khost' '" + manifest + "' --out closed " + one.closing;
+    CHECK(WEXITSTATUS(std::system(("( " + command + " ) >/dev/null 2>/dev/null").c_str())) == one.code);
     CHECK(records(khost, "closed") == records(khost, "open"));
     CHECK(artifacts(khost, "closed") == artifacts(khost, "open"));
   }
