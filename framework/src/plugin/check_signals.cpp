@@ -48,7 +48,7 @@ void check_policy(const Signals& signals, std::string_view owner, bool policy, c
                     "things a policy can change");
   if (policy) return;
   if (!signals.reads.empty())
-    throw Error(ErrorKind::plugin,
+    throw Error(ErrorKind::plugin, place,
                 fmt::format("{} declares that it reads '{}' of another arm, but only a policy may", owner, signals.reads[0]));
   if (!signals.modifies.empty())
     throw Error(ErrorKind::plugin, place,
