@@ -92,6 +92,35 @@ TEST_CASE("measures of lists") {
   CHECK(std::isnan(value("pearson(a, b)", {{1, 1, 1}, {1, 2, 4}, {0}})));
 }
 
+TEST_CASE("a measure that meets a missing value is missing, whatever it compares it with") {
+  const auto value = [](const std::string& text, double a, double b) {
+    return Measure(text, Names{{"a"}, {"b"}})(std::vector<double>{a, b});
+  };
+  for (const char* text :
+       {"a < b", "a > b", "a <= b", "a >= b", "a == b", "a != b", "a && b", "a || b", "argmin(a, b)", "a ? 1 : 2",
+        "b > 0 ? b : a", "sign(a)", "(a < b) + 1", "min(1, a < b)", "abs(a) > 0", "-a < 0", "a ^ 0"}) {
+    CAPTURE(text);
+    CHECK(std::isnan(value(text, missing_value, 3)));
+    CHECK_FALSE(std::isnan(value(text, 1, 3)));
+  }
+  for (const char* text : {"0 * ln(a) < 1", "a / a < 1", "sqrt(a - 1) > 0 ? 1 : 0", "(a / a) ? 1 : 0", "argmin(a / a, b)",
+                           "acos(b) < 9", "(a - 1) ^ 0.5 < 1", "sign(a / a)", "pearson(a, a, b, b) < 1", "1 / a - 1 / a < 1"}) {
+    CAPTURE(text);
+    CHECK(std::isnan(value(text, 0, 3)));
+  }
+  CHECK(value("b > 0 ? b : 1 / a - 1 / a", 0, 3) == 3);  // what is not computed is not missing
+  CHECK(value("b", missing_value, 3) == 3);
+  CHECK(value("a < b", 1, 3) == 1);
+  CHECK(value("1 / a > b", 0, 3) == 1);  // infinity is a number to compare
+  // The operators mean what they meant.
+  CHECK(value("-a ^ 2", 3, 0) == doctest::Approx(-9));
+  CHECK(value("2 ^ 3 ^ 2", 0, 0) == doctest::Approx(512));
+  CHECK(value("1 - 2 - 3 * 4 / 2 / 3", 0, 0) == doctest::Approx(-3));
+  CHECK(value("1 + 2 < 4 && 3 >= 3 || 0", 0, 0) == 1);
+  CHECK(value("a > 1 ? b : -b", 2, 5) == 5);
+  CHECK(value("1e-3 * a - -b", 1000, 5) == 6);
+}
+
 TEST_CASE("measures of lists whose length a run decides") {
   const Measure measure("pearson(a, b) + max(c) * a_0", Names{{"a", 0}, {"b", 0}, {"c", 0}, {"a_0"}});
   CHECK(measure(Values{{1, 2, 3}, {2, 4, 6}, {5}, {2}}) == doctest::Approx(11));

@@ -14,13 +14,22 @@ namespace {
 
 constexpr std::size_t stand_in = 2;  // for a length not known yet, when the text is checked
 
+// NaN, a missing value, compares as false and vanishes: `a < b` of it is 0. So whatever computes one on the way says so here, and
+// the whole measure is missing.
+thread_local bool met_missing = false;
+
+double noted(double v) {
+  met_missing = met_missing || std::isnan(v);
+  return v;
+}
+
 // muParser calls these with the arguments of a function of many. A missing value makes the result a missing value.
 template <auto f>
 double of_many(const double* v, int count) {
   if (count == 0) throw mu::ParserError("a function of many has no arguments");
   for (int i = 0; i < count; ++i)
-    if (std::isnan(v[i])) return v[i];
-  return f(v, count);
+    if (std::isnan(v[i])) return noted(v[i]);
+  return noted(f(v, count));
 }
 
 double sum(const double* v, int count) {
@@ -76,7 +85,52 @@ std::string names_of_many() {
   return joined(names);
 }
 
+template <double (*f)(double)>
+double of_one(double v) {
+  return noted(f(v));
+}
+
+// muParser's operators and those of its functions that can make a NaN of numbers, with the same meaning, but noting it.
+void define_noting(mu::Parser& parser) {
+  parser.EnableBuiltInOprt(false);
+  const auto both = [&](const char* name, mu::fun_type2 f, int precedence, mu::EOprtAssociativity side = mu::oaLEFT) {
+    parser.DefineOprt(name, f, static_cast<unsigned>(precedence), side);
+  };
+  both(
+      "+", [](double a, double b) { return noted(a + b); }, mu::prADD_SUB);
+  both(
+      "-", [](double a, double b) { return noted(a - b); }, mu::prADD_SUB);
+  both(
+      "*", [](double a, double b) { return noted(a * b); }, mu::prMUL_DIV);
+  both(
+      "/", [](double a, double b) { return noted(a / b); }, mu::prMUL_DIV);
+  both(
+      "^", [](double a, double b) { return noted(std::pow(a, b)); }, mu::prPOW, mu::oaRIGHT);
+  both(
+      "<", [](double a, double b) -> double { return a < b; }, mu::prCMP);
+  both(
+      ">", [](double a, double b) -> double { return a > b; }, mu::prCMP);
+  both(
+      "<=", [](double a, double b) -> double { return a <= b; }, mu::prCMP);
+  both(
+      ">=", [](double a, double b) -> double { return a >= b; }, mu::prCMP);
+  both(
+      "==", [](double a, double b) -> double { return a == b; }, mu::prCMP);
+  both(
+      "!=", [](double a, double b) -> double { return a != b; }, mu::prCMP);
+  both(
+      "&&", [](double a, double b) -> double { return a != 0 && b != 0; }, mu::prLAND);
+  both(
+      "||", [](double a, double b) -> double { return a != 0 || b != 0; }, mu::prLOR);
+  const std::pair<const char*, mu::fun_type1> functions[] = {
+      {"sin", of_one<std::sin>},   {"cos", of_one<std::cos>},     {"tan", of_one<std::tan>},     {"asin", of_one<std::asin>},
+      {"acos", of_one<std::acos>}, {"acosh", of_one<std::acosh>}, {"atanh", of_one<std::atanh>}, {"ln", of_one<std::log>},
+      {"log", of_one<std::log>},   {"log2", of_one<std::log2>},   {"log10", of_one<std::log10>}, {"sqrt", of_one<std::sqrt>}};
+  for (const auto& [name, function] : functions) parser.DefineFun(name, function);
+}
+
 void define_functions(mu::Parser& parser) {
+  define_noting(parser);
   for (const OfMany& f : functions_of_many) parser.DefineFun(f.name, f.function);
 }
 
@@ -131,6 +185,12 @@ std::string explained(const mu::ParserError& e, int at) {
       return "has a ':' without its '?'";
     case mu::ecGENERIC:
       return "cannot be computed: " + e.GetMsg();
+    case mu::ecUNASSIGNABLE_TOKEN:  // what follows is a part of the token that muParser names
+      if (const std::string rest = e.GetToken(); rest.find_first_of("+-*/^<>=!&|") == 0) {
+        const std::string sign = rest.substr(0, rest.find_first_not_of("+-*/^<>=!&|"));
+        return "has an operator '" + sign + "'" + where + " that does not belong there";
+      }
+      [[fallthrough]];
     default:
       return "cannot be read" + where + (token.empty() ? "" : ", near" + token);
   }
@@ -294,9 +354,15 @@ double Measure::operator()(std::span<const std::vector<double>> values) const {
   impl_->check_pairs(counts);
   if (counts != impl_->lengths) impl_->make(counts);
   auto at = impl_->values.begin();
-  for (const std::vector<double>& each : values) at = std::copy(each.begin(), each.end(), at);
+  met_missing = false;
+  for (std::size_t n = 0; n < names.size(); ++n) {
+    at = std::copy(values[n].begin(), values[n].end(), at);
+    if (impl_->text.mentions(names[n].name))
+      for (const double v : values[n]) noted(v);
+  }
   try {
-    return impl_->parser->Eval();
+    const double value = impl_->parser->Eval();
+    return met_missing ? std::numeric_limits<double>::quiet_NaN() : value;
   } catch (const mu::ParserError& e) {
     impl_->fail(e);
   }
