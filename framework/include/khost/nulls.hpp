@@ -11,7 +11,8 @@
 namespace khost::nulls {
 
 // The probe's own begin(), observe() and conclude() on a trial in which every entry of every alpha gradient is an independent
-// standard normal draw, at each step and in each independent batch; alphas are 0. What the probe records is the draw, so that the
+// standard normal draw, of each step where batches are fresh, else of the one batch that all steps share, and of each independent
+// batch; alphas are 0. What the probe records is the draw, so that the
 // null is of the same statistic, in the same order of averages, as the figure. For probes that read alpha.grad alone: another
 // signal, or a loss, is a plugin Error.
 void iid_gradients(Probe& probe, NullDraw& draw);

@@ -44,6 +44,7 @@ struct TrialInfo {
   std::int64_t batch = 0, sequence = 0;  // B, T
   std::vector<AdaptedMatrix> matrices;   // all adaptable ones, in the model's parameter order
   std::string basis, core;               // of the adapter: "svd", "diagonal"; "" without one
+  bool fresh = false;                    // every step has a batch of its own; else all steps share one
 };
 
 // Steps of a manifest are counted from 1, as papers do: step 1 sees the gradient before any update, which is Step::index() 0.
@@ -107,7 +108,8 @@ class Trial : public Records {
   ~Trial() = default;
 };
 
-// One joint draw of a probe's records under its null: what noise alone would give at a trial's shapes. Valid during null() only.
+// One joint draw of a probe's records under its null: what noise alone would give at a trial's shapes. What is noise in a trial is
+// its batch: where all steps share one (TrialInfo::fresh is false), so does a draw's noise. Valid during null() only.
 class NullDraw : public Records {
  public:
   virtual const TrialInfo& trial() const = 0;   // shapes, ranks and steps; its seed is the draw's number

@@ -41,6 +41,8 @@ class Signals {
     std::string record;
     bool drawn = false;
     std::string text;
+    bool fresh_only = false;  // drawn where every step has a batch of its own
+    bool drawn_for(bool fresh) const { return drawn && (fresh || !fresh_only); }
   };
 
   // Signals: loss, tokens, targets, weights, basis, alpha, alpha.grad, weight.grad.
@@ -58,6 +60,9 @@ class Signals {
   // Records, as in emit() (or "*" for all that nothing else names), of which null() makes draws, under a model of noise in words:
   // "iid Gaussian alpha gradients"; or which have no null, and why: both stand beside the figures.
   Signals& null(std::string_view record, std::string_view model);
+  // Of which there is noise only where every step has a batch of its own ("reuse": "fresh"): on one fixed batch nothing is sampled
+  // from step to step, and they have no null.
+  Signals& null_if_fresh(std::string_view record, std::string_view model);
   Signals& no_null(std::string_view record, std::string_view reason);
   // The null of a record by its full declared or made name; null when nothing is said of it.
   const Null* null_of(std::string_view record) const;

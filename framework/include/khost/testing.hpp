@@ -127,11 +127,13 @@ std::map<std::string, std::vector<double>> null_draws(const typename P::Config& 
 }
 
 // The records that P declares without saying what their null is, or that they have none, and those of which a draw is declared
-// but not among `made`. Both should be none.
-std::vector<std::string> without_null(const Signals& declared, const std::map<std::string, std::vector<double>>& made);
+// for trials of such batches but not among `made`. Both should be none.
+std::vector<std::string> without_null(const Signals& declared, const std::map<std::string, std::vector<double>>& made,
+                                      bool fresh);
 template <class P>
-std::vector<std::string> without_null(const typename P::Config& config, const std::map<std::string, std::vector<double>>& made) {
-  return without_null(declared_by<P>(config), made);
+std::vector<std::string> without_null(const typename P::Config& config, const std::map<std::string, std::vector<double>>& made,
+                                      bool fresh = false) {
+  return without_null(declared_by<P>(config), made, fresh);
 }
 
 }  // namespace khost::testing

@@ -17,7 +17,7 @@ namespace khost {
 
 namespace {
 
-constexpr int null_numerics = 1;
+constexpr int null_numerics = 2;
 
 // Results that all draws of a probe share; see NullDraw::pick().
 class Pools {
@@ -54,7 +54,8 @@ class Draw final : public NullDraw {
   }
   void record(std::string_view name, double value) override {
     const Signals::Null* null = declared_.null_of(name);
-    if (!null || !null->drawn) return;  // a probe that runs as it would in a trial also makes records without a null
+    if (!null || !null->drawn_for(info_.fresh))
+      return;  // a probe that runs as it would in a trial also makes records without a null
     if (std::ranges::none_of(declared_.emits, [&](const Signals::Emit& emit) { return matches_record(emit.name, name); }))
       throw Error(ErrorKind::plugin, "the record '" + std::string(name) + "' of the null was not declared");
     const RecordName full = record_name(component_, name);
@@ -104,6 +105,7 @@ Json recipe_of(const Plugin& plugin, const Component& component, const TrialInfo
                        {"batch", info.batch},
                        {"sequence", info.sequence},
                        {"core", info.core},
+                       {"fresh", info.fresh},
                        {"draws", count}});
 }
 
@@ -143,15 +145,28 @@ std::vector<std::map<std::string, double>> joint_draws(const Component& componen
 NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, int count, int threads) {
   omp_set_num_threads(threads);
   const ArmShape& shape = materials.arm(arm);
-  const TrialInfo info{
-      "",        "", 0, 0, shape.steps, arm.data.batch, arm.data.sequence, shape.matrices, arm.adapter ? arm.adapter->basis : "",
-      shape.core};
+  const TrialInfo info{"",
+                       "",
+                       0,
+                       0,
+                       shape.steps,
+                       arm.data.batch,
+                       arm.data.sequence,
+                       shape.matrices,
+                       arm.adapter ? arm.adapter->basis : "",
+                       shape.core,
+                       arm.data.fresh};
   NullDraws out;
   out.count = count;
   for (const Component& component : arm.probes) {
     const Plugin& plugin = materials.registry().get(Kind::probe, component.plugin);
     const Signals declared = describe(plugin, &component.config).signals;
-    if (std::ranges::none_of(declared.nulls, &Signals::Null::drawn)) continue;
+    for (const Signals::Null& n : declared.nulls)
+      if (n.drawn && !n.drawn_for(info.fresh)) {
+        const RecordName full = record_name(component, n.record);
+        out.nothing_sampled.push_back(full.probe + "/" + full.name);
+      }
+    if (std::ranges::none_of(declared.nulls, [&](const Signals::Null& n) { return n.drawn_for(info.fresh); })) continue;
     const Json recipe = recipe_of(plugin, component, info, count);
     const std::string path = cache.get("null", recipe, "null of " + arm.name + "/" + component.name, [&](const std::string& to) {
       const Drawn drawn =
@@ -182,7 +197,7 @@ std::vector<std::string> nulls_not_made(const Materials& materials, const Arm& a
     for (const std::string& label : have) {
       const std::string given = given_name(component, declared, label);
       const Signals::Null* null = given.empty() ? nullptr : declared.null_of(given);
-      if (null && null->drawn && !made.records.contains(label)) out.insert(label);
+      if (null && null->drawn_for(arm.data.fresh) && !made.records.contains(label)) out.insert(label);
     }
   }
   return {out.begin(), out.end()};

@@ -18,6 +18,8 @@ struct NullDraws {
   // By the record's full name within its arm, "snr/drift/0": one value a draw, NaN where a draw has none. Draws of records of one
   // probe belong together; those of two probes are independent.
   std::map<std::string, std::vector<float>> records;
+  // Records that have a null only where each step has a batch of its own, in an arm of one fixed batch: "snr/drift/<group>".
+  std::vector<std::string> nothing_sampled;
 };
 
 // Of every probe of the arm that declares a null, at the ranks of its manifest. The number of threads changes nothing. Throws a

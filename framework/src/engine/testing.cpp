@@ -181,12 +181,13 @@ std::map<std::string, std::vector<double>> null_draws(const Signals& declared, c
   return out;
 }
 
-std::vector<std::string> without_null(const Signals& declared, const std::map<std::string, std::vector<double>>& made) {
+std::vector<std::string> without_null(const Signals& declared, const std::map<std::string, std::vector<double>>& made,
+                                      bool fresh) {
   std::vector<std::string> out;
   for (const Signals::Emit& emit : declared.emits) {
     const Signals::Null* null = declared.null_of(emit.name);
-    bool found = null && !null->drawn;
-    if (null && null->drawn)
+    bool found = null && !null->drawn_for(fresh);
+    if (null && null->drawn_for(fresh))
       for (const auto& [name, values] : made) found = found || matches_record(emit.name, name);
     if (!found) out.push_back(emit.name);
   }

@@ -42,7 +42,8 @@ class Running {
              arm_.data.sequence,
              shape_.matrices,
              arm_.adapter ? arm_.adapter->basis : "",
-             arm_.adapter ? arm_.adapter->core : ""};
+             arm_.adapter ? arm_.adapter->core : "",
+             arm_.data.fresh};
     std::vector<std::int64_t> ranks;
     for (const AdaptedMatrix& m : info_.matrices) ranks.push_back(m.rank);
     probes_.resolve(info_, upstream, ranks);

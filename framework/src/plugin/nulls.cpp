@@ -133,10 +133,12 @@ Matrix token_core(std::int64_t tokens, std::int64_t m, std::int64_t n, Random& r
 void iid_gradients(Probe& probe, NullDraw& draw) {
   NoiseTrial trial(draw);
   probe.begin(draw.trial());
+  bool drawn = false;
   for (std::int64_t step = 0; step < draw.trial().steps; ++step) {
     const auto& needs = draw.declared().needs;
     if (std::none_of(needs.begin(), needs.end(), [&](const Signals::Need& n) { return n.when.includes(step); })) continue;
-    trial.draw_gradient();
+    if (draw.trial().fresh || !drawn) trial.draw_gradient();
+    drawn = true;
     const Signal gradient = trial.gradient();
     probe.observe(NoiseStep(draw, step, gradient));
   }

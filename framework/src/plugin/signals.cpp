@@ -75,16 +75,19 @@ bool matches_record(std::string_view declared, std::string_view name) {
 
 namespace {
 
-Signals& add_null(Signals& signals, std::string_view record, bool drawn, std::string_view text) {
+Signals& add_null(Signals& signals, std::string_view record, bool drawn, std::string_view text, bool fresh_only = false) {
   if (record.empty() || text.empty())
     throw Error(ErrorKind::plugin, fmt::format("the null of '{}' needs a record and a text", record));
-  signals.nulls.push_back({std::string(record), drawn, std::string(text)});
+  signals.nulls.push_back({std::string(record), drawn, std::string(text), fresh_only});
   return signals;
 }
 
 }  // namespace
 
 Signals& Signals::null(std::string_view record, std::string_view model) { return add_null(*this, record, true, model); }
+Signals& Signals::null_if_fresh(std::string_view record, std::string_view model) {
+  return add_null(*this, record, true, model, true);
+}
 Signals& Signals::no_null(std::string_view record, std::string_view reason) { return add_null(*this, record, false, reason); }
 
 const Signals::Null* Signals::null_of(std::string_view record) const {

@@ -48,7 +48,8 @@ void Coverage::declare(khost::Signals& s, const Config& config) {
   if (has(config.bases, "svd")) s.emit("per_dim/step<s>", "1", "the svd basis's block coverage / K, mean over the ranks");
   s.no_null("gradient/<kind>/k<K>/step<s>", "the basis is made from the gradient itself: it covers noise as well as anything");
   s.null("*",
-         "a random basis, and G = A'B of independent Gaussian A, B with a row for each token of the batch; others at every step");
+         "a random basis, and G = A'B of independent Gaussian A, B with a row for each token of the batch; others at every step, "
+         "or on a fixed batch the same");
 }
 
 void Coverage::null(khost::NullDraw& draw) {
@@ -57,10 +58,16 @@ void Coverage::null(khost::NullDraw& draw) {
   const std::int64_t tokens = trial.batch * trial.sequence;
   std::string ranks;
   for (const std::int64_t K : config_.ranks) ranks += "," + std::to_string(K);
+  std::map<std::string, std::vector<std::vector<Covered>>> drawn;  // by basis: one batch has one G over all steps
   for (const std::int64_t step : config_.steps)
     for (const std::string& basis : config_.bases) {
       if (basis == "gradient") continue;
-      std::vector<std::vector<Covered>> all;
+      std::vector<std::vector<Covered>>& all = drawn[basis];
+      if (!trial.fresh && !all.empty()) {
+        take(basis, step, trial.matrices, all);
+        continue;
+      }
+      all.clear();
       for (const khost::AdaptedMatrix& matrix : trial.matrices) {
         const auto [n, m] = std::minmax(matrix.rows, matrix.cols);  // transposed, it is covered as well
         const std::string name =

@@ -144,8 +144,12 @@ TEST_CASE("null: K / sqrt(mn) as a block and sqrt(K) / sqrt(mn) as a diagonal, i
   const auto c = config({"svd", "random", "gradient"}, {2, 8, 64}, {1, 40});
   khost::TrialInfo trial = papers_trial(64);
   trial.matrices = {trial.matrices[2]};  // 256 x 256: a record is one matrix's, so that its mean square is known
+  const auto fixed = khost::testing::null_draws<Coverage>(c, trial, 3);
+  CHECK(khost::testing::without_null<Coverage>(c, fixed).empty());
+  CHECK(fixed.at("svd/block/k64/step1") == fixed.at("svd/block/k64/step40"));  // one batch has one G
+  trial.fresh = true;
   const auto draws = khost::testing::null_draws<Coverage>(c, trial, 400);
-  CHECK(khost::testing::without_null<Coverage>(c, draws).empty());
+  CHECK(khost::testing::without_null<Coverage>(c, draws, true).empty());
   CHECK(!draws.contains("gradient/block/k2/step1"));
   for (const char* basis : {"svd", "random"})
     for (const int K : {2, 8, 64})

@@ -35,8 +35,9 @@ void EffectiveRank::declare(khost::Signals& s, const Config& config) {
   s.emit("in_basis_squared", "dims", "exp H(sigma^2) of the core's gradient, mean over matrices, then over steps");
   s.emit("participation_ratio", "dims", "(sum sigma^2)^2 / sum sigma^4, mean over matrices, then over steps");
   s.emit("stable_rank", "dims", "sum sigma^2 / max sigma^2, mean over matrices, then over steps");
-  s.null("*",
-         "K independent Gaussian entries in every matrix and step (a block: K x K); on one batch, gradients repeat themselves");
+  const char* model = "K independent Gaussian entries in every matrix (a block: K x K), of every step or of the one fixed batch";
+  s.null_if_fresh("in_basis/drift", model);
+  s.null("*", model);
 }
 
 void EffectiveRank::null(khost::NullDraw& draw) {
@@ -44,7 +45,9 @@ void EffectiveRank::null(khost::NullDraw& draw) {
   std::vector<Place> places;
   for (const khost::AdaptedMatrix& m : draw.trial().matrices)
     if (m.rank > 0) places.push_back({m.layer, m.rank});
-  for (std::int64_t step = 0; step < draw.trial().steps; step += every_) {
+  // One batch, one draw: all means over steps are those of any of them.
+  const std::int64_t steps = draw.trial().fresh ? draw.trial().steps : std::min<std::int64_t>(1, draw.trial().steps);
+  for (std::int64_t step = 0; step < steps; step += every_) {
     std::vector<std::vector<double>> spectra;
     for (const Place& place : places) spectra.push_back(khost::nulls::core_spectrum(place.K, draw));
     take(places, spectra);

@@ -95,9 +95,10 @@ TEST_CASE("Gaussian entries give 0.759 K at K = 32 (science.md, section 3)") {
 }
 
 TEST_CASE("null: 0.759 K at K = 32, of every mean; per matrix and step a spread of 0.046 K") {
-  const khost::TrialInfo trial = papers_trial(32);
+  khost::TrialInfo trial = papers_trial(32);
+  trial.fresh = true;
   const auto draws = khost::testing::null_draws<EffectiveRank>({8}, trial, 60);  // 5 of the 40 steps
-  CHECK(khost::testing::without_null<EffectiveRank>({8}, draws).empty());
+  CHECK(khost::testing::without_null<EffectiveRank>({8}, draws, true).empty());
   // Finite K: science.md's three digits. Means over 33 matrices and 5 steps.
   check_mean(draws.at("in_basis/per_K"), 0.759, 0.0005);
   check_mean(draws.at("in_basis"), 32 * 0.759, 32 * 0.0005);
@@ -112,6 +113,17 @@ TEST_CASE("null: 0.759 K at K = 32, of every mean; per matrix and step a spread 
     CHECK(draws.at("in_basis_squared")[i] > draws.at("participation_ratio")[i]);
     CHECK(draws.at("participation_ratio")[i] > draws.at("stable_rank")[i]);
   }
+}
+
+TEST_CASE("null on a fixed batch: one draw over all steps, so that a mean over them is as wide as a single step") {
+  const auto draws = khost::testing::null_draws<EffectiveRank>({1}, papers_trial(32), 200);
+  CHECK(khost::testing::without_null<EffectiveRank>({1}, draws).empty());
+  check_mean(draws.at("in_basis"), 32 * 0.759, 32 * 0.0005);
+  // Over 33 matrices alone: with 40 independent steps it would be 6.3 times narrower.
+  CHECK(Sample(draws.at("in_basis")).sd() == doctest::Approx(32 * 0.046 / std::sqrt(33)).epsilon(0.2));
+  CHECK(draws.at("in_basis") == draws.at("in_basis/first"));
+  CHECK(draws.at("in_basis") == draws.at("in_basis/last"));
+  CHECK(!draws.contains("in_basis/drift"));  // nothing is sampled from step to step
 }
 
 TEST_CASE("null of a block core: the singular values of K x K entries are as flat as a square matrix's") {

@@ -19,7 +19,7 @@ void GradientCosine::declare(khost::Signals& s, const Config&) {
   s.emit("mean", "1", "cosine of consecutive gradients, mean over matrices; of the trial: mean over steps");
   s.emit("pooled", "1", "cosine of consecutive gradients of all matrices as one vector; of the trial: mean over steps");
   s.emit("least", "1", "the least of the pooled cosines over the steps");
-  s.null("*", "independent Gaussian gradients at every step, as of fresh batches that have nothing in common");
+  s.null_if_fresh("*", "independent Gaussian gradients at every step, as of batches that have nothing in common");
 }
 
 void GradientCosine::null(khost::NullDraw& draw) { khost::nulls::iid_gradients(*this, draw); }

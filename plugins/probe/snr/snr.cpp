@@ -62,7 +62,8 @@ void Snr::declare(khost::Signals& s, const Config& config) {
            "(mean^2 - s^2/n) / s^2 over independent batches; 2 / (n (n - 3)) on average for pure noise");
     s.gradients(config.batches);
   }
-  s.null("*", "independent Gaussian gradients of one scale at every step, and in every batch");
+  s.null_if_fresh("drift/<group>", "independent Gaussian gradients of one scale at every step");
+  s.null("*", "independent Gaussian gradients of one scale in every batch");
   const char* scale = "noise has no scale of its own; the ratio of two groups' would be near 1";
   s.no_null("/grad/mean/<group>", scale);
   s.no_null("/grad/var/<group>", scale);

@@ -146,8 +146,10 @@ TEST_CASE("drift and batch SNR agree with NumPy's, from tests/reference/snr.py")
 TEST_CASE(
     "null: drift of Gaussian noise over 40 steps is 0.80, the ratio of two groups 1 within 0.5 %, debiased 2 / (n (n - 3))") {
   Snr::Config c = config({khost::Json::List{0, 32}, khost::Json::List{32, "K"}}, 16);
-  const auto draws = khost::testing::null_draws<Snr>(c, papers_trial(64), 120);
-  CHECK(khost::testing::without_null<Snr>(c, draws).empty());
+  khost::TrialInfo trial = papers_trial(64);
+  trial.fresh = true;
+  const auto draws = khost::testing::null_draws<Snr>(c, trial, 120);
+  CHECK(khost::testing::without_null<Snr>(c, draws, true).empty());
   CHECK(!draws.contains("/grad/mean/0"));
   // sqrt(2 / pi) / (1 - 1 / (4 (n - 1))): E mean|g| over E sd, to first order in 1 / n, in which the rest cancels.
   const double drift = std::sqrt(2 / M_PI) / (1 - 1 / (4 * 39.0)), batch = std::sqrt(2 / M_PI) / (1 - 1 / (4 * 15.0));
@@ -164,7 +166,21 @@ TEST_CASE(
   check_mean(draws.at("batch_debiased/0"), 2 / (16 * 13.0));
   check_mean(draws.at("batch_debiased/1"), 2 / (16 * 13.0));
   c.batches = 0;
-  const auto without = khost::testing::null_draws<Snr>(c, papers_trial(64), 2);
-  CHECK(khost::testing::without_null<Snr>(c, without).empty());
+  const auto without = khost::testing::null_draws<Snr>(c, trial, 2);
+  CHECK(khost::testing::without_null<Snr>(c, without, true).empty());
   CHECK(!without.contains("batch/0"));
+}
+
+TEST_CASE("null on a fixed batch: drift has none, as nothing is sampled from step to step; the independent batches' stays") {
+  const Snr::Config c = config({khost::Json::List{0, 32}, khost::Json::List{32, "K"}}, 16);
+  const auto draws = khost::testing::null_draws<Snr>(c, papers_trial(64), 40);
+  CHECK(khost::testing::without_null<Snr>(c, draws).empty());
+  for (const char* name : {"drift/0", "drift/1", "drift/ratio"}) CHECK(!draws.contains(name));
+  check_mean(draws.at("batch/ratio"), 1, 1e-3);
+  check_mean(draws.at("batch_debiased/0"), 2 / (16 * 13.0));
+  khost::Signals s;
+  Snr::declare(s, c);
+  CHECK(s.null_of("drift/0")->drawn_for(true));
+  CHECK_FALSE(s.null_of("drift/ratio")->drawn_for(false));
+  CHECK(s.null_of("batch/0")->drawn_for(false));
 }

@@ -66,8 +66,12 @@ TEST_CASE("ranks agree with NumPy's SVD, from tests/reference/true_effective_ran
 TEST_CASE("null: 127 tokens give 109 to 116 in the layers of the papers; more tokens are no limit") {
   khost::TrialInfo trial = papers_trial(32);
   trial.matrices.resize(9);  // the embedding and two layers
+  const auto fixed = khost::testing::null_draws<TrueEffectiveRank>({{1, 40}}, trial, 4);
+  CHECK(khost::testing::without_null<TrueEffectiveRank>({{1, 40}}, fixed).empty());
+  CHECK(fixed.at("step1/mean") == fixed.at("step40/mean"));  // one batch has one G
+  trial.fresh = true;
   const auto draws = khost::testing::null_draws<TrueEffectiveRank>({{1, 40}}, trial, 40);
-  CHECK(khost::testing::without_null<TrueEffectiveRank>({{1, 40}}, draws).empty());
+  CHECK(khost::testing::without_null<TrueEffectiveRank>({{1, 40}}, draws, true).empty());
   for (const char* name : {"tok_emb", "layer.0.attn.qkv", "layer.0.attn.proj", "layer.0.mlp.up", "layer.0.mlp.down"}) {
     const Sample rank = draws.at(std::string("step1/matrix/") + name);
     CAPTURE(name);

@@ -15,7 +15,9 @@ void TrueEffectiveRank::declare(khost::Signals& s, const Config& config) {
   s.emit("step<s>/matrix/<name>", "dims", "of one matrix");
   s.emit("step<s>/squared_mean", "dims", "exp H(sigma^2) of dL/dW at step s, mean over matrices");
   s.emit("step<s>/stable_mean", "dims", "sum sigma^2 / max sigma^2 of dL/dW at step s, mean over matrices");
-  s.null("*", "G = A'B of independent Gaussian A, B with a row for each token of the batch; another G at every step");
+  s.null("*",
+         "G = A'B of independent Gaussian A, B with a row for each token of the batch; another G at every step, or on a "
+         "fixed batch one");
 }
 
 void TrueEffectiveRank::null(khost::NullDraw& draw) {
@@ -23,6 +25,11 @@ void TrueEffectiveRank::null(khost::NullDraw& draw) {
   begin(trial);
   const std::int64_t tokens = trial.batch * trial.sequence;
   for (const std::int64_t step : steps_) {
+    if (!trial.fresh && !measured_.empty()) {
+      measured_.push_back(measured_.front());
+      measured_.back().step = step;
+      continue;
+    }
     Figures& figures = measured_.emplace_back();
     figures.step = step;
     for (const khost::AdaptedMatrix& matrix : trial.matrices) {
