@@ -9,6 +9,7 @@ namespace khost {
 Command run_command();
 Command plan_command();
 Command claims_command();
+Command register_command();
 Command list_command();
 Command inspect_command();
 Command doctor_command();

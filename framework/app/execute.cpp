@@ -1,6 +1,7 @@
 #include "execute.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -15,6 +16,7 @@
 #include "engine/prepare.hpp"
 #include "engine/runner.hpp"
 #include "manifest/record_path.hpp"
+#include "register.hpp"
 #include "report/progress.hpp"
 #include "run_folder.hpp"
 #include "store/claim_ledger.hpp"
@@ -36,7 +38,9 @@ std::string base_line(const PlannedBase& base, const BaseProgress& p) {
 
 std::string null_text(const Signals& signals, const std::string& record) {
   const Signals::Null* null = signals.null_of(record);
-  return !null ? "" : null->drawn ? null->text : "no null: " + null->text;
+  if (!null) return "";
+  if (!null->drawn) return "no null: " + null->text;
+  return null->text + (null->fresh_only ? "; on a fixed batch no null: nothing is sampled" : "");
 }
 
 std::vector<Definition> definitions_of(const Session& session) {
@@ -101,23 +105,32 @@ Executed execute(Session& session, const std::string& out) {
         if (p.step % 25 == 0) progress.message(base_line(base, p));
       },
       interrupted);
+  const std::map<std::string, Standing> standings = register_claims(session);
+  for (const Claim& claim : session.experiment.claims)
+    if (const Standing& s = standings.at(claim.id); !s.fixed)
+      say(fmt::format("warning: claim '{}' is post hoc: {}", claim.id, fmt::join(s.against, "; ")));
+  const ClaimLedger ledger(session.cache.root());
+  const Shown shows(session.plan, *session.registry);
+  std::map<std::string, const PlannedTrial*> planned;
+  for (const PlannedTrial& t : session.plan.trials) planned.emplace(t.hash, &t);
+
   const TrialContext context{session.experiment, *session.materials, session.plan, bases};
   prepare(context, session.artifact_threads, [&](const PlannedTrial& t) { return store.has(t.hash); });
-
-  const auto changed_claims =
-      ClaimLedger(session.cache.root(), session.experiment.name)
-          .note(session.experiment.claims, session.plan, [&](const std::string& h) { return store.has(h); });
-  for (const auto& [id, before] : changed_claims)
-    say("warning: claim '" + id + "' was changed after trials of its arms existed; the report shows both");
 
   RunnerHooks hooks;
   hooks.find = [&](const std::string& hash) { return store.load(hash); };
   hooks.begin = [&](const std::string& hash) { return store.begin(hash); };
   hooks.keep = [&](const std::string& temporary, const TrialResult& result) { store.keep(temporary, result); };
   hooks.discard = [&](const std::string& temporary) { store.discard(temporary); };
-  hooks.started = [&](int job, const PlannedTrial& t) { progress.start(job, t.key, session.materials->arm(*t.arm).steps); };
+  hooks.started = [&](int job, const PlannedTrial& t) {
+    ledger.note_started(t, shows);
+    progress.start(job, t.key, session.materials->arm(*t.arm).steps);
+  };
   hooks.stepped = [&](int job, std::int64_t step, double loss) { progress.step(job, step, loss); };
-  hooks.finished = [&](int job, const TrialResult& result) { progress.finish(job, result); };
+  hooks.finished = [&](int job, const TrialResult& result) {
+    if (result.reused) ledger.note_started(*planned.at(result.hash), shows);  // it may have been brought here from elsewhere
+    progress.finish(job, result);
+  };
   hooks.interrupted = interrupted;
   RunnerOutcome outcome = run_trials(context, session.backend, session.jobs, session.threads, hooks);
   progress.close();
@@ -147,10 +160,8 @@ Executed execute(Session& session, const std::string& out) {
       if (without.insert(record).second)
         say("warning: the probe that makes '" + record +
             "' declares a null of it, but its null() never made one: it is shown without");
-  run.claims = judge_claims(session.experiment, run.trials, run.nulls);
-  for (JudgedClaim& claim : run.claims)
-    if (const auto changed = changed_claims.find(claim.claim->id); changed != changed_claims.end())
-      claim.before = changed->second;
+  run.claims = judge_claims(session.experiment, run.trials, run.nulls, standings,
+                            [&](const JudgedClaim& claim, bool can_decide) { return ledger.look(claim, can_decide); });
   // Whoever stops now has it whole.
   const Activity writing("writing " + folder.path(), Activity::Kind::finished);
   write_file_atomically(folder / "resolved.manifest", session.experiment.resolved.pretty() + "\n");
@@ -176,7 +187,7 @@ Error lost_artifacts(std::size_t count) {
 void print(const Executed& executed) {
   std::cout << figure_table(executed.run, executed.published, 100) << "\n";
   if (!executed.run.claims.empty())
-    std::cout << "claims, with verdicts by rules fixed before the run (khost claims " << executed.run.folder
+    std::cout << "claims, with verdicts by rules fixed before their data (khost claims " << executed.run.folder
               << " ID shows one's reasoning)\n"
               << claim_table(claims_json(executed.run), 100) << "\n";
   for (const std::string& line : executed.bases) std::cout << "base " << line << "\n";

@@ -11,6 +11,7 @@
 #include "execute.hpp"
 #include "interruptions.hpp"
 #include "khost/interrupt.hpp"
+#include "register.hpp"
 #include "report/text.hpp"
 
 namespace khost {
@@ -23,6 +24,7 @@ void run_series(const Series& series, SessionOptions options, const std::string&
     options.manifest = manifest;
     sessions.push_back(std::make_unique<Session>(options, [](std::string_view what) { std::cerr << what << "\n"; }));
   }
+  for (const auto& session : sessions) register_claims(*session);  // they share trials
   std::string summary;
   std::vector<std::pair<std::string, Json>> claims;  // by experiment
   double seconds = 0;

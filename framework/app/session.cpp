@@ -13,8 +13,6 @@ void SessionOptions::declare(Command& command) {
   command.option("jobs", "N", jobs, {1, 1024}, "trials at a time");
 }
 
-namespace {
-
 std::vector<Setting> settings_of(const SessionOptions& options) {
   std::vector<Setting> settings;
   for (const std::string& text : options.set) {
@@ -26,6 +24,8 @@ std::vector<Setting> settings_of(const SessionOptions& options) {
   if (options.seeds) settings.push_back({"seeds", std::to_string(*options.seeds)});
   return settings;
 }
+
+namespace {
 
 // Bases and other artifacts come from one backend, whatever the run's, so that the same artifacts serve all.
 constexpr const char* artifacts_come_from = "openblas";

@@ -23,6 +23,9 @@ struct SessionOptions {
   void declare(Command& command);
 };
 
+// What --set and --seeds change in the manifest.
+std::vector<Setting> settings_of(const SessionOptions& options);
+
 struct Session {
   Session(const SessionOptions& options, Cache::Announce announce);
   Session(const Session&) = delete;  // the cache announces through it

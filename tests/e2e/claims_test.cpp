@@ -62,25 +62,12 @@ TEST_CASE("claims have verdicts in the table, the summary and the report, and th
   CHECK(has(listed.out, "confirmed"));
   CHECK(has(one.out, "explained by noise"));
   CHECK(has(one.out, "by seed"));
+  CHECK(has(unwrapped(one.out), " UTC by " + khost.scratch / "small.manifest"));
+  CHECK(has(unwrapped(one.out), "1 at this claim's data, which has 80 % of the level 5 %"));
   CHECK(has(unwrapped(one.out), "% of replicates of noise alone reach 'confirmed'"));
   CHECK(wrong.code == 2);
   CHECK(has(wrong.err, "did you mean 'rank'?"));
   CHECK(has(read(khost.scratch / "run/report.md"), "**confirmed**"));
-}
-
-TEST_CASE("a claim that is changed after its trials exist is shown with both texts; its words may change") {
-  const Khost khost;
-  REQUIRE(khost({claim_manifest(khost, "< 0"), "--out", "run"}).code == 0);
-  const Finished same = khost({claim_manifest(khost, "< 0"), "--out", "same"});
-  CHECK_FALSE(has(same.out, "CHANGED"));
-  const Finished changed = khost({claim_manifest(khost, "< -0.001"), "--out", "changed"});
-  INFO(changed.err, changed.out);
-  CHECK(changed.code == 0);
-  CHECK(has(changed.err, "claim 'b-wins' was changed after trials of its arms existed"));
-  CHECK(has(changed.out, "CHANGED after its trials existed; before: b - a < 0"));
-  const Json summary = parse_json_file(khost.scratch / "changed/summary.json");
-  CHECK(summary.at("claims").as_list()[0].at("changed_from").at("predicts").as_string() == "< 0");
-  CHECK(summary.at("claims").as_list()[1].at("changed_from").is_null());
 }
 
 TEST_CASE("a series runs its experiments one after the other, shares what is equal, and ends in its claims") {

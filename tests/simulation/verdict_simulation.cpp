@@ -8,14 +8,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <functional>
-#include <limits>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "khost/random.hpp"
+#include "simulation/simulated.hpp"
 #include "stats/power.hpp"
 #include "stats/verdict.hpp"
 
@@ -24,23 +22,10 @@ using khost::Measured;
 using khost::Random;
 using khost::Verdict;
 using khost::VerdictKind;
+using namespace simulated;
 
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
-int experiments() {
-  static const int n = [] {
-    const char* set = std::getenv("KHOST_EXPERIMENTS");
-    return set ? std::max(1, std::atoi(set)) : 2000;
-  }();
-  return n;
-}
-
-// More experiments show true levels more closely (decision 0005); the bound stays where 2,000 put it.
-double bound(double nominal) { return nominal + 3 * std::sqrt(nominal * (1 - nominal) / std::min(experiments(), 2000)); }
-
-double exponential(Random& r) { return -std::log(1 - r.uniform()); }
 double gamma_of(Random& r, int shape) {
   double sum = 0;
   for (int i = 0; i < shape; ++i) sum += exponential(r);

@@ -122,6 +122,37 @@ TEST_CASE("claims: a failed arm, arms of fewer seeds, and named bases") {
   CHECK(judged[1].verdict.kind == VerdictKind::falsified);  // the other base is as it was
 }
 
+TEST_CASE("claims: a record of which a fixed batch samples nothing has no guard, and says so") {
+  Small small;
+  small.experiment.claims = {claim_of("drifts", "x - y", {{"x", {"A/n/x/layer0"}}, {"y", {"A/n/x/layer1"}}}, "> 3", 0)};
+  small.fill(10);
+  auto nulls = standard_normal({"n/x/layer1"});
+  nulls["A"].nothing_sampled = {"n/x/layer<l>"};
+  const auto judged = judge_claims(small.experiment, small.trials, nulls);
+  CHECK(judged[0].without_null == std::vector<std::string>{"A/n/x/layer0 (nothing is sampled on a fixed batch)"});
+  CHECK(judged[0].verdict.no_guard);
+}
+
+TEST_CASE("claims: a look is asked for where a claim was fixed before its data, with what can be decided") {
+  Small small;
+  small.experiment.claims = {claim_of("d", "b - a", {{"a", {"A/loss/final"}}, {"b", {"B/loss/final"}}}, "< 0", 0.1),
+                             claim_of("late", "b - a", {{"a", {"A/loss/final"}}, {"b", {"B/loss/final"}}}, "< 0", 0.2)};
+  small.fill(8);
+  std::vector<std::string> asked;
+  const auto judged =
+      judge_claims(small.experiment, small.trials, {}, {{"d", {true, "key"}}}, [&](const JudgedClaim& c, bool can) {
+        asked.push_back(c.claim->id + " on " + c.base + (can ? "" : " in vain"));
+        CHECK(c.standing.key == "key");
+        CHECK(c.seeds.size() == 8);
+        return 2;
+      });
+  CHECK(asked == std::vector<std::string>{"d on null", "d on trained"});
+  CHECK(judged[0].verdict.look == 2);
+  CHECK(judged[0].standing.fixed);
+  CHECK(judged[2].verdict.look == 0);
+  CHECK_FALSE(judged[2].standing.fixed);  // nobody said that it was
+}
+
 TEST_CASE("claims: words are no part of what is fixed") {
   Claim claim = claim_of("d", "b - a", {{"a", {"A/loss/final"}}, {"b", {"B/loss/final"}}}, "< 0", 0.1);
   const std::string hash = hash_of(claim);

@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "khost/random.hpp"
+
 using doctest::Approx;
 using khost::ClaimRule;
 using khost::judge;
@@ -84,11 +86,91 @@ TEST_CASE("the margin is taken off the prediction at its finite ends") {
   CHECK(judge({{mean - 3, mean + 3}, 3.1}, with_t(2.58), 0.05).reason.find("nothing is left") == 0);
 }
 
-TEST_CASE("equal values: the bound of \"< c\" is not below itself, a margin's is the least that matters") {
-  const std::vector<double> zeros(6, 0.0);
-  CHECK(judge(negative, values(zeros), 0.05).kind == VerdictKind::falsified);
-  CHECK(judge({{-infinity, 0.5}, 0.5}, values(zeros), 0.05).kind == VerdictKind::confirmed);
-  CHECK(judge({{0, 0}, 0}, values(zeros), 0.05).kind == VerdictKind::confirmed);
+TEST_CASE("equal values have no spread, and decide nothing") {
+  for (const ClaimRule& rule : {negative, ClaimRule{{-infinity, 0.5}, 0.5}, ClaimRule{{-9, 9}, 1}, ClaimRule{{5, 9}, 1}}) {
+    const Verdict v = judge(rule, values(std::vector<double>(6, 0.0)), 0.05);
+    CHECK(v.kind == VerdictKind::inconclusive);
+    CHECK(v.reason == "no spread: all seeds have one value, and nothing says how far off it may be");
+    CHECK(v.p == 1);
+    CHECK_FALSE(v.needed);
+    CHECK_FALSE(khost::can_decide(rule, values(std::vector<double>(6, 0.0))));
+    CHECK(khost::can_decide(rule, with_t(0)));
+    CHECK_FALSE(khost::can_decide(rule, values({1, 2, 3})));
+  }
+  const Verdict draws = judge(negative, over_draws({1, 1, 1}), 0.05);
+  CHECK(draws.reason == "no spread: all base draws have one value, and nothing says how far off it may be");
+}
+
+TEST_CASE("no power of ten that a measure, its prediction and its margin are multiplied by changes a verdict") {
+  const double limits[][2] = {{-infinity, 0}, {0, infinity}, {-0.3, 0.2}, {0.5, 3}, {-infinity, 1}, {-4, 4}};
+  khost::Random random(3, "rescale", "test");
+  int kinds[4] = {};
+  for (int trial = 0; trial < 240; ++trial) {
+    const double* limit = limits[trial % 6];
+    Measured data, noise;
+    for (int i = 0; i < 6 + trial % 5; ++i) {
+      data.values.push_back((trial % 2 ? random.normal() : -std::log(1 - random.uniform())) * 0.4 + trial % 7 * 0.5 - 1);
+      noise.values.push_back(random.normal());
+    }
+    const auto judged = [&](double scale) {
+      const ClaimRule rule{{limit[0] * scale, limit[1] * scale}, 0.1 * scale};
+      const auto times = [&](std::vector<double> v) {
+        for (double& x : v) x *= scale;
+        return v;
+      };
+      Verdict v = judge(rule, values(times(data.values)), 0.05, false);
+      std::vector<std::vector<double>> null;
+      for (int shift = 0; shift < 20; ++shift) {
+        std::vector<double> row = noise.values;
+        for (double& x : row) x += 0.1 * shift;
+        null.push_back(times(row));
+      }
+      khost::guard_by_null(v, rule, values(times(data.values)), null);
+      return v;
+    };
+    const Verdict one = judged(1);
+    ++kinds[static_cast<int>(one.kind)];
+    for (const double scale : {1e-200, 1e-160, 1e-10, 10.0, 1e160, 1e200}) {
+      CAPTURE(trial);
+      CAPTURE(scale);
+      const Verdict v = judged(scale);
+      CHECK(v.kind == one.kind);
+      CHECK(v.before_null == one.before_null);
+      CHECK(v.p == Approx(one.p).epsilon(1e-9));
+      CHECK(v.low / scale == Approx(one.low));
+    }
+  }
+  for (const int count : kinds) CHECK(count > 5);
+  for (const double scale : {1e-200, 1e200}) {
+    Measured data = with_t(2);
+    const Verdict one = judge(positive, data, 0.05);
+    for (double& v : data.values) v *= scale;
+    CHECK(judge(positive, data, 0.05).needed == one.needed);
+  }
+}
+
+TEST_CASE("a look's share comes off the level; all shares together are the whole of it") {
+  double sum = 0;
+  for (int look = 1; look <= 60; ++look) {
+    sum += khost::look_share(look);
+    CHECK(khost::look_share(look + 1) < khost::look_share(look));
+  }
+  CHECK(sum == Approx(1).epsilon(1e-12));
+  CHECK(sum <= 1);
+  CHECK(khost::look_share(1) == 0.8);
+  CHECK(khost::look_share(2) == Approx(0.1));
+  // Of three claims with t = 4 and looks 1, 3 and 0 (not counted) the one that has looked oftenest comes last.
+  const std::vector<khost::FamilyMember> family = {{positive, with_t(4), 1}, {positive, with_t(4), 3}, {positive, with_t(4), 0}};
+  const std::vector<Verdict> v = khost::judge_family(family);
+  CHECK(v[2].alpha == Approx(0.05 / 3));
+  CHECK(v[0].alpha == Approx(0.8 * 0.05 / 2));
+  CHECK(v[1].alpha == Approx(0.05 * 0.05));
+  CHECK(v[0].kind == VerdictKind::confirmed);
+  CHECK(v[1].kind == VerdictKind::inconclusive);  // p = 0.0103
+  CHECK(v[1].look == 3);
+  // What would decide is planned for the next look.
+  REQUIRE(v[1].needed);
+  CHECK(*v[1].needed > *judge(positive, with_t(4), v[1].alpha).needed);
 }
 
 TEST_CASE("the log scale") {
@@ -256,15 +338,19 @@ TEST_CASE("explained by noise: the same rule at the same level on the null's rep
   CHECK(*with(5, 95, 0).null_share == Approx(0.05));
   CHECK(with(5, 95, 0).before_null == VerdictKind::confirmed);
   CHECK_FALSE(with(5, 95, 0).no_guard);
-  CHECK(with(4, 96, 0).kind == VerdictKind::confirmed);
-  CHECK(with(4, 0, 96).kind == VerdictKind::confirmed);  // replicates with a missing value count, and reach nothing
+  // 4 % is no such share; but the interval meets the noise's estimates, so that the figure could be noise.
+  CHECK(*with(4, 96, 0).null_share == Approx(0.04));
+  CHECK(with(4, 96, 0).kind == VerdictKind::explained_by_noise);
+  CHECK_FALSE(with(4, 96, 0).outside_noise);
+  CHECK(*with(4, 0, 96).null_share == Approx(0.04));     // replicates with a missing value count, and reach nothing
+  CHECK(with(1, 99, 0).kind == VerdictKind::confirmed);  // the middle 95 % of noise lie below the interval
   CHECK(with(0, 0, 0).no_guard);
   CHECK(with(0, 0, 0).kind == VerdictKind::confirmed);
 
   // At a stricter level the replicates with t = 3 reach nothing.
   Verdict strict = judge(positive, data, 0.02);
   khost::guard_by_null(strict, positive, data, {100, with_t(3).values});
-  CHECK(strict.kind == VerdictKind::confirmed);
+  CHECK(strict.before_null == VerdictKind::confirmed);
   CHECK(*strict.null_share == 0);
 
   Verdict open = judge(positive, with_t(1), 0.05);

@@ -22,6 +22,7 @@ Json claim_json(const JudgedClaim& judged) {
   for (const JudgedClaim::Seed& s : judged.seeds)
     values.push_back(Json::object({{"draw", s.draw}, {"seed", s.seed}, {"value", s.value}}));
   for (const std::string& record : judged.without_null) without.push_back(record);
+  const Standing& standing = judged.standing;
   Json json = Json::object({{"id", claim.id},
                             {"base", judged.base},
                             {"statement", claim.statement},
@@ -40,7 +41,12 @@ Json claim_json(const JudgedClaim& judged) {
                             {"p", v.p},
                             {"inner_low", end_json(v.inner.low)},
                             {"inner_high", end_json(v.inner.high)},
-                            {"verdict", std::string(verdict_name(v.kind))},
+                            {"verdict", standing.fixed ? std::string(verdict_name(v.kind)) : "post hoc"},
+                            {"would_be", standing.fixed ? Json() : Json(std::string(verdict_name(v.kind)))},
+                            {"registered", standing.registered},
+                            {"post_hoc", Json::List(standing.against.begin(), standing.against.end())},
+                            {"note", standing.note},
+                            {"look", v.look ? Json(v.look) : Json()},
                             {"before_null", std::string(verdict_name(v.before_null))},
                             {"reason", v.reason},
                             {"seeds", v.seeds},
@@ -58,7 +64,7 @@ Json claim_json(const JudgedClaim& judged) {
   json.set("null", band_json(judged.null));
   json.set("without_null", std::move(without));
   json.set("published", claim.published);
-  json.set("changed_from", judged.before);
+  json.set("changed_from", standing.before);
   return json;
 }
 
@@ -88,12 +94,16 @@ std::string published_text(const Json& claim) {
   return (std::isnan(value) ? "" : shortest(value) + (words.empty() ? "" : ", ")) + words;
 }
 
-// Of a claim that was changed after trials existed: what it said before.
-std::string change_text(const Json& claim) {
+// Of a claim that was not fixed before its data: why, and what it said before if it is an edited one.
+std::string post_hoc_text(const Json& claim) {
+  if (text_at(claim, "verdict") != "post hoc") return "";
+  std::string text = "POST HOC";
+  if (const Json* against = claim.find("post_hoc"); against && against->is_list())
+    for (const Json& reason : against->as_list()) text += (text.size() == 8 ? ": " : "; ") + reason.as_string();
   const Json* before = claim.find("changed_from");
-  if (!before || !before->is_object()) return "";
-  return fmt::format("CHANGED after its trials existed; before: {} {}, margin {}", text_at(*before, "measure"),
-                     text_at(*before, "predicts"), shortest(number_at(*before, "margin")));
+  if (!before || !before->is_object()) return text;
+  return text + fmt::format("; before: {} {}, margin {}", text_at(*before, "measure"), text_at(*before, "predicts"),
+                            shortest(number_at(*before, "margin")));
 }
 
 std::string noise_text(const Json& claim, NumberStyle style) {
@@ -106,13 +116,26 @@ bool is_outside_noise(const Json& claim) {
   return outside && outside->is_bool() && outside->as_bool();
 }
 
+// Why noise took a verdict away.
+std::string noise_reason(const Json& claim) {
+  const std::string verdict = text_at(claim, "before_null");
+  if (number_at(claim, "null_share") < noise_share) return "the interval meets what noise gives";
+  return "alone it is " + verdict + " too" + (is_outside_noise(claim) ? "; yet the interval lies outside what noise gives" : "");
+}
+
 // With what would decide, where it is known; and with what noise reaches, where that took a verdict away.
 std::string verdict_text(const Json& claim) {
   std::string text = text_at(claim, "verdict");
-  if (text == verdict_name(VerdictKind::explained_by_noise))
-    return fmt::format("{}: alone it is {} too{}", text, text_at(claim, "before_null"),
-                       is_outside_noise(claim) ? "; yet the interval lies outside what noise gives" : "");
-  if (text != "inconclusive") return text;
+  if (text == "post hoc") {  // it carries no word of a verdict of its own
+    Json as_if = claim;
+    as_if.set("verdict", text_at(claim, "would_be"));
+    return "post hoc: would be " + verdict_text(as_if);
+  }
+  const std::string verdict = text;
+  if (const double look = number_at(claim, "look"); look > 1)
+    text += fmt::format(" (look {:.0f}, level {:.4g} %)", look, 100 * number_at(claim, "level"));
+  if (verdict == verdict_name(VerdictKind::explained_by_noise)) return text + ": " + noise_reason(claim);
+  if (verdict != "inconclusive") return text;
   const std::string reason = text_at(claim, "reason");
   if (!reason.empty()) return text + ": " + reason;
   const Json* needed = claim.find("seeds_needed");
@@ -157,7 +180,7 @@ std::string claim_table(const Json& claims, std::size_t width) {
                             text_at(claim, "measure"), text_at(claim, "prediction"), shortest(number_at(claim, "margin")),
                             published.empty() ? "" : ". Paper: " + published),
                 width, "  ", "    ");
-      if (const std::string change = change_text(claim); !change.empty()) add_lines(out, change, width, "    ", "    ");
+      if (const std::string why = post_hoc_text(claim); !why.empty()) add_lines(out, why, width, "    ", "    ");
     }
     const Row& r = rows[i];
     const std::string start = "    " + left(r.base, base) + "  " + right(r.estimate, estimate) + "  " +
@@ -182,9 +205,14 @@ std::string claim_reasoning(const Json& claim, std::size_t width) {
     for (const Json& path : m.value.as_list()) paths += (paths.empty() ? "" : ", ") + path.as_string();
     line("", m.key + " = " + paths);
   }
-  line("changed", change_text(claim));
-  line("prediction", fmt::format("{}, margin {}; fixed before the run as {}", text_at(claim, "prediction"),
+  line("prediction", fmt::format("{}, margin {}; as hashed: {}", text_at(claim, "prediction"),
                                  shortest(number_at(claim, "margin")), text_at(claim, "hash")));
+  line("post hoc", post_hoc_text(claim));
+  line("registered", text_at(claim, "registered"));
+  line("", text_at(claim, "note"));
+  if (const double look = number_at(claim, "look"); look > 0)
+    line("look", fmt::format("{:.0f} at this claim's data, which has {:.4g} % of the level 5 %", look,
+                             100 * look_share(static_cast<int>(look))));
   const double low = number_at(claim, "inner_low"), high = number_at(claim, "inner_high");
   line("S", std::isnan(low) && std::isnan(high) ? ""
             : std::isnan(low)                   ? "below " + shortest(high)
@@ -198,7 +226,7 @@ std::string claim_reasoning(const Json& claim, std::size_t width) {
   }
   line("by seed", values);
   line("estimate", number_text(number_at(claim, "estimate"), style) + ", interval " + range_text(claim, style) +
-                       fmt::format(" at {:.4g} % (Holm over the paper's claims x bases), p = {:.2g}",
+                       fmt::format(" at {:.4g} % (Holm over the paper's claims x bases, and the look's share), p = {:.2g}",
                                    100 * number_at(claim, "level"), number_at(claim, "p")));
   if (const double corrected = number_at(claim, "corrected_low"); !std::isnan(corrected))
     line("", fmt::format("corrected for skewness: {} .. {}", number_text(corrected, style),
@@ -240,7 +268,7 @@ std::string claim_markdown(const std::vector<std::pair<std::string, Json>>& clai
     const Json::List& all = claims.as_list();
     for (std::size_t i = 0; i < all.size();) {
       const std::string id = text_at(all[i], "id");
-      const std::string change = change_text(all[i]);
+      const std::string change = post_hoc_text(all[i]);
       out += "| " + markdown(paper) + " | " + markdown(id) + " | " +
              markdown(text_at(all[i], "statement") + (change.empty() ? "" : " (" + change + ")")) + " | " +
              markdown(published_text(all[i])) + " ";

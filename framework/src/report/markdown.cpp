@@ -89,8 +89,8 @@ void write_report_md(const std::string& path, const Run& run, const Published& p
                     ". Mean and 95 % t interval over trials; the interval speaks of this base alone where it has one draw.\n";
   if (!run.claims.empty())
     out +=
-        "\n## Claims\n\nFixed before the run; verdicts by interval, Holm over all claims and bases, and what noise alone "
-        "reaches. "
+        "\n## Claims\n\nVerdicts by interval, Holm over all claims and bases, looks, and what noise alone reaches; of claims that "
+        "were fixed before their data. Others are marked post hoc. "
         "`khost claims` shows the reasoning of each.\n\n" +
         claim_markdown({{run.experiment, claims_json(run)}});
   Footnotes notes;

@@ -8,6 +8,7 @@
 
 #include "khost/hash.hpp"
 #include "khost/random.hpp"
+#include "khost/signal.hpp"
 #include "manifest/measure.hpp"
 #include "manifest/record_path.hpp"
 
@@ -102,7 +103,13 @@ class Judging {
       for (const Source& s : list) {
         const auto draws = nulls.find(s.arm);
         if (draws != nulls.end() && draws->second.records.contains(s.label)) continue;
-        if (const std::string path = s.arm + "/" + s.label; std::ranges::find(out, path) == out.end()) out.push_back(path);
+        std::string path = s.arm + "/" + s.label;
+        if (draws != nulls.end() && std::ranges::any_of(draws->second.nothing_sampled, [&](const std::string& pattern) {
+              return pattern.ends_with("/*") ? s.label.starts_with(pattern.substr(0, pattern.size() - 1))
+                                             : matches_record(pattern, s.label);
+            }))
+          path += " (nothing is sampled on a fixed batch)";
+        if (std::ranges::find(out, path) == out.end()) out.push_back(path);
       }
     return out;
   }
@@ -182,26 +189,30 @@ std::string hash_of(const Claim& claim) {
                         .canonical());
 }
 
+std::vector<std::string> bases_of(const Claim& claim, const Experiment& experiment) {
+  const bool names_bases = std::ranges::any_of(claim.let, [](const auto& entry) {
+    return std::ranges::any_of(entry.second, [](const std::string& path) { return path.starts_with('@'); });
+  });
+  if (names_bases) return {""};
+  std::vector<std::string> bases;
+  for (const BaseRecipe& base : experiment.bases) bases.push_back(base.name);
+  return bases;
+}
+
 std::vector<JudgedClaim> judge_claims(const Experiment& experiment, const std::vector<TrialResult>& trials,
-                                      const std::map<std::string, NullDraws>& nulls) {
+                                      const std::map<std::string, NullDraws>& nulls,
+                                      const std::map<std::string, Standing>& standings, const CountLook& count_look) {
   const Results results(trials);
   std::vector<JudgedClaim> judged;
   std::vector<Judging> judgings;
   std::vector<FamilyMember> family;
   for (const Claim& claim : experiment.claims) {
-    const bool names_bases = std::ranges::any_of(claim.let, [](const auto& entry) {
-      return std::ranges::any_of(entry.second, [](const std::string& path) { return path.starts_with('@'); });
-    });
-    std::vector<std::string> bases{""};
-    if (!names_bases) {
-      bases.clear();
-      for (const BaseRecipe& base : experiment.bases) bases.push_back(base.name);
-    }
-    for (const std::string& base : bases) {
+    for (const std::string& base : bases_of(claim, experiment)) {
       JudgedClaim& one = judged.emplace_back();
       one.claim = &claim;
       one.base = base;
       one.hash = hash_of(claim);
+      if (const auto standing = standings.find(claim.id); standing != standings.end()) one.standing = standing->second;
       FamilyMember& member = family.emplace_back();
       member.rule = {parse_prediction(claim.predicts, claim.place), claim.margin, claim.scale == "log"};
       judgings.emplace_back(claim, base, results);
@@ -210,6 +221,7 @@ std::vector<JudgedClaim> judge_claims(const Experiment& experiment, const std::v
         member.measured.values.push_back(s.value);
         member.measured.draws.push_back(static_cast<int>(s.draw));
       }
+      if (one.standing.fixed && count_look) member.look = count_look(one, can_decide(member.rule, member.measured));
     }
   }
   std::vector<Verdict> verdicts = judge_family(family);

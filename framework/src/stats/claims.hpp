@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,6 +16,17 @@
 
 namespace khost {
 
+// How a claim stands to the data it reads: fixed before that, or made when some of it could be seen. store/claim_ledger.hpp
+// tells.
+struct Standing {
+  bool fixed = false;
+  std::string key = {};                   // of what was fixed: its looks are counted under it
+  std::string registered = {};            // when and by what: "2026-11-27 02:40:11 UTC by /x/small.manifest"
+  std::vector<std::string> against = {};  // why it is post hoc: "its margin was 0.1", "20 of its 40 trials are older"
+  std::string note = {};                  // what a reader must know of a fixed one: "data of an earlier version exist"
+  Json before = {};                       // the registered text, where this is an edited one; else null
+};
+
 struct JudgedClaim {
   const Claim* claim = nullptr;
   std::string base;  // on which it was judged; "" when its paths name bases of their own
@@ -27,8 +39,8 @@ struct JudgedClaim {
   Verdict verdict;
   std::optional<Band> null;               // the measure of single seeds under noise, where all its records have a null
   std::vector<std::string> without_null;  // records it needs that have none: they leave the verdict without a guard
-  std::string hash;                       // of the claim as it was fixed before the run
-  Json before = {};                       // its earlier text, when it was changed after trials existed; else null
+  std::string hash;                       // of what the claim fixes
+  Standing standing = {};
 };
 
 // Its names, each with the list of its records' paths.
@@ -37,8 +49,17 @@ Json let_of(const Claim& claim);
 // Short hash of what a claim fixes: its measure, records, scale, prediction and margin. Words do not count.
 std::string hash_of(const Claim& claim);
 
-// Every claim on every base, in the manifest's order; Holm over all of them. `nulls` by arm.
+// The bases that it is judged on, one after the other; one "" when its paths name bases of their own.
+std::vector<std::string> bases_of(const Claim& claim, const Experiment& experiment);
+
+// Which look at its data this is, from 1, for a claim that was fixed before it. Looking again at the same seeds is no new look;
+// one that cannot decide is not counted, but told which it would be.
+using CountLook = std::function<int(const JudgedClaim& claim, bool can_decide)>;
+
+// Every claim on every base, in the manifest's order; Holm over all of them. `nulls` by arm, `standings` by claim: one without is
+// post hoc. Without `count_look` looks are not counted.
 std::vector<JudgedClaim> judge_claims(const Experiment& experiment, const std::vector<TrialResult>& trials,
-                                      const std::map<std::string, NullDraws>& nulls);
+                                      const std::map<std::string, NullDraws>& nulls,
+                                      const std::map<std::string, Standing>& standings = {}, const CountLook& count_look = {});
 
 }  // namespace khost

@@ -42,7 +42,7 @@ double nearest(double mean, const Region& region) { return std::min(std::abs(mea
 }  // namespace
 
 double power(double mean, double sd, const Region& region, int n, double alpha) {
-  if (sd == 0) return 1;
+  if (sd == 0) return 0;
   if (n <= simulated_up_to) return simulated_power(mean, sd, region, n, alpha);
   if (!region.holds(mean)) return student_power(nearest(mean, region), sd, n, alpha);
   double failing = 0;
@@ -52,7 +52,7 @@ double power(double mean, double sd, const Region& region, int n, double alpha) 
 }
 
 std::optional<std::int64_t> values_needed(double mean, double sd, const Region& region, double alpha, int least) {
-  if (sd == 0) return least;
+  if (sd == 0) return std::nullopt;
   const double distance = nearest(mean, region);
   if (!(distance > 0)) return std::nullopt;
   // With sd known and one edge it would take this many: fewer than it does take.

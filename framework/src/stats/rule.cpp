@@ -66,10 +66,7 @@ Ends hall_interval(const Spread& s, double alpha) {
 Decision decide(const Spread& s, const Region& region) {
   Decision d;
   d.inside = region.holds(s.mean);
-  if (s.sd == 0) {
-    d.p = d.student_p = 0;
-    return d;
-  }
+  if (s.sd == 0) return d;
   if (!d.inside) return at_edge(s, s.mean <= region.low ? region.low : region.high);
   d.p = d.student_p = 0;
   for (const double edge : {region.low, region.high}) {

@@ -41,7 +41,7 @@ struct Region {
 // What the rule can say of one sample. `inside`: the mean lies in S, so it is confirming that is in question, else
 // falsifying. `p`: the least alpha at which both intervals lie in S (inside) or neither meets it (outside), which is twice
 // the one-sided p-value of the edge in question, of both edges the larger; 1 when no alpha does. `student_p`: of Student's
-// interval alone. Values that are all equal decide at every alpha.
+// interval alone. Values that are all equal decide at none: without a spread nothing says how far off their mean may be.
 struct Decision {
   bool inside = false;
   double p = 1, student_p = 1;

@@ -136,11 +136,19 @@ Region region_of(const ClaimRule& rule) {
   return r;
 }
 
-Verdict judge(const ClaimRule& rule, const Measured& measured, double alpha, bool plan) {
+double look_share(int look) { return look == 1 ? 0.8 : std::ldexp(0.2, 1 - look); }
+
+bool can_decide(const ClaimRule& rule, const Measured& measured) {
+  const Prepared p = prepare(rule, measured);
+  return p.reason.empty() && spread_of(p.values).sd > 0;
+}
+
+Verdict judge(const ClaimRule& rule, const Measured& measured, double alpha, bool plan, int look) {
   const Prepared p = prepare(rule, measured);
   const Region region = region_of(rule);
   Verdict v{};
   v.alpha = alpha;
+  v.look = look;
   v.inner = shrunk(rule.prediction, rule.margin);
   v.estimate = v.low = v.high = v.corrected_low = v.corrected_high = nan;
   v.seeds = p.seeds;
@@ -163,21 +171,27 @@ Verdict judge(const ClaimRule& rule, const Measured& measured, double alpha, boo
   v.p = d.p;
   v.kind = v.before_null = kind_at(d, alpha);
   if (v.kind != VerdictKind::inconclusive) return v;
+  if (v.reason.empty() && spread.sd == 0)
+    v.reason = fmt::format("no spread: {} have one value, and nothing says how far off it may be",
+                           v.over_draws ? "all base draws" : "all seeds");
   if (v.reason.empty() && d.student_p <= alpha)
     v.reason = fmt::format(
         "the {} are skewed: corrected for it, the interval runs from {:.4g} to {:.4g}, and would not decide as the t interval "
         "does",
         v.over_draws ? "draws" : "seeds", v.corrected_low, v.corrected_high);
   if (plan && p.plannable)
-    v.needed = values_needed(spread.mean, spread.sd, region, alpha, v.over_draws ? least_draws : least_seeds);
+    v.needed = values_needed(spread.mean, spread.sd, region, look ? alpha / look_share(look) * look_share(look + 1) : alpha,
+                             v.over_draws ? least_draws : least_seeds);
   return v;
 }
 
 std::vector<Verdict> judge_family(std::span<const FamilyMember> family, double alpha, bool plan) {
   const std::size_t m = family.size();
-  std::vector<double> p(m);
-  for (std::size_t i = 0; i < m; ++i)
-    p[i] = decision_of(prepare(family[i].rule, family[i].measured), region_of(family[i].rule)).p;
+  std::vector<double> p(m), share(m, 1);  // p over its look's share
+  for (std::size_t i = 0; i < m; ++i) {
+    if (family[i].look > 0) share[i] = look_share(family[i].look);
+    p[i] = decision_of(prepare(family[i].rule, family[i].measured), region_of(family[i].rule)).p / share[i];
+  }
   std::vector<std::size_t> order(m);
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return p[a] < p[b]; });
@@ -187,7 +201,8 @@ std::vector<Verdict> judge_family(std::span<const FamilyMember> family, double a
   for (std::size_t i = 0; i < m; ++i) {
     if (decided) level = alpha / static_cast<double>(m - i);
     decided = decided && p[order[i]] <= level;
-    out[order[i]] = judge(family[order[i]].rule, family[order[i]].measured, level, plan);
+    const FamilyMember& member = family[order[i]];
+    out[order[i]] = judge(member.rule, member.measured, level * share[order[i]], plan, member.look);
   }
   return out;
 }
@@ -217,7 +232,8 @@ void guard(Verdict& verdict, const Noise& noise) {
   verdict.null_share = falsified ? noise.falsified : noise.confirmed;
   verdict.null_estimates = noise.estimates;
   verdict.outside_noise = noise.estimates && (verdict.low > noise.estimates->high || verdict.high < noise.estimates->low);
-  if (*verdict.null_share >= noise_share && !(falsified && verdict.outside_noise)) verdict.kind = VerdictKind::explained_by_noise;
+  const bool no_test = *verdict.null_share >= noise_share, could_be_noise = noise.estimates && !verdict.outside_noise;
+  if (falsified ? no_test && could_be_noise : no_test || could_be_noise) verdict.kind = VerdictKind::explained_by_noise;
 }
 
 void guard_by_null(Verdict& verdict, const ClaimRule& rule, const Measured& measured, std::int64_t replicates,

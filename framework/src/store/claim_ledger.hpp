@@ -1,4 +1,13 @@
-// When claims were fixed: $KHOST_CACHE/claims/<experiment>.json holds each claim as it stood before its first trial.
+// What was known when: which claims were registered, which trials have been started since, and who has looked at them.
+//
+//   $KHOST_CACHE/claims/registered/<hash>.json   an experiment's claims as they were fixed, their trials, and which data of
+//   theirs
+//                                                there was already
+//   $KHOST_CACHE/claims/started/<trial>.json     a trial that was started, whether or not it finished, and what it shows
+//   $KHOST_CACHE/claims/looks/<claim>/<k>.json   the seeds of a claim's k-th look
+//
+// Every file is written once, under a name that follows from what it holds, and never changed: no number of processes at one
+// cache can lose an entry, and an interrupted run leaves what it had entered.
 #pragma once
 
 #include <functional>
@@ -7,20 +16,28 @@
 #include <vector>
 
 #include "plan/plan.hpp"
+#include "stats/claims.hpp"
+#include "store/shown.hpp"
 
 namespace khost {
 
 class ClaimLedger {
  public:
-  ClaimLedger(const std::string& cache_root, const std::string& experiment);
+  explicit ClaimLedger(const std::string& cache_root);
 
-  // Call before the first trial. Notes claims that are new; gives, by id, the earlier text of each that has changed since trials
-  // of its arms exist (`has`, by hash). A claim that changed while there were none is noted anew. Words may change at any time.
-  std::map<std::string, Json> note(const std::vector<Claim>& claims, const Plan& plan,
-                                   const std::function<bool(const std::string& hash)>& has) const;
+  // Call before the first trial. Registers the experiment's claims, unless they are, and tells how each stands to the trials of
+  // the plan. `has`: is that trial in the store?
+  std::map<std::string, Standing> enter(const Experiment& experiment, const Plan& plan, const Registry& registry,
+                                        const Shown& shown, const std::function<bool(const std::string& hash)>& has) const;
+
+  // Call before a trial's first step, or before its records are shown.
+  void note_started(const PlannedTrial& trial, const Shown& shown) const;
+
+  // As CountLook. A look that can decide is noted before it is told.
+  int look(const JudgedClaim& claim, bool can_decide) const;
 
  private:
-  std::string path_;
+  std::string root_;
 };
 
 }  // namespace khost
