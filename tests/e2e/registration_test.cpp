@@ -147,11 +147,16 @@ TEST_CASE(
   const Run backend = run(khost, manifest, {"--backend", "reference"});
   CHECK(backend.verdict("b-near") == "confirmed");
   CHECK(has(backend.claim("b-near").at("note").as_string(), "another backend, build or number of threads"));
+  // One arm edited: the other one's trials were seen. All edited: registered anew, and said to have a past.
+  const Run all = run(khost, manifest, {"--set", "steps=5"});
+  CHECK(all.verdict("b-near") == "confirmed");
+  CHECK(has(all.claim("b-near").at("note").as_string(),
+            "an earlier version has data: other trials: its arms or bases were edited"));
   manifest.rank = "6";
   const Run edited = run(khost, manifest);
-  CHECK(edited.verdict("b-near") == "confirmed");
-  CHECK(has(edited.claim("b-near").at("note").as_string(),
-            "an earlier version has data: other trials: its arms or bases were edited"));
+  CHECK(edited.verdict("b-near") == "post hoc");
+  CHECK(has(edited.against("b-near"), "other trials: its arms or bases were edited"));
+  CHECK(has(edited.against("b-near"), "6 of the 12 trials that it reads had been started"));
 }
 
 TEST_CASE("data of another backend, or of a run with fewer probes and no claims, is data; a probe's first records are not seen") {
