@@ -6,8 +6,8 @@
 #include "compute/check_products.hpp"
 #include "compute/portable_gemm.hpp"
 #include "core/call.hpp"
+#include "core/team.hpp"
 #include "khost/error.hpp"
-#include "khost/openmp.hpp"
 
 namespace khost {
 
@@ -61,13 +61,7 @@ auto Backend::call(const char* function, F&& f) const {
 }
 
 Backend::Backend(std::string name, const khost_compute* table, const std::string& options, int threads) : table_(table) {
-  if (threads < 1) throw Error(ErrorKind::usage, "backend '" + name + "' was asked for " + std::to_string(threads) + " threads");
-  if (threads > omp_get_thread_limit())
-    throw Error(ErrorKind::usage, std::to_string(threads) + " threads were asked for, but OMP_THREAD_LIMIT allows " +
-                                      std::to_string(omp_get_thread_limit()))
-        .hint("unset OMP_THREAD_LIMIT, or ask for at most --threads " + std::to_string(omp_get_thread_limit()));
-  omp_set_dynamic(0);            // figures must not depend on the machine's load
-  omp_set_num_threads(threads);  // of the calling thread: the host's own kernels split their work by it
+  set_team(threads);  // of the calling thread: the host's own kernels split their work by it
   info_.name = std::move(name);
   info_.threads = threads;
   if (!table) {

@@ -4,6 +4,7 @@
 #include <new>
 #include <typeinfo>
 
+#include "core/foreign_code.hpp"
 #include "core/plain_symbol.hpp"
 
 namespace khost {
@@ -29,7 +30,10 @@ std::string CallPlace::text() const {
 }
 
 Within::Within(What what, const CallPlace& place) noexcept : what_(what), place_(place), outer_(innermost) { innermost = this; }
-Within::~Within() { innermost = outer_; }
+Within::~Within() {
+  innermost = outer_;
+  if (what_ == What::plugin) undo_foreign_settings();
+}
 
 std::string Within::text() {
   std::string text;

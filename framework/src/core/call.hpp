@@ -28,6 +28,8 @@ class CallPlace {
   std::int64_t step_ = -1;
 };
 
+// When one of a plugin ends, so does what the plugin did to the thread's floating-point control and to the locale.
+//
 // While one lives, its thread is within that place: a trial, or a call into a plugin; so are the threads that parallel_for lends
 // it. When the process is ended from there (exit(), std::terminate()), this is what can still be said.
 class Within {

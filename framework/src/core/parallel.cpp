@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/call.hpp"
+#include "core/foreign_code.hpp"
 #include "khost/openmp.hpp"
 
 #if defined(__SANITIZE_THREAD__)
@@ -44,6 +45,7 @@ KHOST_UNSEEN void run_range(void* data) {
   Region& region = *static_cast<Region*>(data);
   happened_after(&region.start);
   const Within* const before = Within::move_to(region.within);
+  default_floats();  // whoever made this thread, or ran on it before
   // The same ranges with fewer threads than were asked for.
   for (std::int64_t i = omp_get_thread_num(); i < region.ranges; i += omp_get_num_threads()) {
     try {
@@ -57,6 +59,7 @@ KHOST_UNSEEN void run_range(void* data) {
     }
   }
   Within::move_to(before);
+  default_floats();
   happened_before(&region.end_of_all);
 }
 

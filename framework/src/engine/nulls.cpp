@@ -5,8 +5,8 @@
 #include <mutex>
 #include <set>
 
+#include "core/team.hpp"
 #include "khost/interrupt.hpp"
-#include "khost/openmp.hpp"
 #include "khost/parallel.hpp"
 #include "khost/probe.hpp"
 #include "khost/safetensors.hpp"
@@ -143,7 +143,7 @@ std::vector<std::map<std::string, double>> joint_draws(const Component& componen
 }
 
 NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, int count, int threads) {
-  omp_set_num_threads(threads);
+  set_team(threads);
   const ArmShape& shape = materials.arm(arm);
   const TrialInfo info{"",
                        "",

@@ -8,7 +8,7 @@
 
 #include "engine/adapters.hpp"
 #include "engine/batches.hpp"
-#include "khost/openmp.hpp"
+#include "core/team.hpp"
 #include "khost/spectral.hpp"
 
 namespace khost {
@@ -116,7 +116,6 @@ Pace measure_pace(const Materials& materials, const Arm& arm, const BackendChoic
   std::vector<std::exception_ptr> failures(paces.size());
   const auto one = [&](int job) {
     try {
-      omp_set_num_threads(threads);
       const auto own = backend.make(threads);
       Runner runner(materials, arm, weights, *own);
       runner.measure(barrier);
@@ -140,7 +139,7 @@ Pace measure_pace(const Materials& materials, const Arm& arm, const BackendChoic
   }
   // One decomposition of every matrix, on one thread.
   const auto begun = std::chrono::steady_clock::now();
-  omp_set_num_threads(threads);
+  set_team(threads);
   for (std::size_t i = 0; i < weights.parameters.size(); ++i) {
     const Parameter& p = weights.parameters[i];
     if (p.adaptable) svd_basis(weights.values[i].span(), p.shape[0], p.shape[1], 1);

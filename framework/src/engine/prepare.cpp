@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "khost/openmp.hpp"
+#include "core/team.hpp"
 
 namespace khost {
 
@@ -20,7 +20,7 @@ void check_part(const Data& data, const DataSpec& spec, Part part) {
 }  // namespace
 
 void prepare(const TrialContext& context, int threads, const std::function<bool(const PlannedTrial&)>& kept) {
-  omp_set_num_threads(threads);
+  set_team(threads);
   const Materials& materials = context.materials;
   std::set<std::size_t> needed;
   for (const PlannedTrial& trial : context.plan.trials) {

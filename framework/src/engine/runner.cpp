@@ -8,7 +8,6 @@
 #include <mutex>
 #include <thread>
 
-#include "khost/openmp.hpp"
 #include "manifest/record_path.hpp"
 
 namespace khost {
@@ -46,7 +45,6 @@ class Runner {
 
   // Each job takes the first trial that nobody has and whose needs are finished: which job runs it changes nothing in its result.
   void take(int job) try {
-    omp_set_num_threads(threads_);
     const auto backend = choice_.make(threads_);
     while (const auto index = next()) {
       one(job, *index, *backend);
