@@ -1,4 +1,4 @@
-// BLIS, the OpenMP flavour, through its own interface: strides of rows and columns, and the number of threads with each call.
+// BLIS through its own interface, a part of each product on each of OpenMP's threads.
 
 #include <blis.h>
 #include <dlfcn.h>
@@ -7,8 +7,6 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <initializer_list>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -16,37 +14,16 @@
 #include <string_view>
 
 #include "../blas.hpp"
+#include "../build_id.hpp"
+#include "../cpu.hpp"
 #include "khost/plugin.hpp"
 
 namespace {
 
 using khost::blas::Context;
+using khost::blas::Cpu;
 
 int score() { return 90; }  // Measured against OpenBLAS: docs/plugins/compute.md
-
-// What /proc/cpuinfo says of one processor. Asked of the kernel: it knows what the system saves of a thread's registers, and the
-// compiler's own test would bring a static initialiser.
-struct Cpu {
-  std::string vendor, flags;
-  int family = 0;
-
-  [[nodiscard]] bool has(std::initializer_list<const char*> wanted) const {
-    return std::ranges::all_of(wanted,
-                               [&](const char* flag) { return flags.find(' ' + std::string(flag) + ' ') != std::string::npos; });
-  }
-};
-
-Cpu this_cpu() {
-  Cpu cpu;
-  std::ifstream lines("/proc/cpuinfo");
-  for (std::string line; std::getline(lines, line) && cpu.flags.empty();) {
-    const std::string value = line.substr(std::min(line.size(), line.find(':') + 1));
-    if (line.starts_with("vendor_id")) cpu.vendor = value;
-    if (line.starts_with("cpu family")) cpu.family = std::atoi(value.c_str());
-    if (line.starts_with("flags")) cpu.flags = value + ' ';
-  }
-  return cpu;
-}
 
 // Whether BLIS's f32 kernels of that name run on the CPU: it does not ask when BLIS_ARCH_TYPE names them, and dies of an illegal
 // instruction. Of the architectures that are no x86-64 it has none, and aborts.
@@ -105,7 +82,7 @@ std::string fault_of(std::string_view asked, const Cpu& cpu) {
 
 // Empty, or why BLIS cannot be used.
 std::string initialise() {
-  const Cpu cpu = this_cpu();
+  const Cpu cpu = khost::blas::this_cpu();
   if (const char* asked = std::getenv("BLIS_ARCH_TYPE")) {
     if (std::string fault = fault_of(asked, cpu); !fault.empty()) return fault;
   } else if (const auto better = better_than_found(cpu)) {
@@ -115,7 +92,7 @@ std::string initialise() {
   return {};
 }
 
-int create(const char* options, int32_t threads, void** context, char* message, size_t size) {
+int create(const char* options, int32_t threads, void** context, char* message, size_t size) try {
   if (!khost::blas::without_options(options, message, size)) return 1;
   static std::once_flag once;  // the environment is written before any trial runs
   static std::string fault;
@@ -135,28 +112,64 @@ int create(const char* options, int32_t threads, void** context, char* message, 
   }
   *context = new (std::nothrow) Context{threads};
   return *context ? 0 : khost::blas::out_of_memory(message, size);
+} catch (...) {
+  return khost::blas::out_of_memory(message, size);
 }
 
 void destroy(void* context) { delete static_cast<Context*>(context); }
 
 void info(void* context, khost_compute_info* out) {
   std::snprintf(out->library, sizeof out->library, "BLIS");
-  std::snprintf(out->version, sizeof out->version, "%s", bli_info_get_version_str());
+  std::snprintf(out->version, sizeof out->version, "%s%s", bli_info_get_version_str(),
+                khost::blas::build_of(reinterpret_cast<const void*>(&bli_sgemm_ex)).c_str());
   std::snprintf(out->kernel, sizeof out->kernel, "%s", bli_arch_string(bli_arch_query_id()));
   out->threads = static_cast<Context*>(context)->threads;
 }
 
+// On the calling thread alone.
+void multiply(const khost_gemm& g) {
+  rntm_t one;  // with the call, not bli_thread_set_num_threads: that is one setting for the process
+  bli_rntm_init(&one);
+  bli_rntm_set_num_threads(1, &one);
+  float alpha = g.alpha, beta = g.beta;
+  // BLIS's interface takes its inputs as float*; it does not write to them.
+  bli_sgemm_ex(g.transpose_a ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE, g.transpose_b ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE, g.m, g.n,
+               g.k, &alpha, const_cast<float*>(g.a), g.lda, 1, const_cast<float*>(g.b), g.ldb, 1, &beta, g.c, g.ldc, 1, nullptr,
+               &one);
+}
+
+// This thread's part of C: rows or columns, whichever are more, in whole blocks of what any of the kernels takes at once.
+// ThreadSanitizer does not see libgomp's barriers; khost's parallel_ranges() tells it, but a C table links nothing of libkhost.
+__attribute__((no_sanitize("thread"))) void multiply_part(void* data) {
+  khost_gemm g = *static_cast<const khost_gemm*>(data);
+  const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
+  const bool by_rows = g.m >= g.n;
+  constexpr int64_t block = 32;
+  const int64_t extent = by_rows ? g.m : g.n, blocks = (extent + block - 1) / block;
+  const int64_t begin = block * (blocks * thread / threads), end = std::min(extent, block * (blocks * (thread + 1) / threads));
+  if (begin >= end) return;
+  (by_rows ? g.m : g.n) = end - begin;
+  if (by_rows)
+    g.a += begin * (g.transpose_a ? 1 : g.lda);
+  else
+    g.b += begin * (g.transpose_b ? g.ldb : 1);
+  g.c += begin * (by_rows ? g.ldc : 1);
+  multiply(g);
+}
+
+// BLIS's own threads wait for each other awake, several times in a product, and never give up their core: where it is shared,
+// each such wait takes a slice of time. OpenMP's, which wait once at the end, do give it up.
 int gemm(void* context, const khost_gemm* g) {
   if (g->k <= 0) return KHOST_DECLINED;
-  // With the call, not bli_thread_set_num_threads: that is one setting for the process, and trials may run side by side.
-  rntm_t threads;
-  bli_rntm_init(&threads);
-  bli_rntm_set_num_threads(static_cast<Context*>(context)->threads, &threads);
-  float alpha = g->alpha, beta = g->beta;
-  // BLIS's interface takes its inputs as float*; it does not write to them.
-  bli_sgemm_ex(g->transpose_a ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE, g->transpose_b ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE, g->m,
-               g->n, g->k, &alpha, const_cast<float*>(g->a), g->lda, 1, const_cast<float*>(g->b), g->ldb, 1, &beta, g->c, g->ldc,
-               1, nullptr, &threads);
+  constexpr double worth_a_thread = 1 << 16;  // multiplications
+  const double work = static_cast<double>(g->m) * static_cast<double>(g->n) * static_cast<double>(g->k);
+  const int32_t threads =
+      std::min(static_cast<Context*>(context)->threads, static_cast<int32_t>(std::min(1e6, 1 + work / worth_a_thread)));
+  khost_gemm product = *g;
+  if (threads <= 1 || omp_in_parallel())
+    multiply(product);
+  else
+    GOMP_parallel(multiply_part, &product, static_cast<unsigned>(threads), 0);
   return 0;
 }
 

@@ -3,17 +3,16 @@
 #include <dlfcn.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <list>
 #include <mutex>
 #include <stdexcept>
 
 #include "../blas.hpp"
+#include "../openblas_kernels.hpp"
+#include "check.hpp"
+#include "files.hpp"
 
 namespace khost::cblas {
 namespace {
@@ -21,18 +20,6 @@ namespace {
 template <class Function>
 Function* symbol(void* library, const char* name) {
   return reinterpret_cast<Function*>(dlsym(library, name));
-}
-
-// What tells one build of a library from another where it does not say so itself. FNV-1a.
-std::string fingerprint(const std::string& file) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  std::ifstream in(file, std::ios::binary);
-  char block[1 << 16];
-  while (in.read(block, sizeof block), in.gcount() > 0)
-    for (std::streamsize i = 0; i < in.gcount(); ++i) hash = (hash ^ static_cast<unsigned char>(block[i])) * 0x100000001b3;
-  char text[32];
-  std::snprintf(text, sizeof text, "file %016llx", static_cast<unsigned long long>(hash));
-  return text;
 }
 
 // The runtimes that fight libgomp, the host's, for the cores.
@@ -45,18 +32,8 @@ const char* second_openmp() {
   return nullptr;
 }
 
-// A product whose every entry differs, with rows apart, transposed, accumulated: what a library with 64-bit sizes, or one for
-// another machine's ABI, gets wrong.
-bool multiplies(Sgemm* sgemm) {
-  const float a[] = {1, 2, -9, 3, 4, -9, 5, 6, -9};  // 3 x 2 with rows 3 apart: its transpose is 2 x 3
-  const float b[] = {1, 2, 3, 4, 5, 6};              // 3 x 2
-  float c[] = {10, 20, -7, 30, 40, -7};              // 2 x 2 with rows 3 apart
-  const float expected[] = {2 * 35 + 10, 2 * 44 + 20, -7, 2 * 44 + 30, 2 * 56 + 40, -7};
-  sgemm(blas::row_major, blas::transposed, blas::plain, 2, 2, 3, 2.0f, a, 3, b, 2, 1.0f, c, 3);
-  return std::ranges::equal(c, expected);  // small integers: exact in any order
-}
-
-Library load(const std::string& path) {
+// That it is a file is asked before it is opened: a FIFO would be waited for.
+void check_path(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0)
     throw std::runtime_error(
@@ -65,6 +42,64 @@ Library load(const std::string& path) {
         "MKL, AOCL, ATLAS and netlib");
   if (S_ISDIR(status.st_mode))
     throw std::runtime_error(path + " is a folder\n'library' is the path of the file itself, such as libblas.so.3 in it");
+  if (!S_ISREG(status.st_mode))
+    throw std::runtime_error(path + " is a " +
+                             (S_ISFIFO(status.st_mode)   ? "FIFO"
+                              : S_ISSOCK(status.st_mode) ? "socket"
+                                                         : "device") +
+                             ", no file\n'library' is the path of a shared library");
+}
+
+void choose_layers_of_mkl(void* handle) {
+  // With its first call. LP64: 32-bit sizes; the GNU layer runs on libgomp, as the host does.
+  if (auto* layer = symbol<int(int)>(handle, "MKL_Set_Interface_Layer")) layer(0);
+  if (auto* layer = symbol<int(int)>(handle, "MKL_Set_Threading_Layer")) layer(3);
+}
+
+// Those that say so of themselves, and then what every library is asked.
+void check_sizes(void* handle, const Library& library) {
+  auto* config = symbol<char*()>(handle, "openblas_get_config");
+  auto* blis = symbol<std::int64_t()>(handle, "bli_info_get_blas_int_type_size");
+  if ((config && std::strstr(config(), "USE64BITINT")) || (blis && blis() == 64) || reads_wide_sizes(library.sgemm))
+    throw std::runtime_error(library.path +
+                             " takes its sizes as 64 bits (ILP64); khost hands over 32 (LP64)\n"
+                             "name the build with 32-bit sizes, the one without 64 or ilp64 in its name");
+}
+
+void check_openblas(void* handle, Library& library) {
+  auto* parallel = symbol<int()>(handle, "openblas_get_parallel");
+  if (parallel && parallel() == 1)
+    throw std::runtime_error(
+        library.path +
+        " is the pthread flavour of OpenBLAS, whose threads fight the host's for the cores\n"
+        "take the OpenMP one (Debian package libopenblas0-openmp), or {\"plugin\": \"openblas\"}, which uses it");
+  // The buffers that its calls share have a lock only where it was built with one, which it does not tell.
+  library.one_call_at_a_time = parallel && parallel() == 0;
+  if (auto* core = symbol<char*()>(handle, "openblas_get_corename")) {
+    library.kernel = core();
+    if (const std::string fault = blas::fault_of_core(core()); !fault.empty()) throw std::runtime_error(fault);
+  }
+}
+
+void find_threads(void* handle, Library& library, const Files& files) {
+  for (const char* name : {"openblas_set_num_threads", "MKL_Set_Num_Threads"})
+    if (!library.set_threads) library.set_threads = symbol<void(int)>(handle, name);
+  for (const char* name : {"openblas_get_num_threads", "MKL_Get_Max_Threads"})
+    if (!library.get_threads) library.get_threads = symbol<int()>(handle, name);
+  library.set_threads_wide = symbol<void(std::int64_t)>(handle, "bli_thread_set_num_threads");  // AOCL, BLIS
+  library.get_threads_wide = symbol<std::int64_t()>(handle, "bli_thread_get_num_threads");
+  for (const File& file : files.all) {
+    library.follows_openmp |= file.openmp;
+    library.starts_threads |= file.starts_threads;
+  }
+}
+
+std::string short_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+Library load(const std::string& path) {
+  check_path(path);
+  // Before anything of it runs: it may be, or need, an OpenBLAS.
+  if (const std::string fault = blas::fault_of_coretype(); !fault.empty()) throw std::runtime_error(fault);
   const bool openmp_before = second_openmp() != nullptr;
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle)
@@ -72,112 +107,46 @@ Library load(const std::string& path) {
                              "\nit has to be a shared library for this machine, with all that it needs installed (ldd shows it)");
   Library library;
   library.path = path;
+  library.kernel = "unknown";
   library.sgemm = symbol<Sgemm>(handle, "cblas_sgemm");
   if (!library.sgemm)
     throw std::runtime_error(
         path +
         " has no function cblas_sgemm: it is no CBLAS\n"
         "where the Fortran interface comes in a file of its own, name the other one (ATLAS: libcblas.so.3; MKL: libmkl_rt.so)");
-
-  // MKL chooses its layers with its first call. LP64: 32-bit sizes; the GNU layer runs on libgomp, as the host does.
-  if (auto* layer = symbol<int(int)>(handle, "MKL_Set_Interface_Layer")) layer(0);
-  if (auto* layer = symbol<int(int)>(handle, "MKL_Set_Threading_Layer")) layer(3);
+  choose_layers_of_mkl(handle);
   if (const char* runtime = second_openmp(); runtime && !openmp_before)
     throw std::runtime_error(path + " brings " + runtime +
                              ", a second OpenMP runtime: beside the host's libgomp both run at half speed\n"
                              "take its build for GNU OpenMP (MKL: libmkl_rt.so, which khost asks for its GNU layer; AOCL: the "
                              "gcc build of libblis-mt.so)");
-  if (auto* parallel = symbol<int()>(handle, "openblas_get_parallel"); parallel && parallel() == 1)
-    throw std::runtime_error(
-        path +
-        " is the pthread flavour of OpenBLAS, whose threads fight the host's for the cores\n"
-        "take the OpenMP one (Debian package libopenblas0-openmp), or {\"plugin\": \"openblas\"}, which uses it");
+  check_openblas(handle, library);
   if (!multiplies(library.sgemm))
     throw std::runtime_error(path +
                              " gives a wrong product for a 2 x 2 matrix: it is damaged, or a build with 64-bit sizes (ILP64)\n"
                              "name the build with 32-bit sizes (LP64), the one without 64 or ilp64 in its name");
+  check_sizes(handle, library);
 
-  for (const char* name : {"openblas_set_num_threads", "MKL_Set_Num_Threads"})
-    if (!library.set_threads) library.set_threads = symbol<void(int)>(handle, name);
-  library.set_threads_wide = symbol<void(std::int64_t)>(handle, "bli_thread_set_num_threads");  // AOCL
-  Dl_info where{};  // a link, or a stub that another file answers for, resolved
-  dladdr(reinterpret_cast<const void*>(library.sgemm), &where);
-  std::error_code failed;
-  const std::filesystem::path file = std::filesystem::canonical(where.dli_fname ? where.dli_fname : path.c_str(), failed);
-  library.name = failed ? path : file.filename().string();
-  library.version = fingerprint(failed ? path : file.string());
-  library.kernel = "unknown";
-  if (auto* core = symbol<char*()>(handle, "openblas_get_corename")) library.kernel = core();
+  const Files files = files_behind(handle, reinterpret_cast<const void*>(library.sgemm));
+  find_threads(handle, library, files);
+  for (const File& file : files.all) library.name += (library.name.empty() ? "" : " + ") + short_name(file.path);
+  library.version = "files " + files.hash;
   return library;
-}
-
-// One UTF-16 unit or a whole character, as UTF-8.
-void append_utf8(std::string& out, std::uint32_t code) {
-  const auto byte = [&](std::uint32_t value) { out += static_cast<char>(value); };
-  if (code < 0x80) {
-    byte(code);
-  } else if (code < 0x800) {
-    byte(0xc0 | code >> 6), byte(0x80 | (code & 0x3f));
-  } else if (code < 0x10000) {
-    byte(0xe0 | code >> 12), byte(0x80 | (code >> 6 & 0x3f)), byte(0x80 | (code & 0x3f));
-  } else {
-    byte(0xf0 | code >> 18), byte(0x80 | (code >> 12 & 0x3f)), byte(0x80 | (code >> 6 & 0x3f)), byte(0x80 | (code & 0x3f));
-  }
-}
-
-// From the opening quote; leaves `p` behind the closing one.
-std::string read_string(const char*& p) {
-  const auto unit = [&] {
-    std::uint32_t code = 0;
-    for (int i = 0; i < 4 && p[1]; ++i) {
-      const char c = *++p;
-      code = code << 4 | static_cast<std::uint32_t>(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
-    }
-    return code;
-  };
-  std::string out;
-  for (++p; *p && *p != '"'; ++p) {
-    if (*p != '\\') {
-      out += *p;
-      continue;
-    }
-    ++p;
-    if (*p == 'u') {
-      std::uint32_t code = unit();
-      if (code >= 0xd800 && code < 0xdc00 && p[1] == '\\' && p[2] == 'u') {
-        p += 2;
-        code = 0x10000 + ((code - 0xd800) << 10) + (unit() - 0xdc00);
-      }
-      append_utf8(out, code);
-    } else if (*p) {
-      static constexpr const char* names = "bfnrt";
-      static constexpr const char* values = "\b\f\n\r\t";
-      const char* escape = std::strchr(names, *p);
-      out += escape ? values[escape - names] : *p;
-    } else {
-      break;
-    }
-  }
-  if (*p) ++p;
-  return out;
 }
 
 }  // namespace
 
-std::string string_of(const char* json, const char* key) {
-  bool wanted = false;
-  for (const char* p = json; *p;) {
-    if (*p == ',') wanted = false;
-    if (*p != '"') {
-      ++p;
-      continue;
-    }
-    std::string text = read_string(p);
-    if (wanted) return text;
-    while (*p == ' ') ++p;
-    wanted = *p == ':' && text == key;
-  }
-  return "";
+void Library::use_threads(std::int32_t threads) const {
+  blas::follow_threads(threads);
+  if (set_threads) set_threads(threads);
+  if (set_threads_wide) set_threads_wide(threads);
+}
+
+std::int32_t Library::threads(std::int32_t threads) const {
+  use_threads(threads);
+  if (get_threads) return get_threads();
+  if (get_threads_wide) return static_cast<std::int32_t>(get_threads_wide());
+  return follows_openmp ? threads : starts_threads ? 0 : 1;
 }
 
 const Library& open_library(const std::string& path) {

@@ -14,15 +14,24 @@ using Sgemm = void(int order, int transpose_a, int transpose_b, int m, int n, in
 struct Library {
   std::string path;  // as it was asked for
   Sgemm* sgemm = nullptr;
+  bool one_call_at_a_time = false;     // it was built for programs of one thread
   void (*set_threads)(int) = nullptr;  // the one it has, if it is known here
   void (*set_threads_wide)(std::int64_t) = nullptr;
-  std::string name, version, kernel;
+  int (*get_threads)() = nullptr;
+  std::int64_t (*get_threads_wide)() = nullptr;
+  bool follows_openmp = false, starts_threads = false;  // where it has neither
+  // The file that has cblas_sgemm, links resolved, and those behind it: "libblas.so.3 + libopenblas.so.0".
+  std::string name;
+  std::string version;  // one hash of all their contents
+  std::string kernel;
+
+  // Calls sgemm with so many threads, where it can be told.
+  void use_threads(std::int32_t threads) const;
+  // How many it uses when it is told `threads`; 0 where it does not say.
+  std::int32_t threads(std::int32_t threads) const;
 };
 
 // Opens it once per process and never closes it. Throws std::runtime_error with what is wrong and what to do.
 const Library& open_library(const std::string& path);
-
-// The string under `key` of a flat JSON object, "" when it is absent or null. `json` is well formed: the host wrote it.
-std::string string_of(const char* json, const char* key);
 
 }  // namespace khost::cblas

@@ -2,11 +2,12 @@
 
 #include <cstdio>
 #include <exception>
-#include <new>
+#include <mutex>
 
 #include "../blas.hpp"
 #include "khost/plugin.hpp"
 #include "library.hpp"
+#include "options.hpp"
 
 namespace {
 
@@ -34,6 +35,9 @@ int create(const char* options, int32_t threads, void** context, char* message, 
   } catch (const std::exception& e) {
     std::snprintf(message, size, "%s", e.what());
     return 1;
+  } catch (...) {
+    std::snprintf(message, size, "the library threw something that is no exception of C++'s own");
+    return 1;
   }
 }
 
@@ -44,14 +48,15 @@ void info(void* context, khost_compute_info* out) {
   std::snprintf(out->library, sizeof out->library, "%s", library->name.c_str());
   std::snprintf(out->version, sizeof out->version, "%s", library->version.c_str());
   std::snprintf(out->kernel, sizeof out->kernel, "%s", library->kernel.c_str());
-  out->threads = threads;
+  out->threads = library->threads(threads);
 }
 
 int gemm(void* context, const khost_gemm* g) {
   const auto& [threads, library] = *static_cast<Context*>(context);
-  khost::blas::follow_threads(threads);
-  if (library->set_threads) library->set_threads(threads);
-  if (library->set_threads_wide) library->set_threads_wide(threads);
+  static std::mutex one_at_a_time;
+  std::unique_lock lock(one_at_a_time, std::defer_lock);
+  if (library->one_call_at_a_time) lock.lock();
+  library->use_threads(threads);
   return khost::blas::cblas_gemm<int, int>(library->sgemm, *g);
 }
 

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "../blas.hpp"
 
@@ -77,9 +78,11 @@ Multiplier::Multiplier(std::int32_t threads) : threads_(threads), scratch_(nullp
 
 bool Multiplier::reserve_scratch(std::size_t bytes) {
   if (bytes <= scratch_bytes_) return true;
-  scratch_ = allocate(bytes);
-  scratch_bytes_ = scratch_ ? bytes : 0;
-  return scratch_ != nullptr;
+  auto larger = allocate(bytes);
+  if (!larger) return false;  // what the products made so far need is still there
+  scratch_ = std::move(larger);
+  scratch_bytes_ = bytes;
+  return true;
 }
 
 Multiplier::Product Multiplier::make(const Key& key, const Packed* packed) {

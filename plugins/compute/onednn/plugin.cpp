@@ -4,6 +4,7 @@
 #include <new>
 
 #include "../blas.hpp"
+#include "../build_id.hpp"
 #include "khost/plugin.hpp"
 #include "onednn.hpp"
 
@@ -14,7 +15,7 @@ using khost::onednn::Packed;
 
 int score() { return 110; }  // above OpenBLAS: a step takes four fifths of its time (docs/plugins/compute.md)
 
-int create(const char* options, int32_t threads, void** context, char* message, size_t size) {
+int create(const char* options, int32_t threads, void** context, char* message, size_t size) try {
   if (!khost::blas::without_options(options, message, size)) return 1;
   khost::blas::follow_threads(threads);
   auto* made = new (std::nothrow) Multiplier(threads);
@@ -26,6 +27,8 @@ int create(const char* options, int32_t threads, void** context, char* message, 
   }
   *context = made;
   return 0;
+} catch (...) {
+  return khost::blas::out_of_memory(message, size);
 }
 
 void destroy(void* context) { delete static_cast<Multiplier*>(context); }
@@ -56,7 +59,8 @@ const char* name_of(dnnl_cpu_isa_t isa) {
 void info(void* context, khost_compute_info* out) {
   const dnnl_version_t& version = *dnnl_version();
   std::snprintf(out->library, sizeof out->library, "oneDNN");
-  std::snprintf(out->version, sizeof out->version, "%d.%d.%d", version.major, version.minor, version.patch);
+  std::snprintf(out->version, sizeof out->version, "%d.%d.%d%s", version.major, version.minor, version.patch,
+                khost::blas::build_of(reinterpret_cast<const void*>(&dnnl_primitive_execute)).c_str());
   std::snprintf(out->kernel, sizeof out->kernel, "%s", name_of(dnnl_get_effective_cpu_isa()));
   out->threads = static_cast<Multiplier*>(context)->threads();
 }
@@ -65,7 +69,7 @@ void info(void* context, khost_compute_info* out) {
 int gemm(void* context, const khost_gemm* g) {
   try {
     return static_cast<Multiplier*>(context)->multiply(*g, nullptr) ? 0 : KHOST_DECLINED;
-  } catch (const std::bad_alloc&) {
+  } catch (...) {
     return KHOST_DECLINED;
   }
 }
@@ -73,7 +77,7 @@ int gemm(void* context, const khost_gemm* g) {
 int pack(void* context, const khost_gemm* g, void** packed) {
   try {
     *packed = static_cast<Multiplier*>(context)->pack(*g).release();
-  } catch (const std::bad_alloc&) {
+  } catch (...) {
     *packed = nullptr;
   }
   return *packed ? 0 : KHOST_DECLINED;
@@ -82,7 +86,7 @@ int pack(void* context, const khost_gemm* g, void** packed) {
 int gemm_packed(void* context, const khost_gemm* g, const void* packed) {
   try {
     return static_cast<Multiplier*>(context)->multiply(*g, static_cast<const Packed*>(packed)) ? 0 : KHOST_DECLINED;
-  } catch (const std::bad_alloc&) {
+  } catch (...) {
     return KHOST_DECLINED;
   }
 }

@@ -5,8 +5,12 @@
 
 #include <cstdio>
 #include <cstring>
+#include <mutex>
+#include <string>
 
 #include "../blas.hpp"
+#include "../build_id.hpp"
+#include "../openblas_kernels.hpp"
 #include "khost/plugin.hpp"
 
 namespace {
@@ -15,43 +19,101 @@ using khost::blas::Context;
 
 int score() { return 100; }
 
-int create(const char* options, int32_t threads, void** context, char* message, size_t size) {
+// Opened by its path and not linked: every flavour is called libopenblas.so.0, so that the loader would give whichever came first
+// into the process under that name, and OPENBLAS_CORETYPE is looked at before OpenBLAS reads it.
+constexpr const char* file = KHOST_OPENBLAS_FOLDER "/libopenblas.so.0";
+
+struct Library {
+  decltype(&cblas_sgemm) sgemm = nullptr;
+  decltype(&openblas_set_num_threads) set_threads = nullptr;
+  decltype(&openblas_get_num_threads) get_threads = nullptr;
+  std::string version, kernel;
+  std::string fault;  // why it cannot be used
+};
+
+template <class Function>
+bool find(void* handle, const char* name, Function*& function) {
+  function = reinterpret_cast<Function*>(dlsym(handle, name));
+  return function != nullptr;
+}
+
+Library load() {
+  Library library;
+  library.fault = khost::blas::fault_of_coretype();
+  if (!library.fault.empty()) return library;
+  void* handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+  if (!handle) {
+    library.fault = std::string("OpenBLAS cannot be loaded: ") + dlerror() + "\ninstall the Debian package libopenblas0-openmp";
+    return library;
+  }
+  decltype(&openblas_get_parallel) parallel = nullptr;
+  decltype(&openblas_get_config) config = nullptr;
+  decltype(&openblas_get_corename) core = nullptr;
+  if (!find(handle, "cblas_sgemm", library.sgemm) || !find(handle, "openblas_set_num_threads", library.set_threads) ||
+      !find(handle, "openblas_get_num_threads", library.get_threads) || !find(handle, "openblas_get_parallel", parallel) ||
+      !find(handle, "openblas_get_config", config) || !find(handle, "openblas_get_corename", core)) {
+    library.fault = std::string(file) + " is no OpenBLAS: a function is missing (" + dlerror() +
+                    ")\ninstall the Debian package libopenblas0-openmp again";
+    return library;
+  }
+  if (parallel() != OPENBLAS_OPENMP) {
+    library.fault = std::string(file) + " is the " + (parallel() == OPENBLAS_THREAD ? "pthread" : "sequential") +
+                    " flavour of OpenBLAS; khost needs the OpenMP one, as the threads of any other fight khost's for the cores\n"
+                    "install the Debian package libopenblas0-openmp again";
+    return library;
+  }
+  library.kernel = core();
+  library.fault = khost::blas::fault_of_core(library.kernel.c_str());
+  // openblas_get_config() begins "OpenBLAS 0.3.21 NO_LAPACKE ..."
+  const char* version = std::strchr(config(), ' ');
+  version = version ? version + 1 : config();
+  library.version.assign(version, std::strcspn(version, " "));
+  library.version += khost::blas::build_of(reinterpret_cast<const void*>(library.sgemm));
+  return library;
+}
+
+const Library& the_library() {
+  static std::once_flag once;
+  static auto* const loaded = new Library;  // never destroyed: a trial may end after main does
+  std::call_once(once, [] { *loaded = load(); });
+  return *loaded;
+}
+
+// One setting for the process, which counts beside the calling thread's own: once it is 1, OpenBLAS stays at 1 in all of them.
+void follow(std::int32_t threads) {
+  khost::blas::follow_threads(threads);
+  const Library& library = the_library();
+  if (!omp_in_parallel() && library.get_threads() != threads) library.set_threads(threads);
+}
+
+int create(const char* options, int32_t threads, void** context, char* message, size_t size) try {
   if (!khost::blas::without_options(options, message, size)) return 1;
-  if (openblas_get_parallel() != OPENBLAS_OPENMP) {
-    Dl_info where{};
-    dladdr(reinterpret_cast<const void*>(&openblas_get_parallel), &where);
-    std::snprintf(
-        message, size,
-        "the OpenBLAS that was loaded, %s, is the %s flavour; khost needs the OpenMP one, as the threads of any other "
-        "fight khost's for the cores\n"
-        "install the Debian package libopenblas0-openmp if it is missing (`khost doctor` shows what is)\n"
-        "if it is there, the other one came before it under the same name: unset LD_PRELOAD, and look at LD_LIBRARY_PATH",
-        where.dli_fname ? where.dli_fname : "libopenblas.so.0",
-        openblas_get_parallel() == OPENBLAS_THREAD ? "pthread" : "sequential");
+  const Library& library = the_library();
+  if (!library.fault.empty()) {
+    std::snprintf(message, size, "%s", library.fault.c_str());
     return 1;
   }
-  *context = new (std::nothrow) Context{threads};
-  if (!*context) return khost::blas::out_of_memory(message, size);
-  openblas_set_num_threads(threads);
+  *context = new Context{threads};
+  follow(threads);
   return 0;
+} catch (...) {
+  return khost::blas::out_of_memory(message, size);
 }
 
 void destroy(void* context) { delete static_cast<Context*>(context); }
 
 void info(void* context, khost_compute_info* out) {
-  // openblas_get_config() begins "OpenBLAS 0.3.21 NO_LAPACKE ..."
-  const char* config = openblas_get_config();
-  const char* version = std::strchr(config, ' ');
-  version = version ? version + 1 : config;
+  const Library& library = the_library();
   std::snprintf(out->library, sizeof out->library, "OpenBLAS");
-  std::snprintf(out->version, sizeof out->version, "%.*s", static_cast<int>(std::strcspn(version, " ")), version);
-  std::snprintf(out->kernel, sizeof out->kernel, "%s", openblas_get_corename());
-  out->threads = static_cast<Context*>(context)->threads;
+  std::snprintf(out->version, sizeof out->version, "%s", library.version.c_str());
+  std::snprintf(out->kernel, sizeof out->kernel, "%s", library.kernel.c_str());
+  follow(static_cast<Context*>(context)->threads);
+  out->threads = library.get_threads();
 }
 
 int gemm(void* context, const khost_gemm* g) {
-  khost::blas::follow_threads(static_cast<Context*>(context)->threads);
-  return khost::blas::cblas_gemm<CBLAS_ORDER, CBLAS_TRANSPOSE>(cblas_sgemm, *g);
+  follow(static_cast<Context*>(context)->threads);
+  return khost::blas::cblas_gemm<CBLAS_ORDER, CBLAS_TRANSPOSE>(the_library().sgemm, *g);
 }
 
 constexpr khost_compute table = {
