@@ -12,8 +12,10 @@
 #include "artifact/cache.hpp"
 #include "commands.hpp"
 #include "compute/core_probe.hpp"
+#include "compute/cpu_quota.hpp"
 #include "compute/gemm_speed.hpp"
 #include "compute/machine.hpp"
+#include "compute/process.hpp"
 #include "engine/backends.hpp"
 #include "report/text.hpp"
 
@@ -50,6 +52,7 @@ struct Checkup {
   std::vector<std::string> features, openmp, folders;
   std::vector<CoreSpeed> cores;
   int threads = 1;
+  double quota = 0;  // of control groups, in processors; 0: none
   std::vector<BackendCheck> backends;
   std::optional<CacheCheck> cache;
   std::vector<CorpusCheck> corpora;
@@ -63,7 +66,7 @@ struct Checkup {
   void look_at_cores();
   void look_at_plugins();
   void look_at_backend(const Plugin& plugin);
-  void look_at_openmp();
+  void look_at_process();
   void look_at_cache();
 };
 
@@ -76,7 +79,7 @@ void Checkup::look() {
   threads = available_processors();
   look_at_cores();
   look_at_plugins();
-  look_at_openmp();
+  look_at_process();
   look_at_cache();
 }
 
@@ -123,6 +126,10 @@ void Checkup::look_at_backend(const Plugin& plugin) {
   check.name = plugin.name();
   check.path = plugin.path;
   check.score = score_of(plugin);
+  if (std::ranges::any_of(describe(plugin, nullptr).schema.fields, &Field::required)) {
+    check.refused = "it needs what a manifest's \"compute\" gives it: `khost inspect " + check.name + "`";
+    return;  // as it should be
+  }
   try {
     if (check.score <= 0) throw Error(ErrorKind::plugin, "it cannot run on this CPU");
     Backend backend(check.name, plugin.descriptor->compute, "{}", threads);
@@ -130,18 +137,21 @@ void Checkup::look_at_backend(const Plugin& plugin) {
     for (const std::int64_t count : tokens) check.speeds.push_back(measure_gemm(backend, paper_shapes(), count));
   } catch (const Error& e) {
     check.refused = e.what();
-    findings.push_back({false, ErrorKind::plugin, fmt::format("backend {}: {}", check.name, one_line(e.message())),
-                        "choose another backend, or see `khost inspect " + check.name + "`"});
+    const bool needed = check.name == backend_of_artifacts;
+    findings.push_back(
+        {needed, ErrorKind::plugin,
+         fmt::format("backend {}{}: {}", check.name, needed ? ", which every run needs for its bases" : "",
+                     one_line(e.message())),
+         needed ? "what to do stands beside it above" : "do what stands beside it above, or choose another backend"});
   }
 }
 
-void Checkup::look_at_openmp() {
+// After the backends: what they bring shows too.
+void Checkup::look_at_process() {
   openmp = mapped_libraries({"libgomp", "libomp", "libiomp5"});
-  if (openmp.size() > 1)
-    findings.push_back({true, ErrorKind::plugin,
-                        fmt::format("{} OpenMP runtimes are loaded ({}): every backend runs at half speed", openmp.size(),
-                                    fmt::join(openmp, ", ")),
-                        "link plugins with libgomp alone (g++ -fopenmp), and unset LD_PRELOAD"});
+  for (Trouble& trouble : process_troubles())
+    findings.push_back({trouble.refused, ErrorKind::plugin, std::move(trouble.what), std::move(trouble.mend)});
+  quota = cpu_quota();
 }
 
 void Checkup::look_at_cache() try {
@@ -209,6 +219,7 @@ std::string speed_text(double gflops) { return right(fmt::format("{:.{}f}", gflo
 void print_machine(const Checkup& c) {
   Section cpu("CPU");
   cpu.line(fmt::format("{}, {} processor{} to use", cpu_name(), c.threads, c.threads == 1 ? "" : "s"));
+  if (c.quota > 0) cpu.line(fmt::format("a control group allows this process {:.3g} of them", c.quota));
   cpu.line(fmt::format("{}", fmt::join(c.features, " ")));
   cpu.line(fmt::format("khost's own kernels run as {}", kernel_instruction_set()));
   Section cores("cores");
@@ -336,7 +347,8 @@ void print_json(const Checkup& c, bool fit) {
                              {"cpu", Json::object({{"name", cpu_name()},
                                                    {"features", list_of(c.features, as_string)},
                                                    {"kernels", kernel_instruction_set()},
-                                                   {"threads", c.threads}})},
+                                                   {"threads", c.threads},
+                                                   {"quota", c.quota > 0 ? Json(c.quota) : Json()}})},
                              {"cores", list_of(c.cores, core)},
                              {"openmp", list_of(c.openmp, as_string)},
                              {"backends", list_of(c.backends, [](const BackendCheck& b) { return json_of(b); })},

@@ -84,6 +84,7 @@ Executed execute(Session& session, const std::string& out) {
   };
   const Heard heard(session, say);
   for (const std::string& warning : session.experiment.warnings) say("warning: " + warning);
+  for (const std::string& note : session.environment.notes) say("warning: " + note);
   auto published = read_published(session.experiment.published);
   const RunFolder folder(out.empty() ? "runs/" + session.experiment.name + "/" + session.plan.run_hash : out,
                          session.plan.run_hash, say);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "compute/process.hpp"
 #include "core/shown.hpp"
 #include "descriptors.hpp"
 #include "khost/error.hpp"
@@ -62,6 +63,7 @@ void run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   khost::open_standard_descriptors();
+  khost::settle_openmp(argv);
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of writing it
   const khost::ProcessWatch watch;
   const khost::PrintableStreams printable;

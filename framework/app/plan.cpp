@@ -140,6 +140,7 @@ void plan(SessionOptions options) {
   for (const std::string& manifest : series ? series->manifests : std::vector<std::string>{options.manifest}) {
     options.manifest = manifest;
     const Session session(options, say);
+    for (const std::string& note : session.environment.notes) say("warning: " + note);
     if (series && manifest != series->manifests.front()) std::cout << "\n";
     print_plan(session, paces, estimate);
   }

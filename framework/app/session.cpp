@@ -1,6 +1,11 @@
 #include "session.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+
+#include "compute/cpu_quota.hpp"
+#include "compute/process.hpp"
 
 namespace khost {
 
@@ -27,8 +32,22 @@ std::vector<Setting> settings_of(const SessionOptions& options) {
 
 namespace {
 
-// Bases and other artifacts come from one backend, whatever the run's, so that the same artifacts serve all.
-constexpr const char* artifacts_come_from = "openblas";
+std::string counted(int n, const char* what) { return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s"); }
+
+// What a run's environment is worth a word of, said when it runs and kept in its summary and report.
+std::vector<std::string> notes_of(const Environment& e, int processors, const std::string& doubt) {
+  std::vector<std::string> notes;
+  if (!doubt.empty()) notes.push_back(doubt);
+  for (const Trouble& trouble : process_troubles()) notes.push_back(trouble.what + "; " + trouble.mend);
+  if (e.threads * e.jobs > processors)
+    notes.push_back(fmt::format("{} with {} each on {} to use: each trial waits for the others, and takes longer",
+                                counted(e.jobs, "trial"), counted(e.threads, "thread"), counted(processors, "processor")));
+  if (e.library_threads && e.library_threads != e.threads)
+    notes.push_back(fmt::format("{} uses {} of the {} of a trial", e.library, counted(e.library_threads, "thread"),
+                                counted(e.threads, "thread")));
+  if (!e.library_threads) notes.push_back(e.library + " does not say how many threads it uses");
+  return notes;
+}
 
 }  // namespace
 
@@ -40,6 +59,7 @@ Session::Session(const SessionOptions& options, Cache::Announce heard)
   experiment = std::move(loaded.experiment);
   registry = std::move(loaded.registry);
 
+  refuse_process(process_troubles());
   const int processors = available_processors();
   std::size_t trials = 0;  // at least so many: a base may have several draws
   for (const Arm& arm : experiment.arms)
@@ -48,7 +68,8 @@ Session::Session(const SessionOptions& options, Cache::Announce heard)
   jobs = options.jobs.value_or(std::max(1, processors / options.threads.value_or(1)));
   jobs = std::max(1, std::min(jobs, static_cast<int>(std::min<std::size_t>(trials, 1024))));
   threads = options.threads.value_or(std::max(1, processors / jobs));
-  backend = choose_backend(*registry, options.backend, experiment.compute);
+  std::string doubt;
+  backend = choose_backend(*registry, options.backend, experiment.compute, &doubt);
   try {
     environment = environment_of(backend.make(threads)->info(), threads, jobs);
   } catch (Error& e) {
@@ -58,9 +79,12 @@ Session::Session(const SessionOptions& options, Cache::Announce heard)
       e.within("compute at " + experiment.compute->place.text());
     throw;
   }
-  artifact_backend = choose_backend(*registry, artifacts_come_from, {});
+  artifact_backend = choose_backend(*registry, backend_of_artifacts, {});
   artifact_threads = processors;
   artifact_environment = environment_of(artifact_backend.make(artifact_threads)->info(), artifact_threads, 1);
+
+  refuse_process(process_troubles());  // what the backends brought
+  environment.notes = notes_of(environment, processors, doubt);
 
   materials = std::make_unique<Materials>(experiment, *registry, cache, artifact_threads);
   plan = make_plan(experiment, *materials, environment, artifact_environment);

@@ -1,18 +1,27 @@
 #include "engine/backends.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <string_view>
 
 #include "compute/machine.hpp"
-#include "khost/openmp.hpp"
 
 namespace khost {
+
+namespace {
+
+// Those that come with khost and are chosen where none is named, the usual choice first.
+constexpr std::string_view shipped[] = {"onednn", "openblas", "blis", "reference"};
+
+}  // namespace
 
 std::unique_ptr<Backend> BackendChoice::make(int threads) const {
   return std::make_unique<Backend>(name, table, options, threads);
 }
 
-BackendChoice choose_backend(Registry& registry, const std::optional<std::string>& name,
-                             const std::optional<Component>& manifest) {
+BackendChoice choose_backend(Registry& registry, const std::optional<std::string>& name, const std::optional<Component>& manifest,
+                             std::string* doubt) {
   if (name || manifest) {
     const std::string& wanted = name ? *name : manifest->plugin;
     const Plugin& plugin = registry.get(Kind::compute, wanted);
@@ -25,6 +34,18 @@ BackendChoice choose_backend(Registry& registry, const std::optional<std::string
   BackendChoice best;
   int best_score = 0;
   const Registry::Listing listing = registry.list();
+  std::string unsure;
+  for (const auto& [path, reason] : listing.refused) {
+    const std::string stem = std::filesystem::path(path).stem().string();
+    if (std::ranges::find(shipped, stem) != std::end(shipped))
+      throw Error(ErrorKind::plugin,
+                  "no backend was named, and the choice is not the usual one: '" + stem + "' is refused: " + reason)
+          .hint("mend it (./bootstrap build), or name the one to use: --backend " +
+                std::string(stem == shipped[0] ? shipped[1] : shipped[0]) + ", or \"compute\" in the manifest");
+    unsure += (unsure.empty() ? "" : ", ") + path;
+  }
+  if (doubt && !unsure.empty())
+    *doubt = "refused, and so not looked at for a backend: " + unsure + "; `khost list` says why, --backend names one";
   for (const Plugin* plugin : listing.plugins) {
     if (plugin->kind() != Kind::compute) continue;
     if (std::ranges::any_of(describe(*plugin, nullptr).schema.fields, &Field::required)) continue;  // only where it is named
@@ -39,10 +60,8 @@ BackendChoice choose_backend(Registry& registry, const std::optional<std::string
   throw error.hint("`./bootstrap build` builds openblas and reference");
 }
 
-int available_processors() { return std::max(1, std::min(omp_get_num_procs(), omp_get_thread_limit())); }
-
 Environment environment_of(const BackendInfo& info, int threads, int jobs) {
-  return {KHOST_VERSION, info.name, info.library, info.version, info.kernel, cpu_name(), threads, jobs};
+  return {KHOST_VERSION, info.name, info.library, info.version, info.kernel, cpu_name(), threads, jobs, info.threads, {}};
 }
 
 }  // namespace khost

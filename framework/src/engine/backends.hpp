@@ -21,12 +21,13 @@ struct BackendChoice {
 };
 
 // By name when given (command line before manifest), else the usable one with the highest score. Throws a plugin Error when the
-// named one cannot run here.
-BackendChoice choose_backend(Registry& registry, const std::optional<std::string>& name,
-                             const std::optional<Component>& manifest);
+// named one cannot run here, and when one is to be chosen while the file of a backend that comes with khost is refused: another
+// would be taken in its place. `doubt`: a sentence about other files that were refused, each of which may have been a backend.
+BackendChoice choose_backend(Registry& registry, const std::optional<std::string>& name, const std::optional<Component>& manifest,
+                             std::string* doubt = nullptr);
 
-// Processors this process may run on, OMP_THREAD_LIMIT at most.
-int available_processors();
+// Bases and other artifacts come from this one, whatever the run's, so that the same artifacts serve all.
+inline constexpr const char* backend_of_artifacts = "openblas";
 
 Environment environment_of(const BackendInfo& info, int threads, int jobs);
 

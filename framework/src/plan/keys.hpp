@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace khost {
 
@@ -21,6 +22,8 @@ struct Environment {
   std::string cpu;
   int threads = 1;  // per trial
   int jobs = 1;
+  int library_threads = 0;              // that the library uses of them, as it says itself; 0: it does not say
+  std::vector<std::string> notes = {};  // what is worth knowing of the process and the choice of a backend: one sentence each
 };
 
 }  // namespace khost

@@ -49,7 +49,9 @@ void environment(std::string& out, const Run& run) {
   pair(out, "kernel", e.kernel);
   pair(out, "threads per trial", std::to_string(e.threads));
   pair(out, "jobs", std::to_string(e.jobs));
+  pair(out, "threads of the library", e.library_threads ? std::to_string(e.library_threads) : "it does not say");
   pair(out, "CPU", e.cpu);
+  for (const std::string& note : e.notes) pair(out, "note", note);
 }
 
 void definitions(std::string& out, const Run& run) {

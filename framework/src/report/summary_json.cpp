@@ -12,7 +12,9 @@ Json environment_json(const Environment& e) {
                        {"kernel", e.kernel},
                        {"threads", e.threads},
                        {"jobs", e.jobs},
-                       {"cpu", e.cpu}});
+                       {"library_threads", e.library_threads ? Json(e.library_threads) : Json()},
+                       {"cpu", e.cpu},
+                       {"notes", Json::List(e.notes.begin(), e.notes.end())}});
 }
 
 Json trial_json(const TrialResult& t) {
