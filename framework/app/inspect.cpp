@@ -14,8 +14,9 @@ namespace {
 // ---- in words ----
 
 std::string type_words(const Field& field) {
-  if (field.type != FieldType::list) return name_of(field.type);
-  return field.element == FieldType::any ? "list" : fmt::format("list of {}", name_of(field.element));
+  if (field.type != FieldType::list || field.elements.empty() || field.elements.front().type == FieldType::any)
+    return name_of(field.type);
+  return "list of " + type_words(field.elements.front());
 }
 
 std::string range_words(const Field& field) {
@@ -97,7 +98,7 @@ Json json_of(const std::vector<Field>& fields) {
     Json& each = list.emplace_back(Json::Object{});
     each.set("name", f.name);
     each.set("type", name_of(f.type));
-    if (f.type == FieldType::list) each.set("element", name_of(f.element));
+    if (f.type == FieldType::list && !f.elements.empty()) each.set("element", type_words(f.elements.front()));
     each.set("required", f.required);
     if (!f.required) each.set("default", f.default_value);
     each.set("nullable", f.nullable);

@@ -74,6 +74,75 @@ TEST_CASE("a schema fills defaults in and refuses what does not fit") {
         std::string::npos);
 }
 
+namespace {
+
+struct Inner {
+  int size = 1;
+  std::string path = "here";
+  static void fields(auto& f) {
+    f("size", &Inner::size);
+    f("path", &Inner::path).operational();
+  }
+};
+
+struct Deep {
+  Inner one;
+  std::vector<Inner> many;
+  std::optional<Inner> maybe;
+  std::vector<std::vector<Inner>> rows;
+  static void fields(auto& f) {
+    f("one", &Deep::one);
+    f("many", &Deep::many);
+    f("maybe", &Deep::maybe);
+    f("rows", &Deep::rows);
+  }
+};
+
+struct Nested {
+  std::vector<std::vector<std::int64_t>> groups{{0, 20}, {20, 64}};
+  std::vector<std::optional<double>> gaps;
+  std::vector<std::vector<std::string>> names;
+  static void fields(auto& f) {
+    f("groups", &Nested::groups).at_least(0);
+    f("gaps", &Nested::gaps);
+    f("names", &Nested::names).choices({"a", "b"});
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what is operational is no part of an identity, however deep it stands") {
+  const Schema schema = schema_of<Deep>();
+  const auto identity = [&](const char* text) {
+    return identity_of(schema, resolve(schema, parse_json(text, "t"), "probe 'x'")).text();
+  };
+  const std::string plain =
+      identity(R"({"one": {"size": 2}, "many": [{}], "maybe": {}, "rows": [[{"size": 3}], [{"size": 4}, {}]]})");
+  CHECK(plain == R"({"one":{"size":2},"many":[{"size":1}],"maybe":{"size":1},"rows":[[{"size":3}],[{"size":4},{"size":1}]]})");
+  CHECK(plain == identity(R"({"one": {"size": 2, "path": "a"}, "many": [{"path": "b"}], "maybe": {"path": "c"},
+                              "rows": [[{"size": 3, "path": "d"}], [{"size": 4, "path": "e"}, {"path": "f"}]]})"));
+  CHECK(identity(R"({})") == R"({"one":{"size":1},"many":[],"maybe":null,"rows":[]})");
+}
+
+TEST_CASE("lists of lists, and of optionals, are read like any other") {
+  const Schema schema = schema_of<Nested>();
+  const Json full = resolve(
+      schema, parse_json(R"({"groups": [[0, 2], [], [5]], "gaps": [1, null], "names": [["a"], ["b", "a"]]})", "t"), "probe 'x'");
+  const auto config = read_config<Nested>(full);
+  CHECK(config.groups == std::vector<std::vector<std::int64_t>>{{0, 2}, {}, {5}});
+  REQUIRE(config.gaps.size() == 2);
+  CHECK(config.gaps[0] == 1.0);
+  CHECK(!config.gaps[1]);
+  CHECK(config.names[1] == std::vector<std::string>{"b", "a"});
+  CHECK(read_config<Nested>(resolve(schema, Json::object({}), "probe 'x'")).groups.size() == 2);
+  const auto refusal = [&](const char* text) { return message_of([&] { resolve(schema, parse_json(text, "t"), "probe 'x'"); }); };
+  CHECK(refusal(R"({"groups": [[0, 2], [-1]]})").find("'groups[1][0]' of probe 'x' is -1, expected a number at least 0") !=
+        std::string::npos);
+  CHECK(refusal(R"({"groups": [3]})").find("'groups[0]' of probe 'x' takes a list, found the integer 3") != std::string::npos);
+  CHECK(refusal(R"({"groups": [["K"]]})").find("'groups[0][0]' of probe 'x' takes an integer") != std::string::npos);
+  CHECK(refusal(R"({"names": [["c"]]})").find("'names[0][0]' of probe 'x' is \"c\", expected one of: a, b") != std::string::npos);
+}
+
 TEST_CASE("JSON numbers survive writing") {
   for (const double value : {0.1, -0.0, 1.0, 5e-324, 1.7976931348623157e308, 1e21}) {
     const std::string text = Json(value).text();

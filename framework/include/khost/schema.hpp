@@ -32,11 +32,12 @@ struct Field {
   bool nullable = false;               // null is allowed and means "not set"
   bool operational = false;            // not part of a run's identity (a log level, a cache path)
   bool path = false;                   // a string that names a file: relative to the manifest; the host makes it absolute
-  std::optional<double> low, high;     // inclusive bounds of a number, or of each element of a list of numbers
+  std::optional<double> low, high;     // inclusive bounds of a number, or of every number in a list
   std::vector<std::string> choices;    // allowed strings
   std::string deprecated;              // why, and what to use instead; "" when current
   std::string shape;                   // for `any` and lists: the expected form in words, "[[first, last], ...]"
-  FieldType element = FieldType::any;  // of a list
+  std::vector<Field> elements;         // of a list: one, nameless, which says what each of its elements is; bounds and choices
+                                       // stand in the list's own field
   std::vector<Field> members;          // of an object
 };
 
@@ -51,7 +52,8 @@ struct Schema {
 // are appended to `warnings` when it is given.
 Json resolve(const Schema& schema, const Json& given, std::string_view owner, std::vector<std::string>* warnings = nullptr);
 
-// The parts of a resolved configuration that belong to a run's identity (without operational fields).
+// The parts of a resolved configuration that belong to a run's identity: without operational fields, at any depth of objects and
+// lists.
 Json identity_of(const Schema& schema, const Json& resolved);
 
 // ---- below: how a Config struct becomes a Schema and how a resolved Json becomes a Config ----
@@ -132,19 +134,6 @@ template <class T>
 struct is_optional : std::false_type {};
 template <class T>
 struct is_optional<std::optional<T>> : std::true_type {};
-// What a list or an optional is of, else the type itself.
-template <class T>
-struct innermost {
-  using type = T;
-};
-template <class T>
-struct innermost<std::vector<T>> {
-  using type = T;
-};
-template <class T>
-struct innermost<std::optional<T>> {
-  using type = T;
-};
 struct AnyVisitor {
   FieldReader operator()(const char*, auto) { return {}; }
 };
@@ -236,6 +225,26 @@ void from_json(const Json& json, T& value) {
 }  // namespace detail
 
 template <class C>
+Schema schema_of();
+
+namespace detail {
+
+// What is known of a field from its type alone.
+template <class T>
+void describe_type(Field& field) {
+  if constexpr (is_optional<T>::value) {
+    describe_type<typename T::value_type>(field);
+    field.nullable = true;
+  } else {
+    field.type = type_of<T>();
+    if constexpr (is_vector<T>::value) describe_type<typename T::value_type>(field.elements.emplace_back());
+    if constexpr (type_of<T>() == FieldType::object) field.members = schema_of<T>().fields;
+  }
+}
+
+}  // namespace detail
+
+template <class C>
 Schema schema_of() {
   Schema schema;
   if constexpr (detail::HasFields<C>) {
@@ -244,12 +253,8 @@ Schema schema_of() {
     auto build = [&]<class T>(const char* name, T C::*member) {
       Field& field = schema.fields.emplace_back();
       field.name = name;
-      field.type = detail::type_of<T>();
-      field.nullable = detail::is_optional<T>::value;
       field.default_value = detail::to_json(defaults.*member);
-      using Inner = typename detail::innermost<T>::type;
-      if constexpr (detail::is_vector<T>::value) field.element = detail::type_of<typename T::value_type>();
-      if constexpr (detail::type_of<Inner>() == FieldType::object) field.members = schema_of<Inner>().fields;
+      detail::describe_type<T>(field);
       return FieldBuilder(field);
     };
     C::fields(build);

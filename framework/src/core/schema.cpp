@@ -45,7 +45,7 @@ class Resolver {
         if (!field.deprecated.empty() && warnings_)
           warnings_->push_back((value->place.known() ? value->place.text() + ": " : "") + label(name) +
                                " is deprecated: " + field.deprecated);
-        out.set(field.name, checked(field, field.type, *value, name));
+        out.set(field.name, checked(field, field, *value, name));
       } else {
         if (field.required)
           fail(given.place, owner_ + " needs " + quoted(name) + (field.doc.empty() ? "" : " (" + field.doc + ")"));
@@ -73,9 +73,10 @@ class Resolver {
     throw error;
   }
 
-  Json checked(const Field& field, FieldType type, const Json& value, const std::string& name) {
-    if (value.is_null() && field.nullable) return value;
-    switch (type) {
+  // `field` has bounds and choices; `of` says what the value is: the field itself, or an element of its lists.
+  Json checked(const Field& field, const Field& of, const Json& value, const std::string& name) {
+    if (value.is_null() && of.nullable) return value;
+    switch (of.type) {
       case FieldType::any:
         return value;
       case FieldType::boolean:
@@ -105,13 +106,15 @@ class Resolver {
         expect(value.is_list(), field.shape.empty() ? "a list" : "a list " + field.shape, value, name);
         Json::List list;
         for (std::size_t i = 0; i < value.as_list().size(); ++i)
-          list.push_back(checked(field, field.element, value.as_list()[i], name + "[" + std::to_string(i) + "]"));
+          list.push_back(of.elements.empty()
+                             ? value.as_list()[i]
+                             : checked(field, of.elements.front(), value.as_list()[i], name + "[" + std::to_string(i) + "]"));
         Json out(std::move(list));
         out.place = value.place;
         return out;
       }
       case FieldType::object:
-        return object(field.members, value, name);
+        return object(of.members, value, name);
     }
     return value;
   }
@@ -159,13 +162,32 @@ Json resolve(const Schema& schema, const Json& given, std::string_view owner, st
   return Resolver(owner, warnings).object(schema.fields, given, "");
 }
 
-Json identity_of(const Schema& schema, const Json& resolved) {
+namespace {
+
+Json identity_of_members(const std::vector<Field>& fields, const Json& value);
+
+Json identity_of_value(const Field& field, const Json& value) {
+  if (value.is_object() && field.type == FieldType::object) return identity_of_members(field.members, value);
+  if (!value.is_list() || field.elements.empty()) return value;
+  Json::List list;
+  for (const Json& element : value.as_list()) list.push_back(identity_of_value(field.elements.front(), element));
+  return list;
+}
+
+Json identity_of_members(const std::vector<Field>& fields, const Json& value) {
   Json out{Json::Object{}};
-  for (const JsonMember& member : resolved.as_object()) {
-    const Field* field = schema.find(member.key);
-    if (!field || !field->operational) out.set(member.key, member.value);
+  for (const JsonMember& member : value.as_object()) {
+    const auto field = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.name == member.key; });
+    if (field == fields.end())
+      out.set(member.key, member.value);
+    else if (!field->operational)
+      out.set(member.key, identity_of_value(*field, member.value));
   }
   return out;
 }
+
+}  // namespace
+
+Json identity_of(const Schema& schema, const Json& resolved) { return identity_of_members(schema.fields, resolved); }
 
 }  // namespace khost
