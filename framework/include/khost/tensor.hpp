@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,7 +14,13 @@ namespace khost {
 
 using Shape = std::vector<std::int64_t>;  // {} is a scalar
 
-std::int64_t element_count(const Shape& shape);
+// Sizes multiply and add here and nowhere else: every extent, offset and length that a shape decides. Throws a usage Error that
+// shows what was multiplied or added when a factor is below 0, or when the result is beyond what any machine's memory could hold
+// (2^58 numbers), so that what is computed from it with small factors does not overflow either.
+std::int64_t checked_product(std::initializer_list<std::int64_t> factors);
+std::int64_t checked_sum(std::initializer_list<std::int64_t> terms);
+
+std::int64_t element_count(const Shape& shape);  // checked likewise
 std::string text_of(const Shape& shape);  // "[15007, 256]"
 
 enum class DType { f32, i32 };

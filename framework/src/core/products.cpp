@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "khost/tensor.hpp"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/products.cpp"
 #define HWY_DISABLED_TARGETS \
@@ -91,7 +93,9 @@ void pack(const Factor& f, std::int64_t p0, std::int64_t depth, std::int64_t fir
   }
 }
 
-std::vector<double> room(std::int64_t a, std::int64_t b) { return std::vector<double>(static_cast<std::size_t>(a * b)); }
+std::vector<double> room(std::int64_t a, std::int64_t b) {
+  return std::vector<double>(static_cast<std::size_t>(checked_product({a, b})));
+}
 
 }  // namespace
 

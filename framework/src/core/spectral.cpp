@@ -182,7 +182,8 @@ std::vector<double> project(const ArrayView& W, const ArrayView& U, const ArrayV
     throw Error(ErrorKind::plugin, "project: " + std::to_string(K) + " columns of " + text_of(U.shape) + " and " +
                                        text_of(V.shape) + " are not bases of a matrix " + text_of(W.shape));
   const std::int64_t m = W.shape[0], n = W.shape[1];
-  std::vector<double> images(static_cast<std::size_t>(m * K)), out(static_cast<std::size_t>(K * K));
+  std::vector<double> images(static_cast<std::size_t>(checked_product({m, K}))),
+      out(static_cast<std::size_t>(checked_product({K, K})));
   product(n, {W.f32().data(), nullptr, 1, n}, m, {V.f32().data(), nullptr, V.shape[1], 1}, K, images.data());
   product(m, {U.f32().data(), nullptr, U.shape[1], 1}, K, {nullptr, images.data(), K, 1}, K, out.data());
   return out;

@@ -8,11 +8,48 @@
 
 namespace khost {
 
-std::int64_t element_count(const Shape& shape) {
-  std::int64_t count = 1;
-  for (const std::int64_t extent : shape) count *= extent;
-  return count;
+namespace {
+
+constexpr std::int64_t most_numbers = std::int64_t{1} << 58;
+
+template <class Sizes>
+[[noreturn]] void beyond(const Sizes& sizes, const char* between) {
+  std::string text;
+  bool negative = false;
+  for (const std::int64_t size : sizes) {
+    text += (text.empty() ? "" : between) + std::to_string(size);
+    negative = negative || size < 0;
+  }
+  throw Error(ErrorKind::usage, negative ? "a size below 0: " + text : text + " numbers are more than any memory holds");
 }
+
+template <class Sizes>
+std::int64_t product(const Sizes& sizes) {
+  std::int64_t result = 1;
+  bool zero = false, fits = true;
+  for (const std::int64_t size : sizes) {
+    if (size < 0) beyond(sizes, " x ");
+    zero = zero || size == 0;
+    fits = fits && !__builtin_mul_overflow(result, std::max<std::int64_t>(size, 1), &result) && result <= most_numbers;
+  }
+  if (zero) return 0;
+  if (!fits) beyond(sizes, " x ");
+  return result;
+}
+
+}  // namespace
+
+std::int64_t checked_product(std::initializer_list<std::int64_t> factors) { return product(factors); }
+
+std::int64_t checked_sum(std::initializer_list<std::int64_t> terms) {
+  std::int64_t result = 0;
+  for (const std::int64_t term : terms) {
+    if (term < 0 || __builtin_add_overflow(result, term, &result) || result > most_numbers) beyond(terms, " + ");
+  }
+  return result;
+}
+
+std::int64_t element_count(const Shape& shape) { return product(shape); }
 
 std::string text_of(const Shape& shape) {
   std::string text = "[";

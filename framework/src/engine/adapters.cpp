@@ -21,12 +21,12 @@ Adapters::Adapters(std::shared_ptr<const CutBasis> basis, const std::vector<Adap
   for (std::size_t i = 0; i < matrices_.size(); ++i) {
     const AdaptedMatrix& m = matrices_[i];
     active_.push_back(m.rank);
-    const auto size = static_cast<std::size_t>(core_ == Core::block ? m.rank * m.rank : m.rank);
+    const auto size = static_cast<std::size_t>(core_ == Core::block ? checked_product({m.rank, m.rank}) : m.rank);
     alpha_.emplace_back(size, 0.0f), gradient_.emplace_back(size, 0.0f);
     scale_.emplace_back(static_cast<std::size_t>(m.rank), 1.0f), effective_.emplace_back(size, 0.0f);
     const bool factors = core_ == Core::factors;
-    U_grad_.emplace_back(factors ? static_cast<std::size_t>(m.rows * m.rank) : 0);
-    V_grad_.emplace_back(factors ? static_cast<std::size_t>(m.cols * m.rank) : 0);
+    U_grad_.emplace_back(factors ? static_cast<std::size_t>(checked_product({m.rows, m.rank})) : 0);
+    V_grad_.emplace_back(factors ? static_cast<std::size_t>(checked_product({m.cols, m.rank})) : 0);
   }
   for (std::size_t i = 0; i < matrices_.size(); ++i) {
     AdapterSlot& slot = slots_.emplace_back();

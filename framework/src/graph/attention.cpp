@@ -19,11 +19,10 @@ class CausalAttention : public Op {
   explicit CausalAttention(std::int64_t heads) : heads_(heads) {}
 
   void plan(Planner& p) override {
-    ld_ = (p.step.sequence + line - 1) / line * line;
-    const std::int64_t floats = p.step.batch * heads_ * p.step.sequence * ld_;
-    P_ = p.saved(floats);
+    ld_ = checked_sum({p.step.sequence, line - 1}) / line * line;
+    P_ = p.saved({p.step.batch, heads_, p.step.sequence, ld_});
     if (!p.needs(output)) return;
-    dP_ = p.backward_scratch(floats);
+    dP_ = p.backward_scratch({p.step.batch, heads_, p.step.sequence, ld_});
     p.keep(inputs[0]);
   }
 

@@ -14,8 +14,8 @@ class Embedding : public Op {
  public:
   void plan(Planner& p) override {
     adapter_.emplace(*weights[0]);
-    const std::int64_t floats = p.step.rows * adapter_->rank();
-    if (floats == 0) return;
+    const std::initializer_list<std::int64_t> floats{p.step.rows, adapter_->rank()};
+    if (adapter_->rank() == 0) return;
     A_ = p.forward_scratch(floats);
     scratch_ = p.forward_scratch(floats);
     A_again_ = p.backward_scratch(floats);

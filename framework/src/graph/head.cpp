@@ -20,11 +20,11 @@ class Head : public Op {
     matrix_.emplace(*weights[0], p.step.backend);
     chunk_ = std::min(most_rows, p.step.rows);
     ld_ = (weights[0]->rows() + 15) / 16 * 16;
-    logits_ = p.forward_scratch(chunk_ * ld_);
-    if (const std::int64_t floats = chunk_ * matrix_->adapter().rank(); floats > 0) {
-      A_ = p.forward_scratch(floats);
-      B_ = p.forward_scratch(floats);
-      scratch_ = p.forward_scratch(floats);
+    logits_ = p.forward_scratch({chunk_, ld_});
+    if (const std::int64_t K = matrix_->adapter().rank(); K > 0) {
+      A_ = p.forward_scratch({chunk_, K});
+      B_ = p.forward_scratch({chunk_, K});
+      scratch_ = p.forward_scratch({chunk_, K});
     }
     losses_.resize(static_cast<std::size_t>(chunk_));
   }

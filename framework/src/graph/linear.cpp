@@ -10,8 +10,8 @@ class Linear : public Op {
  public:
   void plan(Planner& p) override {
     matrix_.emplace(*weights[0], p.step.backend);
-    const std::int64_t floats = p.step.rows * matrix_->adapter().rank();
-    if (floats > 0) {
+    if (const std::int64_t K = matrix_->adapter().rank(); K > 0) {
+      const std::initializer_list<std::int64_t> floats{p.step.rows, K};
       A_ = p.saved(floats);
       scratch_ = p.forward_scratch(floats);
       B_ = p.backward_scratch(floats);

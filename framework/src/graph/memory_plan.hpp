@@ -12,6 +12,9 @@ class MemoryPlan {
   int add(std::int64_t floats, int first, int last);
   void extend(int buffer, int last);  // alive at least until then
 
+  // Floats alive at the fullest time: what place() cannot stay below, and seldom exceeds by much. Quick however many there are.
+  std::int64_t most_at_once() const;
+
   // Largest first, each at the lowest place that is free all its life.
   void place();
   std::int64_t offset(int buffer) const { return buffers_[buffer].offset; }  // in floats, a multiple of a cache line

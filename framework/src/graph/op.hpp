@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -58,10 +59,12 @@ class Planner {
   const StepState& step;
   bool needs(int v) const { return step.needs_weights[v]; }  // in the widest pass
 
-  // From forward to backward; for the forward pass alone where no backward follows.
-  int saved(std::int64_t floats) { return plan_.add(floats, forward_, trained_ ? backward_ : forward_); }
-  int forward_scratch(std::int64_t floats) { return plan_.add(floats, forward_, forward_); }
-  int backward_scratch(std::int64_t floats) { return plan_.add(floats, backward_, backward_); }
+  // Buffers of so many floats, given as factors. saved: from forward to backward; for the forward pass alone where no backward
+  // follows.
+  using Floats = std::initializer_list<std::int64_t>;
+  int saved(Floats floats) { return plan_.add(checked_product(floats), forward_, trained_ ? backward_ : forward_); }
+  int forward_scratch(Floats floats) { return plan_.add(checked_product(floats), forward_, forward_); }
+  int backward_scratch(Floats floats) { return plan_.add(checked_product(floats), backward_, backward_); }
   void keep(int value) { plan_.extend(value_buffer_[value], backward_); }  // a value that backward reads
 
  private:

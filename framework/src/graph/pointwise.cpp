@@ -12,8 +12,8 @@ class LayerNorm : public Op {
   explicit LayerNorm(float eps) : eps_(eps) {}
 
   void plan(Planner& p) override {
-    mean_ = p.saved(p.step.rows);
-    rstd_ = p.saved(p.step.rows);
+    mean_ = p.saved({p.step.rows});
+    rstd_ = p.saved({p.step.rows});
     if (p.needs(output)) p.keep(inputs[0]);
   }
 
@@ -41,7 +41,7 @@ class LayerNorm : public Op {
 class Gelu : public Op {
  public:
   void plan(Planner& p) override {
-    if (p.needs(output)) slope_ = p.saved(p.step.rows * p.step.cols[output]);
+    if (p.needs(output)) slope_ = p.saved({p.step.rows, p.step.cols[output]});
   }
 
   void forward(StepState& s) override {

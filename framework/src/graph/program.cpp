@@ -5,6 +5,7 @@
 
 #include "graph/tape.hpp"
 #include "khost/error.hpp"
+#include "khost/openmp.hpp"
 
 namespace khost {
 
@@ -15,17 +16,18 @@ bool all_finite(const float* x, std::int64_t n) {
 struct Program::Impl {
   Tape tape;
   StepState step;
+  MemoryPlan plan;
+  std::vector<int> value, grad;  // buffers of values, by id
   Tensor arena;
   std::vector<std::int32_t> tokens, targets;  // of the last forward pass
   bool ready = false;                         // backward() may run
 
+  // Recorded and planned, without memory.
   Impl(const Model& model, std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t sequence, Backend& backend)
-      : tape(std::move(slots), batch, sequence), step{backend, batch, sequence, batch * sequence} {
+      : tape(std::move(slots), batch, sequence), step{backend, batch, sequence, checked_product({batch, sequence})} {
     model.forward(tape);
     tape.finish();
     step.cols = tape.cols;
-    tokens.resize(static_cast<std::size_t>(step.rows));
-    targets.resize(tokens.size());
     find_needs();
     plan_memory();
   }
@@ -46,13 +48,12 @@ struct Program::Impl {
 
   void plan_memory() {
     const int ops = static_cast<int>(tape.ops.size());
-    MemoryPlan plan;
-    std::vector<int> value(tape.cols.size()), grad(tape.cols.size(), -1);
+    value.resize(tape.cols.size()), grad.assign(tape.cols.size(), -1);
     std::vector<int> last_reader(tape.cols.size(), 0);
     for (int i = 0; i < ops; ++i)
       for (const int v : tape.ops[i]->inputs) last_reader[v] = i;
     for (std::size_t v = 0; v < tape.cols.size(); ++v) {
-      const std::int64_t floats = step.rows * tape.cols[v];
+      const std::int64_t floats = checked_product({step.rows, tape.cols[v]});
       const int made = tape.producer[v], read = last_reader[v];
       value[v] = plan.add(floats, made, read);
       if (!step.needs_weights[v]) continue;
@@ -64,6 +65,11 @@ struct Program::Impl {
       Planner planner(step, plan, value, i, ops, output >= 0 && step.needs_weights[output]);
       tape.ops[i]->plan(planner);
     }
+  }
+
+  void take_memory() {
+    tokens.resize(static_cast<std::size_t>(step.rows));
+    targets.resize(tokens.size());
     plan.place();
     arena = Tensor({plan.floats()});
     step.arena = arena.data();
@@ -108,7 +114,9 @@ struct Program::Impl {
 };
 
 Program::Program(const Model& model, std::vector<WeightSlot> weights, std::int64_t batch, std::int64_t sequence, Backend& backend)
-    : impl_(std::make_unique<Impl>(model, std::move(weights), batch, sequence, backend)) {}
+    : impl_(std::make_unique<Impl>(model, std::move(weights), batch, sequence, backend)) {
+  impl_->take_memory();
+}
 
 Program::~Program() = default;
 
@@ -160,6 +168,17 @@ std::string Program::first_non_finite() const {
   p.forward();
   p.step.look = false;
   return p.step.found;
+}
+
+std::int64_t Program::bytes_of(const Model& model, std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t sequence) {
+  for (WeightSlot& slot : slots) slot.frozen = false;  // nothing is packed: there is nothing to pack
+  const struct Threads {
+    int before = omp_get_max_threads();  // a backend sets them
+    ~Threads() { omp_set_num_threads(before); }
+  } restored;
+  Backend none("", nullptr, "{}", 1);
+  const Impl rehearsed(model, std::move(slots), batch, sequence, none);
+  return rehearsed.plan.most_at_once() * static_cast<std::int64_t>(sizeof(float));
 }
 
 std::int64_t Program::arena_bytes() const { return impl_->arena.size() * static_cast<std::int64_t>(sizeof(float)); }

@@ -46,6 +46,10 @@ class Program {
   Program(const Model& model, std::vector<WeightSlot> weights, std::int64_t batch, std::int64_t sequence, Backend& backend);
   ~Program();
 
+  // Memory of such a program's values in bytes, known without any of it being taken: what the arena is at least. `slots` say what
+  // is trained and adapted; their arrays are not looked at. Throws as the constructor does: it is a rehearsal of it.
+  static std::int64_t bytes_of(const Model& model, std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t sequence);
+
   enum class Gradients { none, alpha, alpha_and_weights };
 
   // tokens, targets: [B, T]. Mean loss in nats. With gradients, everything backward() needs is kept.

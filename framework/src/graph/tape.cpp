@@ -1,6 +1,7 @@
 #include "graph/tape.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "graph/ops.hpp"
 #include "khost/error.hpp"
@@ -25,9 +26,8 @@ Tape::Tape(std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t seque
   for (WeightSlot& slot : slots) {
     Weight& w = weights.emplace_back();
     w.slot = std::move(slot);
-    for (const Weight& other : weights)
-      if (&other != &w && other.slot.parameter.name == w.slot.parameter.name)
-        refuse("graph", "the model has two parameters called '" + w.slot.parameter.name + "'");
+    if (!by_name_.emplace(w.slot.parameter.name, &w).second)
+      refuse("graph", "the model has two parameters called '" + w.slot.parameter.name + "'");
     if (!w.slot.adapter) continue;
     if (w.slot.parameter.shape.size() != 2) refuse("graph", named(w) + " is not a matrix and cannot carry an adapter");
     const std::int64_t K = w.slot.adapter->rank, most = std::min(w.rows(), w.cols());
@@ -39,16 +39,15 @@ Tape::Tape(std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t seque
 }
 
 Weight& Tape::weight(std::string_view op, std::string_view name, std::size_t dimensions) {
-  std::vector<std::string_view> names;
-  for (Weight& w : weights) {
-    if (w.slot.parameter.name == name) {
-      if (w.slot.parameter.shape.size() != dimensions)
-        refuse(with(op, name), named(w) + " has " + std::to_string(w.slot.parameter.shape.size()) + " dimensions, expected " +
-                                   std::to_string(dimensions));
-      return w;
-    }
-    names.push_back(w.slot.parameter.name);
+  if (const auto found = by_name_.find(name); found != by_name_.end()) {
+    Weight& w = *found->second;
+    if (w.slot.parameter.shape.size() != dimensions)
+      refuse(with(op, name), named(w) + " has " + std::to_string(w.slot.parameter.shape.size()) + " dimensions, expected " +
+                                 std::to_string(dimensions));
+    return w;
   }
+  std::vector<std::string_view> names;
+  for (const auto& entry : by_name_) names.push_back(entry.first);
   Error error(ErrorKind::plugin, with(op, name) + ": the model has no parameter '" + std::string(name) + "'");
   if (const std::string near = did_you_mean(name, names); !near.empty()) error.hint(near);
   throw error;
@@ -156,7 +155,7 @@ void Tape::head_cross_entropy(Value h, std::string_view W) {
 void Tape::finish() {
   if (!ended_) refuse("graph", "the model's forward pass does not end in head_cross_entropy");
   std::vector<char> read(cols.size(), 0);  // by an operation later than the one at hand
-  std::vector<const Weight*> used;
+  std::set<const Weight*> used;
   for (auto op = ops.rbegin(); op != ops.rend(); ++op) {
     if ((*op)->output >= 0 && !read[static_cast<std::size_t>((*op)->output)]) refuse((*op)->name, "nothing uses its output");
     for (const int input : (*op)->inputs) {
@@ -164,13 +163,11 @@ void Tape::finish() {
       read[static_cast<std::size_t>(input)] = 1;
     }
     for (const Weight* w : (*op)->weights) {
-      (*op)->add_to_weight.push_back(std::find(used.begin(), used.end(), w) != used.end());
-      used.push_back(w);
+      (*op)->add_to_weight.push_back(!used.insert(w).second);
     }
   }
   for (const Weight& w : weights)
-    if (std::find(used.begin(), used.end(), &w) == used.end())
-      refuse("graph", "the forward pass never uses the parameter " + named(w));
+    if (!used.contains(&w)) refuse("graph", "the forward pass never uses the parameter " + named(w));
 }
 
 }  // namespace khost

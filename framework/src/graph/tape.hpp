@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -43,6 +44,7 @@ class Tape final : public Graph {
   Value push(std::unique_ptr<Op> op, std::string name, std::vector<int> inputs, std::vector<Weight*> used, std::int64_t width);
 
   std::int64_t batch_, sequence_;
+  std::map<std::string_view, Weight*> by_name_;  // names stand in `weights`
   bool ended_ = false;
 };
 

@@ -6,6 +6,7 @@
 #include "khost/error.hpp"
 #include "khost/hash.hpp"
 #include "khost/schema.hpp"
+#include "khost/tensor.hpp"
 
 namespace khost {
 namespace {
@@ -83,7 +84,7 @@ Synthetic::Synthetic(const Config& config, DataContext& context) : vocabulary_(c
 
 void Synthetic::windows(Part part, std::int64_t count, std::int64_t length, Random& random, std::span<std::int32_t> out) const {
   const auto& all = parts_[static_cast<std::size_t>(part)];
-  if (count < 0 || length < 1 || std::ssize(out) != count * length) {
+  if (count < 0 || length < 1 || std::ssize(out) != checked_product({count, length})) {
     throw Error(ErrorKind::plugin, "data 'synthetic': " + std::to_string(count) + " windows of " + std::to_string(length) +
                                        " tokens do not fill " + std::to_string(out.size()) + " places");
   }

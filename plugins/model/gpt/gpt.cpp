@@ -28,12 +28,12 @@ std::vector<Parameter> Gpt::parameters() const {
     const std::string at = "layer." + std::to_string(l) + ".";
     all.push_back({at + "ln1.weight", {d}, Init::ones, 0, false, l});
     all.push_back({at + "ln1.bias", {d}, Init::zeros, 0, false, l});
-    all.push_back({at + "attn.qkv", {3 * d, d}, Init::normal, sd, true, l});
+    all.push_back({at + "attn.qkv", {checked_product({3, d}), d}, Init::normal, sd, true, l});
     all.push_back({at + "attn.proj", {d, d}, Init::normal, residual_sd, true, l});
     all.push_back({at + "ln2.weight", {d}, Init::ones, 0, false, l});
     all.push_back({at + "ln2.bias", {d}, Init::zeros, 0, false, l});
-    all.push_back({at + "mlp.up", {4 * d, d}, Init::normal, sd, true, l});
-    all.push_back({at + "mlp.down", {d, 4 * d}, Init::normal, residual_sd, true, l});
+    all.push_back({at + "mlp.up", {checked_product({4, d}), d}, Init::normal, sd, true, l});
+    all.push_back({at + "mlp.down", {d, checked_product({4, d})}, Init::normal, residual_sd, true, l});
   }
   all.push_back({"ln_f.weight", {d}, Init::ones, 0, false, -1});
   all.push_back({"ln_f.bias", {d}, Init::zeros, 0, false, -1});

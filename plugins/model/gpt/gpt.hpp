@@ -18,7 +18,7 @@ class Gpt : public Model {
 
     static void fields(auto& f) {
       f("d_model", &Config::d_model).at_least(1).doc("width of the residual stream; a multiple of n_head");
-      f("n_layer", &Config::n_layer).at_least(1).doc("number of blocks");
+      f("n_layer", &Config::n_layer).range(1, 1024).doc("number of blocks");
       f("n_head", &Config::n_head).at_least(1).doc("attention heads per block");
       f("head", &Config::head)
           .choices({"tied", "untied"})

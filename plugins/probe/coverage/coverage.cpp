@@ -55,7 +55,7 @@ void Coverage::declare(khost::Signals& s, const Config& config) {
 void Coverage::null(khost::NullDraw& draw) {
   const khost::TrialInfo& trial = draw.trial();
   begin(trial);
-  const std::int64_t tokens = trial.batch * trial.sequence;
+  const std::int64_t tokens = khost::checked_product({trial.batch, trial.sequence});
   std::string ranks;
   for (const std::int64_t K : config_.ranks) ranks += "," + std::to_string(K);
   std::map<std::string, std::vector<std::vector<Covered>>> drawn;  // by basis: one batch has one G over all steps

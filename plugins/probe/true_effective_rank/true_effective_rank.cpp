@@ -23,7 +23,7 @@ void TrueEffectiveRank::declare(khost::Signals& s, const Config& config) {
 void TrueEffectiveRank::null(khost::NullDraw& draw) {
   const khost::TrialInfo& trial = draw.trial();
   begin(trial);
-  const std::int64_t tokens = trial.batch * trial.sequence;
+  const std::int64_t tokens = khost::checked_product({trial.batch, trial.sequence});
   for (const std::int64_t step : steps_) {
     if (!trial.fresh && !measured_.empty()) {
       measured_.push_back(measured_.front());
