@@ -10,6 +10,7 @@
 
 #include "khost/plugin.hpp"
 #include "plugin/call.hpp"
+#include "plugin/guarded.hpp"
 
 namespace khost {
 
@@ -94,12 +95,13 @@ inline constexpr Kind kind_of<Probe> = Kind::probe;
 
 void destroy_instance(const Plugin& plugin, void* instance) noexcept;
 
-// T: Model, Optimizer, Data or Probe. Destroyed by the plugin that made it.
+// T: Model, Optimizer, Data or Probe, as guarded() gives it. Destroyed by the plugin that made it.
 template <class T>
 std::shared_ptr<T> create(const Plugin& plugin, const Json& resolved, void* context = nullptr) {
   static_assert(kind_of<T> != Kind::compute, "T is the interface itself: Model, Optimizer, Data or Probe");
-  return {static_cast<T*>(create_instance(plugin, kind_of<T>, resolved, context)),
-          [&plugin](T* instance) { destroy_instance(plugin, instance); }};
+  std::shared_ptr<T> made(static_cast<T*>(create_instance(plugin, kind_of<T>, resolved, context)),
+                          [&plugin](T* instance) { destroy_instance(plugin, instance); });
+  return guarded(std::move(made), title_of(plugin));
 }
 
 }  // namespace khost

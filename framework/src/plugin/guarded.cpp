@@ -1,0 +1,118 @@
+#include "plugin/guarded.hpp"
+
+#include <cmath>
+#include <set>
+#include <utility>
+
+#include "core/call.hpp"
+
+namespace khost {
+namespace {
+
+constexpr int most_slots = 64;  // far more than any optimizer's, far less than a number that was never set
+
+[[noreturn]] void broken(const std::string& what) { throw Error(ErrorKind::plugin, what); }
+
+void check(const std::vector<Parameter>& parameters) {
+  if (parameters.empty()) broken("a model without parameters");
+  std::set<std::string_view> names;
+  for (const Parameter& p : parameters) {
+    if (p.name.empty() || p.name.find('/') != std::string::npos)
+      broken("'" + p.name + "' cannot be a parameter's name: it is not empty and has no '/'");
+    if (!names.insert(p.name).second) broken("the model has two parameters called '" + p.name + "'");
+    const std::string named = "the parameter '" + p.name + "' " + text_of(p.shape);
+    if (p.shape.empty()) broken(named + " has no dimensions");
+    for (const std::int64_t extent : p.shape)
+      if (extent < 1) broken(named + " has a dimension below 1");
+    if (p.adaptable && p.shape.size() != 2) broken(named + " is called adaptable, which only a matrix can be");
+    if (!std::isfinite(p.sd) || p.sd < 0) broken(named + " has no standard deviation to be drawn with");
+  }
+}
+
+class GuardedModel final : public Model {
+ public:
+  GuardedModel(std::shared_ptr<Model> model, std::string title) : model_(std::move(model)), title_(std::move(title)) {}
+  std::vector<Parameter> parameters() const override {
+    return call_plugin(title_ + " in parameters", [&] {
+      std::vector<Parameter> all = model_->parameters();
+      check(all);
+      return all;
+    });
+  }
+  void forward(Graph& g) const override {
+    call_plugin(title_ + " in forward", [&] { model_->forward(g); });
+  }
+
+ private:
+  std::shared_ptr<Model> model_;
+  std::string title_;
+};
+
+class GuardedOptimizer final : public Optimizer {
+ public:
+  GuardedOptimizer(std::shared_ptr<Optimizer> optimizer, const std::string& title)
+      : optimizer_(std::move(optimizer)), update_(title + " in update"), slots_(title + " in slots") {}
+  int slots() const override {
+    return call_plugin(slots_, [&] {
+      const int count = optimizer_->slots();
+      if (count < 0 || count > most_slots)
+        broken("it keeps " + std::to_string(count) + " state arrays a value; 0 to " + std::to_string(most_slots) +
+               " are possible");
+      return count;
+    });
+  }
+  void update(const Update& u) const override {
+    call_plugin(update_, [&] { optimizer_->update(u); });
+  }
+
+ private:
+  std::shared_ptr<Optimizer> optimizer_;
+  std::string update_, slots_;  // frames, made once: update() is called for every tensor at every step
+};
+
+class GuardedData final : public Data {
+ public:
+  GuardedData(std::shared_ptr<Data> data, std::string title) : data_(std::move(data)), title_(std::move(title)) {}
+  std::int64_t vocabulary() const override {
+    return call_plugin(title_ + " in vocabulary", [&] {
+      const std::int64_t count = data_->vocabulary();
+      if (count < 1) broken("it has a vocabulary of " + std::to_string(count));
+      return count;
+    });
+  }
+  std::string identity() const override {
+    return call_plugin(title_ + " in identity", [&] {
+      std::string text = data_->identity();
+      if (text.empty()) broken("it has no identity, so that other data could be taken for it");
+      return text;
+    });
+  }
+  std::int64_t tokens(Part part) const override {
+    return call_plugin(title_ + " in tokens", [&] {
+      const std::int64_t count = data_->tokens(part);
+      if (count < 0) broken("its " + std::string(name_of(part)) + " part has " + std::to_string(count) + " tokens");
+      return count;
+    });
+  }
+  void windows(Part part, std::int64_t count, std::int64_t length, Random& random, std::span<std::int32_t> out) const override {
+    call_plugin(title_ + " in windows", [&] { data_->windows(part, count, length, random, out); });
+  }
+
+ private:
+  std::shared_ptr<Data> data_;
+  std::string title_;
+};
+
+}  // namespace
+
+std::shared_ptr<Model> guarded(std::shared_ptr<Model> model, const std::string& title) {
+  return std::make_shared<GuardedModel>(std::move(model), title);
+}
+std::shared_ptr<Optimizer> guarded(std::shared_ptr<Optimizer> optimizer, const std::string& title) {
+  return std::make_shared<GuardedOptimizer>(std::move(optimizer), title);
+}
+std::shared_ptr<Data> guarded(std::shared_ptr<Data> data, const std::string& title) {
+  return std::make_shared<GuardedData>(std::move(data), title);
+}
+
+}  // namespace khost
