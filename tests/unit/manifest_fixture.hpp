@@ -197,7 +197,7 @@ inline const char* rich = R"({
   "probes": [{"plugin": "effective_rank"}, {"plugin": "losses", "arms": ["K16", "K8"]}],
   "claims": [
     {"id": "one", "let": {"a": "K16-lr*-batch1/loss/final", "b": "K8/effective_rank/in_basis/layer*", "c": ["K8/loss/at2", "K8/loss/at4"], "d": "K8/loss/final"},
-     "measure": "min(a) + mean(b) - sd(c) * d", "predicts": "> 0", "margin": 0}
+     "measure": "min(a) * mean(b) - sd(c) + d", "predicts": "> 0", "margin": 0}
   ]
 })";
 

@@ -63,6 +63,7 @@ class BaseReader {
       return base_;
     }
     base_.train = fields_.train;
+    base_.train_place = given_.find("train") ? place_of("train") : base_.place;
     base_.base_seed = static_cast<std::uint64_t>(fields_.base_seed);
     base_.base_draws = fields_.base_draws;
     read_length();

@@ -8,6 +8,7 @@
 #include "core/shown.hpp"
 #include "manifest/declared.hpp"
 #include "manifest/measure.hpp"
+#include "manifest/measure_unit.hpp"
 #include "manifest/parts.hpp"
 
 namespace khost {
@@ -42,7 +43,8 @@ class Paths {
       : reading_(reading), bases_(bases), arms_(arms) {}
 
   // What `text` stands for: itself, but with a * in the arm's name one path for each arm that fits, in the manifest's order.
-  std::vector<std::string> of(const Json& text) const {
+  // Their units are appended to `units`.
+  std::vector<std::string> of(const Json& text, std::vector<std::string>& units) const {
     const std::string quoted = "'" + text.as_string() + "'";
     auto path = parse_record_path(text.as_string());
     if (!path)
@@ -62,7 +64,7 @@ class Paths {
       if (!patterns_meet(pattern, arm.arm.name)) continue;
       path->arm = arm.arm.name;
       out.push_back((path->base.empty() ? "" : "@" + path->base + "/") + path->arm + "/" + path->probe + "/" + path->record);
-      expect_record(arm, *path, text.place, "'" + out.back() + "': ");
+      units.push_back(expect_record(arm, *path, text.place, "'" + out.back() + "': "));
     }
     if (out.empty()) no_such_arm(pattern, quoted, text.place);
     return out;
@@ -115,19 +117,21 @@ class ClaimReader {
     claim.published = fields.published;
     claim.source = given_;
     claim.place = given_.place;
-    read_let(claim, fields.let);
+    std::vector<std::pair<std::string, std::vector<std::string>>> units;  // of the records of each name
+    read_let(claim, fields.let, units);
     std::vector<Measure::Name> names;
     for (const auto& [name, paths] : claim.let) names.push_back(measure_name(name, paths));
     const Measure measure(claim.measure, names, given_.at("measure").place);
     for (const std::string& unused : measure.unused())
       reading_.warnings.push_back(given_.at("let").at(unused).place.text() + ": '" + unused + "' of " + owner_ +
                                   " is not used by its measure");
+    claim.unit = unit_of_measure(claim.measure, units, given_.at("measure").place).text();
     check_prediction(claim);
     return claim;
   }
 
  private:
-  void read_let(Claim& claim, const Json& let) const {
+  void read_let(Claim& claim, const Json& let, std::vector<std::pair<std::string, std::vector<std::string>>>& units) const {
     for (const JsonMember& m : expect_object(let, "'let' of " + owner_, R"("let": {"a": "K32/loss/final"})").as_object()) {
       const auto fits = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
       if (m.key.empty() || std::isdigit(static_cast<unsigned char>(m.key[0])) || !std::all_of(m.key.begin(), m.key.end(), fits))
@@ -135,27 +139,30 @@ class ClaimReader {
             .hint("names there are letters, digits and '_', not starting with a digit");
       if (Measure::reserved(m.key))
         throw Error(ErrorKind::usage, m.place, "'" + m.key + "' is a function or constant of measures; 'let' needs another name");
-      claim.let.emplace_back(m.key, paths_of(m));
+      std::vector<std::string>& own = units.emplace_back(m.key, std::vector<std::string>{}).second;
+      claim.let.emplace_back(m.key, paths_of(m, own));
     }
   }
 
-  std::vector<std::string> paths_of(const JsonMember& entry) const {
+  std::vector<std::string> paths_of(const JsonMember& entry, std::vector<std::string>& units) const {
     const auto text = [&](const Json& path) -> const Json& {
       if (path.is_string()) return path;
       throw Error(ErrorKind::usage, path.place,
                   "'" + entry.key + "' in 'let' takes the path of a record or a list of paths, found " + shortened(path.text()));
     };
-    if (!entry.value.is_list()) return paths_.of(text(entry.value));
+    if (!entry.value.is_list()) return paths_.of(text(entry.value), units);
     std::vector<std::string> out;
     for (const Json& path : entry.value.as_list())
-      for (std::string& each : paths_.of(text(path))) out.push_back(std::move(each));
+      for (std::string& each : paths_.of(text(path), units)) out.push_back(std::move(each));
     if (out.empty()) throw Error(ErrorKind::usage, entry.value.place, "'" + entry.key + "' in 'let' is an empty list of paths");
     return out;
   }
 
   void check_prediction(const Claim& claim) const {
     const Json& predicts = given_.at("predicts");
-    const Prediction inner = shrunk(parse_prediction(claim.predicts, predicts.place), claim.margin);
+    const Prediction prediction = parse_prediction(claim.predicts, predicts.place);
+    check_unit(claim, prediction, predicts.place);
+    const Prediction inner = shrunk(prediction, claim.margin);
     // On the log scale a measure is positive, and so must be something of what is predicted.
     if (inner.low <= inner.high && !(claim.scale == "log" && inner.high <= 0)) return;
     const std::string margin = Json(claim.margin).text();
@@ -164,6 +171,23 @@ class ClaimReader {
         "nothing is left of \"" + claim.predicts + "\" once the margin " + margin + " is taken off; no result could confirm it")
         .hint(inner.low <= inner.high ? "on the log scale only what is above 0 counts"
                                       : "take a smaller margin, or a wider prediction");
+  }
+
+  // A bare number is in the measure's unit, whatever it is; of one that has a name of its own that goes without saying.
+  void check_unit(const Claim& claim, const Prediction& prediction, const Place& place) const {
+    if (!prediction.unit.empty()) {
+      const auto unit = Unit::parse(prediction.unit);
+      if (!unit)
+        throw Error(ErrorKind::usage, place, "\"" + prediction.unit + "\" of \"" + claim.predicts + "\" is no unit")
+            .hint("the measure is in " + claim.unit);
+      if (unit->text() != claim.unit)
+        throw Error(ErrorKind::usage, place,
+                    owner_ + " predicts " + prediction.unit + ", but \"" + claim.measure + "\" is in " + claim.unit);
+    } else if (claim.unit.find_first_of(" ^") != std::string::npos) {
+      reading_.warnings.push_back(place.text() + ": " + owner_ + " predicts a bare number, \"" + claim.predicts +
+                                  "\", of a measure in " + claim.unit + "; \"" + claim.predicts + " " + claim.unit +
+                                  "\" says so");
+    }
   }
 
   Reading& reading_;
@@ -188,7 +212,7 @@ Prediction parse_prediction(const std::string& text, const Place& place) {
     at = read.ptr;
     return read.ec == std::errc() && value - value == 0;  // finite
   };
-  Prediction p{-infinity, infinity};
+  Prediction p{-infinity, infinity, {}};
   bool good = false;
   if (skip("<"))
     good = number(p.high);
@@ -196,14 +220,18 @@ Prediction parse_prediction(const std::string& text, const Place& place) {
     good = number(p.low);
   else
     good = skip("in") && skip("[") && number(p.low) && skip(",") && number(p.high) && skip("]");
-  if (!good || (skip(""), at != end))
+  skip("");
+  if (good && at != end && *at != '.' && *at != '-') p.unit = std::string(at, end), at = end;  // "< 0.5 nats"
+  if (!good || at != end)
     throw Error(ErrorKind::usage, place, "\"" + text + "\" is not a prediction")
-        .hint("write \"< 0.5\", \"> 0.5\" or \"in [0.4, 0.6]\"");
+        .hint("write \"< 0.5\", \"> 0.5\" or \"in [0.4, 0.6]\", with the measure's unit behind it where you like");
   if (p.low > p.high) throw Error(ErrorKind::usage, place, "\"" + text + "\" ends before it begins");
   return p;
 }
 
-Prediction shrunk(const Prediction& prediction, double margin) { return {prediction.low + margin, prediction.high - margin}; }
+Prediction shrunk(const Prediction& prediction, double margin) {
+  return {prediction.low + margin, prediction.high - margin, prediction.unit};
+}
 
 std::vector<Claim> read_claims(Reading& reading, const Json& manifest, const std::vector<BaseRecipe>& bases,
                                const std::vector<ReadArm>& arms) {

@@ -8,9 +8,10 @@
 
 namespace khost {
 
-// "< c", "> c" or "in [a, b]" as an interval; an end that is not predicted is infinite.
+// "< c", "> c" or "in [a, b]" as an interval; an end that is not predicted is infinite. Behind it may stand the measure's unit.
 struct Prediction {
   double low, high;
+  std::string unit = {};
 };
 Prediction parse_prediction(const std::string& text, const Place& place = {});
 

@@ -28,13 +28,14 @@ std::string step_of(std::string_view record) {
 
 }  // namespace
 
-void expect_record(const ReadArm& in, const RecordPath& path, const Place& place, const std::string& said) {
+std::string expect_record(const ReadArm& in, const RecordPath& path, const Place& place, const std::string& said) {
   const auto absent = [&](const std::string& what, const std::string& name, const std::vector<std::string>& names,
                           const std::string& all) {
     Error error(ErrorKind::usage, place, said + "there is no " + what + " called '" + name + "'");
     return error.hint(nearest_and_all(name, names, all));
   };
   std::vector<std::string> declared = own_records(in.arm, path.probe), probes = {"loss", "parameters"};
+  std::vector<std::string> units(declared.size(), path.probe == "loss" ? "nats" : "parameters");
   bool found = !declared.empty();
   for (std::size_t i = 0; i < in.arm.probes.size(); ++i)
     for (const Signals::Emit& emit : in.signals[i].emits) {
@@ -43,9 +44,11 @@ void expect_record(const ReadArm& in, const RecordPath& path, const Place& place
       if (name.probe != path.probe) continue;
       found = true;
       declared.push_back(std::move(name.name));
+      units.push_back(emit.unit);
     }
   if (!found) throw absent("probe in arm '" + path.arm + "'", path.probe, probes, "probes of the arm");
-  if (std::any_of(declared.begin(), declared.end(), [&](const std::string& d) { return patterns_meet(d, path.record); })) return;
+  for (std::size_t i = 0; i < declared.size(); ++i)
+    if (patterns_meet(declared[i], path.record)) return units[i];
   Error error = absent("record of '" + path.probe + "'", path.record, declared, "records of '" + path.probe + "'");
   if (const std::string step = step_of(path.record); path.probe == "loss" && !step.empty())
     error.hint("\"record_at\": [" + step + "] in arm '" + path.arm + "' makes it");

@@ -65,7 +65,7 @@ struct BaseRecipe {
   std::optional<std::int64_t> expected_steps;  // with `until_loss`, for the plan alone
   std::uint64_t base_seed = 0;
   std::int64_t base_draws = 1;
-  Place place;
+  Place place, train_place;
 };
 
 struct Arm {
@@ -97,6 +97,7 @@ struct Claim {
   // (mean, argmin, pearson, min, max) take in its order
   std::vector<std::pair<std::string, std::vector<std::string>>> let;
   double margin = 0;
+  std::string unit;  // of the measure, and so of what it predicts and of its margin: "nats", "1"
   Json published;
   Json source;  // the claim as written
   Place place;
