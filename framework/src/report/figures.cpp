@@ -1,6 +1,7 @@
 #include "report/figures.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <tuple>
@@ -52,6 +53,16 @@ std::optional<Band> null_of(const Run& run, const std::string& arm, const Figure
   return band_of({found->second.begin(), found->second.end()});
 }
 
+// Of values of which one is infinite the mean is, and its spread is not known.
+Interval interval_of(const std::vector<double>& values) {
+  Interval interval = summarize(values);
+  bool up = false, down = false;
+  for (const double v : values) up = up || (std::isinf(v) && v > 0), down = down || (std::isinf(v) && v < 0);
+  if (!up && !down) return interval;
+  constexpr double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  return {interval.n, up && down ? nan : up ? infinity : -infinity, nan, nan, nan};
+}
+
 std::string counted(int n, const std::string& what) { return std::to_string(n) + " " + what + (n == 1 ? "" : "s"); }
 
 }  // namespace
@@ -67,7 +78,7 @@ std::vector<BaseFigures> figures_of(const Run& run, const std::vector<PublishedF
     for (ArmFigures& arm : base.arms) {
       gather(arm);
       for (Figure& figure : arm.figures) {
-        figure.interval = summarize(figure.values);
+        figure.interval = interval_of(figure.values);
         figure.null = null_of(run, arm.arm, figure);
         if (const auto found = by_record.find(arm.arm + "/" + figure.label()); found != by_record.end())
           figure.published = found->second;

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <cmath>
 
 #include "artifact/file.hpp"
 #include "report/figures.hpp"
+#include "report/not_finite.hpp"
 #include "report/text.hpp"
 
 namespace khost {
@@ -18,7 +20,7 @@ void heading(std::string& out, const std::string& columns_of_left, const std::st
 void row(std::string& out, const Figure& f, Footnotes& notes) {
   const NumberStyle style = style_of(f.unit, f.interval.mean);
   std::string interval;
-  if (f.interval.n > 1)
+  if (f.interval.n > 1 && std::isfinite(f.interval.mean))
     interval =
         f.interval.sd == 0 ? "no spread" : number_text(f.interval.low, style) + " .. " + number_text(f.interval.high, style);
   std::string published;
@@ -122,6 +124,9 @@ void write_report_md(const std::string& path, const Run& run, const Published& p
     for (const FigureWithoutRecord& f : published.without_record)
       out += "- " + markdown(f.figure) + (f.where.empty() ? "" : " (" + markdown(f.where) + ")") + ": " + markdown(f.why) + "\n";
   }
+  const std::vector<NotFinite> odd = not_finite(bases);
+  if (!odd.empty()) out += "\n## Records that are NaN or infinite\n\nSteps count from 0, as in records.csv.\n\n";
+  for (const NotFinite& record : odd) out += "- " + plain(record.record()) + ": " + record.text() + "\n";
   if (count_trials(run).failed) out += "\n## Failed trials\n\n";
   for (const TrialResult& trial : run.trials)
     if (trial.status != "done") out += "- " + markdown(trial.key.text()) + ": " + markdown(trial.message) + "\n";

@@ -18,6 +18,7 @@ struct Definition {
   std::string name;   // "drift/<group>"; a part in <> stands for any text without '/'
   std::string unit, doc;
   std::string null;  // what its null is, or why it has none; "" when its probe does not say
+  std::string instance = {};  // the probe's name, where the record stands beside it
 };
 
 struct Run {
@@ -51,7 +52,8 @@ Published read_published(const std::string& name);
 
 // The table: per base and arm, figure, mean over trials, 95 % t interval, n, published; then notes and failed trials. No line is
 // wider than `width` (at least 60). Details are left out unless published: figures of single layers ("name/layer3"), and all of a
-// probe that has more than two dozen. Published figures without a record are counted.
+// probe that has more than two dozen. Published figures without a record are counted. Below it: what is NaN or infinite, in how
+// many trials, and where that began.
 std::string figure_table(const Run& run, const Published& published, int width);
 
 // The run's claims as summary.json has them: a list, each claim on each base with the whole reasoning of its verdict.
@@ -68,11 +70,13 @@ std::string claim_reasoning(const Json& claim, std::size_t width);
 // noise and verdict.
 std::string claim_markdown(const std::vector<std::pair<std::string, Json>>& claims_by_paper);
 
-// design.md's summary.json. `values` has one entry per trial of the arm, in the order of (draw, seed); missing values are null.
+// design.md's summary.json. `values` has one entry per trial of the arm, in the order of (draw, seed). Missing values (NaN) are
+// null, infinite ones "inf" and "-inf"; "not_finite" says of every record that has such values, by "BASE/ARM/PROBE/NAME nan" or
+// "... inf", in how many trials and the first of them: {"trials", "of", "first": {"draw", "seed", "step"}}.
 void write_summary(const std::string& path, const Run& run, const Published& published);
 
 // RFC 4180; header base,arm,draw,seed,probe,name,step,value,unit. Every record of every finished trial, by base, arm, draw and
-// seed; a missing value is empty. Two identical runs give the same bytes.
+// seed; a missing value (NaN) is empty, an infinite one "inf" or "-inf". Two identical runs give the same bytes.
 void write_records_csv(const std::string& path, const Run& run);
 
 // The table in Markdown, with every figure, the published ones without a record, the environment and the definitions.

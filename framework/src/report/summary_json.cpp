@@ -1,6 +1,7 @@
 #include "artifact/file.hpp"
 #include "khost/json.hpp"
 #include "report/figures.hpp"
+#include "report/not_finite.hpp"
 
 namespace khost {
 namespace {
@@ -30,14 +31,15 @@ Json trial_json(const TrialResult& t) {
   return json;
 }
 
-// Values that are not finite are written as null.
 Json figure_json(const Figure& f) {
   Json json{Json::Object()};
   json.set("n", f.interval.n);
-  json.set("mean", f.interval.mean);
-  json.set("low", f.interval.low);
-  json.set("high", f.interval.high);
-  json.set("values", Json::List(f.values.begin(), f.values.end()));
+  json.set("mean", number_json(f.interval.mean));
+  json.set("low", number_json(f.interval.low));
+  json.set("high", number_json(f.interval.high));
+  Json::List values;
+  for (const double value : f.values) values.push_back(number_json(value));
+  json.set("values", std::move(values));
   json.set("unit", f.unit);
   json.set("null", band_json(f.null));
   json.set("published", f.published ? Json(f.published->value) : Json());
@@ -47,14 +49,16 @@ Json figure_json(const Figure& f) {
 }  // namespace
 
 Json band_json(const std::optional<Band>& band) {
-  return band ? Json::object({{"mean", band->mean}, {"low", band->low}, {"high", band->high}}) : Json();
+  if (!band) return {};
+  return Json::object({{"mean", number_json(band->mean)}, {"low", number_json(band->low)}, {"high", number_json(band->high)}});
 }
 
 void write_summary(const std::string& path, const Run& run, const Published& published) {
   Json::List trials;
   Json::Object records;
   for (const TrialResult& trial : run.trials) trials.push_back(trial_json(trial));
-  for (const BaseFigures& base : figures_of(run, published.figures))
+  const std::vector<BaseFigures> bases = figures_of(run, published.figures);
+  for (const BaseFigures& base : bases)
     for (const ArmFigures& arm : base.arms)
       for (const Figure& figure : arm.figures) {
         JsonMember& member = records.emplace_back();
@@ -68,6 +72,13 @@ void write_summary(const std::string& path, const Run& run, const Published& pub
   summary.set("environment", environment_json(run.environment));
   summary.set("trials", std::move(trials));
   summary.set("records", std::move(records));
+  Json::Object odd;
+  for (const NotFinite& record : not_finite(bases)) {
+    auto& member = odd.emplace_back();
+    member.key = record.record() + (record.infinite ? " inf" : " nan");
+    member.value = json_of(record);
+  }
+  summary.set("not_finite", std::move(odd));
   summary.set("claims", claims_json(run));
   write_file_atomically(path, summary.pretty() + "\n");
 }

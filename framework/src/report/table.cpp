@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 
 #include "core/shown.hpp"
 #include "report/figures.hpp"
+#include "report/not_finite.hpp"
 #include "report/text.hpp"
 
 namespace khost {
@@ -58,7 +60,7 @@ Cells cells_of(const Figure& f, Footnotes& notes) {
   const NumberStyle style = style_of(f.unit, f.interval.mean);
   Cells cells;
   cells[0] = number_text(f.interval.mean, style);
-  if (f.interval.n > 1)
+  if (f.interval.n > 1 && std::isfinite(f.interval.mean))
     cells[1] =
         f.interval.sd == 0 ? "no spread" : number_text(f.interval.low, style) + " .. " + number_text(f.interval.high, style);
   cells[2] = std::to_string(f.interval.n);
@@ -203,6 +205,15 @@ std::string figure_table(const Run& run, const Published& published, int wanted_
   if (const auto n = published.without_record.size())
     add_lines(out, "Published without a record of their own: " + std::to_string(n) + ", listed in report.md with the reasons.",
               width, "", "  ");
+
+  constexpr std::size_t most_not_finite = 12;
+  const std::vector<NotFinite> odd = not_finite(bases);
+  if (!odd.empty()) out += "\n";
+  for (std::size_t i = 0; i < std::min(odd.size(), most_not_finite); ++i)
+    add_lines(out, odd[i].record() + " is " + odd[i].text(), width, "", "  ");
+  if (odd.size() > most_not_finite)
+    add_lines(out, "and " + std::to_string(odd.size() - most_not_finite) + " further records, listed in report.md", width, "",
+              "  ");
 
   if (const int failed = count_trials(run).failed) {
     out += failed == 1 ? "\n1 trial failed:\n" : "\n" + std::to_string(failed) + " trials failed:\n";
