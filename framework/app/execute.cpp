@@ -51,7 +51,7 @@ std::vector<Definition> definitions_of(const Session& session) {
       for (const Signals::Emit& emit : signals.emits) {
         const RecordName name = record_name(c, emit.name);
         if (std::ranges::none_of(all, [&](const Definition& d) { return d.probe == name.probe && d.name == name.name; }))
-          all.push_back({name.probe, name.name, emit.unit, emit.doc, null_text(signals, emit.name)});
+          all.push_back({name.probe, name.name, emit.unit, emit.doc, null_text(signals, emit.name), c.name});
       }
     }
   return all;
@@ -152,7 +152,14 @@ Executed execute(Session& session, const std::string& out) {
   Run& run = executed.run;
   for (const Arm& arm : session.experiment.arms) {
     check_interrupt();
-    run.nulls.emplace(arm.name, null_draws(*session.materials, arm, session.cache, null_draw_count, session.artifact_threads));
+    const auto& drawn =
+        run.nulls.emplace(arm.name, null_draws(*session.materials, arm, session.cache, null_draw_count, session.artifact_threads))
+            .first->second;
+    for (const auto& [probe, why] : drawn.failed) {
+      say("warning: the null of " + arm.name + "/" + probe + " could not be drawn: " + why);
+      for (Definition& d : run.definitions)
+        if (d.instance == probe) d.null = "no null: " + why;
+    }
   }
   check_interrupt();
   std::set<std::string> without;

@@ -128,6 +128,7 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
                            session.plan.bases.size(), session.experiment.arms.size(), session.plan.trials.size(), distinct.size(),
                            kept, elsewhere ? fmt::format(", {} computed by an experiment before", elsewhere) : "");
   std::cout << fmt::format("left to compute: {:.3g} TFLOP in trials, about {}\n", flop / 1e12, duration_text(seconds));
+  std::cout << fmt::format("memory: at least {} ({})\n", bytes_text(session.memory.bytes()), session.memory.text());
   estimate.seconds += seconds;
 }
 

@@ -6,6 +6,7 @@
 
 #include "compute/cpu_quota.hpp"
 #include "compute/process.hpp"
+#include "engine/rehearsal.hpp"
 
 namespace khost {
 
@@ -87,7 +88,13 @@ Session::Session(const SessionOptions& options, Cache::Announce heard)
   environment.notes = notes_of(environment, processors, doubt);
 
   materials = std::make_unique<Materials>(experiment, *registry, cache, artifact_threads);
+  const MemoryLimit limit = memory_limit();
+  memory = memory_need(experiment, *materials);
+  expect_to_fit(memory, limit);  // one trial at a time
   plan = make_plan(experiment, *materials, environment, artifact_environment);
+  memory.trials = jobs;
+  expect_to_fit(memory, limit);
+  rehearse(experiment, *materials, plan);
 }
 
 }  // namespace khost

@@ -9,6 +9,7 @@
 #include "artifact/cache.hpp"
 #include "command_line.hpp"
 #include "engine/backends.hpp"
+#include "engine/memory_need.hpp"
 #include "manifest/experiment.hpp"
 #include "plan/plan.hpp"
 
@@ -40,6 +41,7 @@ struct Session {
   Environment environment, artifact_environment;
   std::unique_ptr<Materials> materials;
   Plan plan;
+  MemoryNeed memory;
 };
 
 }  // namespace khost

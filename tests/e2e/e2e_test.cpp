@@ -260,13 +260,22 @@ TEST_CASE("a loss that turns NaN fails its trials, names where, and keeps the ot
 TEST_CASE("Ctrl-C keeps what is finished, exits with 5, and the next run goes on") {
   const Khost khost;
   const std::string manifest = khost.manifest();
-  const Finished o = khost({manifest, "--set", "steps=4000", "--jobs", "1", "--seeds", "3"}, "[1/6]");
+  const Finished o = khost({manifest, "--set", "steps=1500", "--jobs", "1", "--seeds", "3"}, "[1/6]");
   INFO(o.err);
   REQUIRE(o.code == 5);
   CHECK(has(o.err, "finished trials are kept"));
   const auto kept = std::distance(std::filesystem::directory_iterator(khost.scratch / "cache/trials"), {});
   CHECK(kept >= 1);
   CHECK(kept < 6);
+
+  // The next run takes what is there and computes the rest: fewer steps are other trials, so it is the very same command.
+  const Finished next = khost({manifest, "--set", "steps=1500", "--jobs", "1", "--seeds", "3", "--out", "next"});
+  INFO(next.err);
+  REQUIRE(next.code == 0);
+  CHECK(has(next.out, "6 trials: " + std::to_string(6 - kept) + " run, " + std::to_string(kept) + " from the cache"));
+  std::filesystem::remove_all(khost.scratch / "cache");
+  REQUIRE(khost({manifest, "--set", "steps=1500", "--jobs", "1", "--seeds", "3", "--out", "whole"}).code == 0);
+  CHECK(records(khost, "next") == records(khost, "whole"));
 }
 
 TEST_CASE("a target that is never reached fails that base's trials and says how far it came") {

@@ -37,6 +37,7 @@ class Error : public std::exception {
   Error& operator=(const Error&);
 
   Error& hint(std::string_view text);     // what to do about it; printed on a line of its own
+  Error& at(const Place& place);          // where it is wrong, unless it knows already
   Error& within(std::string_view frame);  // where it happened, innermost first: "probe snr", "arm K64, base trained, seed 3"
 
   ErrorKind kind() const { return kind_; }

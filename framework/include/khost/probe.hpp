@@ -94,9 +94,11 @@ class Trial : public Records {
   virtual const Alphas& alphas() const = 0;  // as trained
   virtual const Outcome& outcome() const = 0;
   virtual std::vector<double> displacement() = 0;  // ||dW||_F of each matrix: how far training moved it from the base
-  virtual double evaluate(
-      const Alphas& alphas) = 0;  // loss in nats per token on the trial's own batch (the last one, when fresh)
-  // Visits `count` independent training batches at fixed alphas: visit(i, loss, gradient of alpha), i from 0.
+  // Loss in nats per token on the trial's own batch, with fresh data the first step's: the one that outcome() is measured on, so
+  // that evaluate(alphas()) is outcome().final and differences mean something.
+  virtual double evaluate(const Alphas& alphas) = 0;
+  // Visits `count` independent training batches at fixed alphas: visit(i, loss, gradient of alpha), i from 0. As in training the
+  // gradient is 0 for dims that a policy has switched off (StepPlan::set_rank).
   // The batches are the trial seed's own, the same for every arm.
   using Visit = std::function<void(std::int64_t i, double loss, const Alphas& gradient)>;
   virtual void gradients(const Alphas& alphas, std::int64_t count, const Visit& visit) = 0;

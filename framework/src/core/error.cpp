@@ -39,6 +39,12 @@ Error& Error::hint(std::string_view text) {
   return *this;
 }
 
+Error& Error::at(const Place& place) {
+  if (!place_.known()) place_ = place;
+  compose();
+  return *this;
+}
+
 Error& Error::within(std::string_view frame) {
   if (!frames_.empty()) frames_ += ", ";
   frames_ += shown(frame, longest_frame);

@@ -35,11 +35,20 @@ std::shared_ptr<const Weights> Bases::weights(const PlannedBase& base) {
   if (const auto failed = failures_.find(base.hash); failed != failures_.end()) throw failed->second;
   auto& held = weights_[base.hash];
   if (held) return held;
+  // Whatever it is that goes wrong, it would go wrong again for the next trial: kept, so that a training is not tried twice.
+  const auto keep = [&](const Error& e) {
+    if (e.kind() != ErrorKind::interrupted) failures_.emplace(base.hash, e);
+  };
   try {
     held = std::make_shared<const Weights>(load_weights(materials_.base_model().parameters, file(base)));
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::trial) failures_.emplace(base.hash, e);
+  } catch (Error& e) {
+    e.within("base " + base.recipe->name);
+    keep(e);
     throw;
+  } catch (const std::exception& e) {
+    Error error(ErrorKind::trial, base.recipe->place, e.what());
+    keep(error.within("base " + base.recipe->name));
+    throw error;
   }
   return held;
 }
@@ -180,7 +189,9 @@ void Bases::prepare(const PlannedBase& base) {
       if (arm.adapter && arm.adapter->basis != "gradient") cut(base, arm.adapter->basis, materials_.arm(arm).matrices);
     }
   } catch (const Error& e) {
-    if (e.kind() != ErrorKind::trial) throw;
+    if (e.kind() == ErrorKind::interrupted) throw;
+  } catch (const std::exception&) {
+    // a basis that cannot be cut: its trials say so, each with its own words
   }
 }
 

@@ -31,8 +31,8 @@ class Bases {
   Bases(const Experiment& experiment, const Materials& materials, Cache& cache, Backend& backend, Report report,
         std::function<bool()> interrupted);
 
-  // Trains it if it is not in the cache. Throws a trial Error, the same at every call, when it never reaches its target, or its
-  // loss turns NaN.
+  // Trains it if it is not in the cache. Throws an Error, the same at every call, when it cannot be had: it never reaches its
+  // target, its loss turns NaN, a plugin fails, the disk is full, its file is not what it says.
   std::shared_ptr<const Weights> weights(const PlannedBase& base);
   // The same for an arm whose model is another than the base's: tensors that the base has not are drawn from its seed. Throws a
   // usage Error for a tensor of the base that the arm's model has not, or has in another shape.
@@ -49,7 +49,8 @@ class Bases {
   // once.
   double held_out_base(const PlannedBase& base, const Arm& arm, const std::function<double()>& measure);
 
-  // Makes the base and what all arms cut from it. A trial Error is kept, and thrown again by weights() for every trial.
+  // Makes the base and what all arms cut from it. Throws an interrupted Error alone: what else goes wrong is thrown again by
+  // weights() and cut() for every trial, and ends those trials only.
   void prepare(const PlannedBase& base);
 
  private:

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "khost/tensor.hpp"
+
 namespace khost {
 
 namespace {
@@ -19,14 +21,19 @@ Batch split(const std::vector<std::int32_t>& windows, std::int64_t batch, std::i
 }  // namespace
 
 Batch draw_batch(const Data& data, Part part, std::int64_t batch, std::int64_t sequence, Random& random) {
-  std::vector<std::int32_t> windows(static_cast<std::size_t>(batch * (sequence + 1)));
+  std::vector<std::int32_t> windows(static_cast<std::size_t>(checked_product({batch, checked_sum({sequence, 1})})));
   data.windows(part, batch, sequence + 1, random, windows);
   return split(windows, batch, sequence);
 }
 
-WindowSet::WindowSet(const Data& data, Part part, std::int64_t count, std::int64_t sequence) {
+std::int64_t window_batch(std::int64_t count) {
+  std::int64_t batch = 1;
   for (std::int64_t b = 1; b <= std::min<std::int64_t>(count, 8); ++b)
-    if (count % b == 0) batch_ = b;
+    if (count % b == 0) batch = b;
+  return batch;
+}
+
+WindowSet::WindowSet(const Data& data, Part part, std::int64_t count, std::int64_t sequence) : batch_(window_batch(count)) {
   Random random(0, "data", name_of(part));
   for (std::int64_t done = 0; done < count; done += batch_) batches_.push_back(draw_batch(data, part, batch_, sequence, random));
 }

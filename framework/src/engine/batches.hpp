@@ -18,10 +18,13 @@ struct Batch {
 // B windows of T + 1 tokens.
 Batch draw_batch(const Data& data, Part part, std::int64_t batch, std::int64_t sequence, Random& random);
 
+// The batch in which `count` windows are evaluated: the largest divisor of it that is at most 8.
+std::int64_t window_batch(std::int64_t count);
+
 // A fixed set of windows of one part, the same for every seed and arm, cut into batches of an evaluation program.
 class WindowSet {
  public:
-  // `count` windows; the batch size is the largest divisor of `count` that is at most 8.
+  // `count` windows, in batches of window_batch(count).
   WindowSet(const Data& data, Part part, std::int64_t count, std::int64_t sequence);
   std::int64_t batch() const { return batch_; }
   double loss(Program& program) const;  // mean over all windows; the program has this set's batch and sequence

@@ -1,11 +1,13 @@
 #include "engine/nulls.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <limits>
 #include <mutex>
 #include <set>
 
 #include "core/team.hpp"
+#include "engine/probes.hpp"
 #include "khost/interrupt.hpp"
 #include "khost/parallel.hpp"
 #include "khost/probe.hpp"
@@ -24,33 +26,43 @@ class Pools {
  public:
   explicit Pools(std::string instance) : instance_(std::move(instance)) {}
 
-  const std::vector<std::vector<double>>& get(const std::string& name, std::int64_t size, const NullDraw::Make& make) {
+  // Entry `index` of a pool of at least `size`. Each has a stream of its own, so that neither who asks first nor for how many
+  // changes it; and it stays where it is when a later draw asks for a larger pool.
+  const std::vector<double>& entry(const std::string& name, std::int64_t size, std::uint64_t index, const NullDraw::Make& make) {
     const std::lock_guard lock(mutex_);  // others wait: they would need it too
     auto& pool = pools_[name];
     for (auto i = static_cast<std::int64_t>(pool.size()); i < size; ++i) {
       Random random(static_cast<std::uint64_t>(i), instance_, "null pool " + name);
       pool.push_back(make(random));
     }
-    return pool;
+    return pool[index];
   }
 
  private:
   std::string instance_;
   std::mutex mutex_;
-  std::map<std::string, std::vector<std::vector<double>>> pools_;  // a std::map's entries stay where they are
+  std::map<std::string, std::deque<std::vector<double>>> pools_;  // neither moves what it has when it grows
 };
 
 class Draw final : public NullDraw {
  public:
-  Draw(const TrialInfo& info, const Signals& declared, const Component& component, Pools& pools)
-      : info_(info), declared_(declared), component_(component), pools_(pools), random_(info.seed, component.name, "null") {}
+  // `most`: pools have so many entries at most.
+  Draw(const TrialInfo& info, const Signals& declared, const Component& component, Pools& pools,
+       std::int64_t most = std::numeric_limits<std::int64_t>::max())
+      : info_(info),
+        declared_(declared),
+        component_(component),
+        pools_(pools),
+        random_(info.seed, component.name, "null"),
+        most_(most) {}
 
   const TrialInfo& trial() const override { return info_; }
   const Signals& declared() const override { return declared_; }
   Random& random() override { return random_; }
   const std::vector<double>& pick(const std::string& name, std::int64_t size, const Make& make) override {
-    const auto& pool = pools_.get(name, size, make);
-    return pool[random_.below(pool.size())];
+    if (size < 1) throw Error(ErrorKind::plugin, "pick() from the pool '" + name + "' of " + std::to_string(size) + " entries");
+    const std::int64_t entries = std::min(size, most_);
+    return pools_.entry(name, entries, random_.below(static_cast<std::uint64_t>(entries)), make);
   }
   void record(std::string_view name, double value) override {
     const Signals::Null* null = declared_.null_of(name);
@@ -72,6 +84,7 @@ class Draw final : public NullDraw {
   const Component& component_;
   Pools& pools_;
   Random random_;
+  std::int64_t most_;
 };
 
 using Drawn = std::map<std::string, std::vector<float>>;
@@ -121,7 +134,30 @@ std::string given_name(const Component& component, const Signals& declared, cons
   return "";
 }
 
+// Normals that a draw of gradients takes, about.
+double gradient_entries(const TrialInfo& info) {
+  double entries = 0;
+  for (const AdaptedMatrix& m : info.matrices) {
+    const auto K = static_cast<double>(m.rank);
+    entries += info.core == "block" ? K * K : K;
+  }
+  return entries * static_cast<double>(info.steps);
+}
+
+constexpr double affordable = 1e7;  // in a rehearsal: a part of a second
+
 }  // namespace
+
+void rehearse_null(const Plugin& plugin, const Component& component, const Signals& declared, const TrialInfo& info,
+                   std::set<std::string>& rehearsed) {
+  const auto drawn = [&](const Signals::Null& n) { return n.drawn_for(info.fresh); };
+  if (std::ranges::none_of(declared.nulls, drawn) || gradient_entries(info) > affordable) return;
+  if (!rehearsed.insert(recipe_of(plugin, component, info, 1).canonical()).second) return;
+  Pools pools(component.name);
+  Draw draw(info, declared, component, pools, 1);
+  const auto probe = create<Probe>(plugin, component.config);
+  call_plugin({"probe", component.name, "null"}, [&] { probe->null(draw); });
+}
 
 std::vector<std::map<std::string, double>> joint_draws(const Component& component, const Signals& declared, const TrialInfo& info,
                                                        int count, const std::function<std::shared_ptr<Probe>()>& make) {
@@ -144,18 +180,7 @@ std::vector<std::map<std::string, double>> joint_draws(const Component& componen
 
 NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, int count, int threads) {
   set_team(threads);
-  const ArmShape& shape = materials.arm(arm);
-  const TrialInfo info{"",
-                       "",
-                       0,
-                       0,
-                       shape.steps,
-                       arm.data.batch,
-                       arm.data.sequence,
-                       shape.matrices,
-                       arm.adapter ? arm.adapter->basis : "",
-                       shape.core,
-                       arm.data.fresh};
+  const TrialInfo info = info_of({}, arm, materials.arm(arm));
   NullDraws out;
   out.count = count;
   for (const Component& component : arm.probes) {
@@ -168,18 +193,27 @@ NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, i
       }
     if (std::ranges::none_of(declared.nulls, [&](const Signals::Null& n) { return n.drawn_for(info.fresh); })) continue;
     const Json recipe = recipe_of(plugin, component, info, count);
-    const std::string path = cache.get("null", recipe, "null of " + arm.name + "/" + component.name, [&](const std::string& to) {
-      const Drawn drawn =
-          by_record(joint_draws(component, declared, info, count, [&] { return create<Probe>(plugin, component.config); }));
-      std::vector<NamedArray> arrays;
-      for (const auto& [name, values] : drawn)
-        arrays.push_back({name, {DType::f32, values.data(), {static_cast<std::int64_t>(values.size())}}});
-      write_safetensors(to, arrays, {{"khost", "null draws"}, {"recipe", recipe.canonical()}});
-    });
-    const SafetensorsFile file(path);
-    for (const std::string& name : file.names()) {
-      const auto values = file.get(name).f32();
-      out.records[name].assign(values.begin(), values.end());
+    // The trials are done: what fails here costs their figures the comparison, not the report.
+    try {
+      const std::string path =
+          cache.get("null", recipe, "null of " + arm.name + "/" + component.name, [&](const std::string& to) {
+            const Drawn drawn =
+                by_record(joint_draws(component, declared, info, count, [&] { return create<Probe>(plugin, component.config); }));
+            std::vector<NamedArray> arrays;
+            for (const auto& [name, values] : drawn)
+              arrays.push_back({name, {DType::f32, values.data(), {static_cast<std::int64_t>(values.size())}}});
+            write_safetensors(to, arrays, {{"khost", "null draws"}, {"recipe", recipe.canonical()}});
+          });
+      const SafetensorsFile file(path);
+      for (const std::string& name : file.names()) {
+        const auto values = file.get(name).f32();
+        out.records[name].assign(values.begin(), values.end());
+      }
+    } catch (const Error& e) {
+      if (e.kind() == ErrorKind::interrupted) throw;
+      out.failed.emplace(component.name, e.what());
+    } catch (const std::exception& e) {
+      out.failed.emplace(component.name, e.what());
     }
   }
   return out;
@@ -193,6 +227,7 @@ std::vector<std::string> nulls_not_made(const Materials& materials, const Arm& a
       for (const Record& r : trial.records)
         if (r.step < 0) have.insert(r.probe + "/" + r.name);
   for (const Component& component : arm.probes) {
+    if (made.failed.contains(component.name)) continue;
     const Signals declared = describe(materials.registry().get(Kind::probe, component.plugin), &component.config).signals;
     for (const std::string& label : have) {
       const std::string given = given_name(component, declared, label);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,16 @@ struct NullDraws {
   std::map<std::string, std::vector<float>> records;
   // Records that have a null only where each step has a batch of its own, in an arm of one fixed batch: "snr/drift/<group>".
   std::vector<std::string> nothing_sampled;
+  std::map<std::string, std::string> failed = {};  // by the name of a probe whose null could not be drawn: why
 };
 
-// Of every probe of the arm that declares a null, at the ranks of its manifest. The number of threads changes nothing. Throws a
-// plugin Error when a probe's null() goes wrong.
+// One draw of a probe's null, for what it refuses: pools have one entry, and what would take long is left out, as are recipes
+// that are in `rehearsed` already.
+void rehearse_null(const Plugin& plugin, const Component& component, const Signals& declared, const TrialInfo& info,
+                   std::set<std::string>& rehearsed);
+
+// Of every probe of the arm that declares a null, at the ranks of its manifest. The number of threads changes nothing. A probe
+// whose null() goes wrong has none.
 NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, int count, int threads);
 
 // Of the records that this arm's trials have: those whose probe declares that their null is drawn, and whose null() made none.

@@ -25,6 +25,20 @@ struct Probes::Instance : MadeProbe {
   CallPlace in(const char* function, std::int64_t step = -1) const { return {"probe", component.name, function, step}; }
 };
 
+TrialInfo info_of(const TrialKey& key, const Arm& arm, const ArmShape& shape) {
+  return {key.arm,
+          key.base,
+          key.draw,
+          key.seed,
+          shape.steps,
+          arm.data.batch,
+          arm.data.sequence,
+          shape.matrices,
+          arm.adapter ? arm.adapter->basis : "",
+          arm.adapter ? arm.adapter->core : "",
+          arm.data.fresh};
+}
+
 namespace {
 
 std::vector<MadeProbe> make_probes(const std::vector<Component>& components, Registry& registry) {
@@ -239,6 +253,10 @@ void Probes::begin(TrialHooks hooks) {
     i->random = std::make_unique<Random>(hooks_.info->seed, i->component.name, "policy");
     call_plugin(i->in("begin"), [&] { i->probe->begin(*hooks_.info); });
   }
+}
+
+void Probes::rehearse(const TrialInfo& info) {
+  for (auto& i : instances_) call_plugin(i->in("begin"), [&] { i->probe->begin(info); });
 }
 
 void Probes::before_step(std::int64_t step) {

@@ -12,9 +12,13 @@
 #include "engine/result.hpp"
 #include "khost/probe.hpp"
 #include "manifest/experiment.hpp"
+#include "plan/materials.hpp"
 #include "plugin/registry.hpp"
 
 namespace khost {
+
+// What probes are told of a trial, with the ranks of its manifest.
+TrialInfo info_of(const TrialKey& key, const Arm& arm, const ArmShape& shape);
 
 // What a trial lends its probes. The signals' arrays stay where they are for the whole trial; only their contents change.
 struct TrialHooks {
@@ -61,6 +65,9 @@ class Probes {
   void conclude();
 
   std::vector<Record>& records() { return records_; }
+
+  // begin() alone, of throw-away probes at a trial that is only planned.
+  void rehearse(const TrialInfo& info);
 
  private:
   struct Instance;

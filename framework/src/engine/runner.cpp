@@ -14,6 +14,19 @@ namespace khost {
 
 namespace {
 
+// What is done for a trial outside of it: in the cache, whose disk may be full.
+template <class F>
+auto at(const char* what, const PlannedTrial& trial, F&& f) {
+  try {
+    return f();
+  } catch (Error& e) {
+    e.within(trial.key.text() + ", " + what).hint("the same command tries this trial again");
+    throw;
+  } catch (const std::exception& e) {
+    throw Error(ErrorKind::trial, e.what()).within(trial.key.text() + ", " + what);
+  }
+}
+
 class Runner {
  public:
   Runner(const TrialContext& context, const BackendChoice& choice, int threads, const RunnerHooks& hooks)
@@ -28,7 +41,7 @@ class Runner {
     for (int job = 1; job < jobs; ++job) others.emplace_back([this, job] { take(job); });
     take(0);
     for (std::thread& t : others) t.join();
-    if (failure_) std::rethrow_exception(failure_);
+    if (failure_ && !stopped_) give_up();
     RunnerOutcome outcome;
     outcome.interrupted = stopped_;
     for (auto& result : results_)
@@ -44,6 +57,8 @@ class Runner {
   }
 
   // Each job takes the first trial that nobody has and whose needs are finished: which job runs it changes nothing in its result.
+  // What goes wrong outside a trial (its backend cannot be made, the listener fails) ends this job alone: the others go on with
+  // the trials that are left.
   void take(int job) try {
     const auto backend = choice_.make(threads_);
     while (const auto index = next()) {
@@ -54,7 +69,6 @@ class Runner {
   } catch (...) {
     const std::lock_guard lock(mutex_);
     if (!failure_) failure_ = std::current_exception();
-    stopped_ = true;
     ready_.notify_all();
   }
 
@@ -106,30 +120,54 @@ class Runner {
       return finish(job, index, *found);
     }
     locked([&] { hooks_.started(job, trial); });
-    const std::string folder = locked([&] { return hooks_.begin(trial.hash); });
+    std::string folder;  // "" until there is one
     TrialResult result;
-    try {
-      check_needs(trial);
-      result = run_trial(context_, trial, [&](std::string_view path) { return upstream(trial, path); }, backend, folder,
-                         {[&](std::int64_t step, double loss) { locked([&] { hooks_.stepped(job, step, loss); }); },
-                          [&] { return stopped_ || hooks_.interrupted(); }});
-      locked([&] { hooks_.keep(folder, result); });
-    } catch (const Error& e) {
-      locked([&] { hooks_.discard(folder); });
-      if (e.kind() == ErrorKind::interrupted) {
-        stopped_ = true;
-        return;
-      }
-      if (e.kind() == ErrorKind::usage) throw;  // the experiment is wrong, not this trial
+    const auto failed = [&](const char* why) {
+      if (!folder.empty()) locked([&] { hooks_.discard(folder); });
       result = {};
       result.hash = trial.hash;
       result.status = "failed";
-      result.message = e.what();
-    } catch (...) {
-      locked([&] { hooks_.discard(folder); });
-      throw;
+      result.message = why;
+    };
+    // Whatever goes wrong in here is this trial's failure and no other's, whoever throws it and whatever it is.
+    try {
+      check_needs(trial);
+      folder = at("making its folder", trial, [&] { return locked([&] { return hooks_.begin(trial.hash); }); });
+      result = run_trial(context_, trial, [&](std::string_view path) { return upstream(trial, path); }, backend, folder,
+                         {[&](std::int64_t step, double loss) { locked([&] { hooks_.stepped(job, step, loss); }); },
+                          [&] { return stopped_ || hooks_.interrupted(); }});
+      at("keeping its result", trial, [&] { locked([&] { hooks_.keep(folder, result); }); });
+    } catch (const Error& e) {
+      if (e.kind() == ErrorKind::interrupted && (stopped_ || hooks_.interrupted())) {  // a plugin cannot interrupt the run
+        locked([&] { hooks_.discard(folder); });
+        stopped_ = true;
+        return;
+      }
+      failed(e.what());
+    } catch (const std::exception& e) {
+      failed((trial.key.text() + ": " + e.what()).c_str());
     }
     finish(job, index, result);
+  }
+
+  // No job is left. What is finished is reported; without anything there is but the reason.
+  void give_up() {
+    std::string why;
+    try {
+      std::rethrow_exception(failure_);
+    } catch (const std::exception& e) {
+      why = e.what();
+      if (std::ranges::none_of(results_, [](const auto& r) { return r.has_value(); })) throw;
+    }
+    for (std::size_t i = 0; i < results_.size(); ++i) {
+      if (results_[i]) continue;
+      TrialResult result;
+      result.key = context_.plan.trials[i].key;
+      result.hash = context_.plan.trials[i].hash;
+      result.status = "failed";
+      result.message = "it was not run: " + why;
+      results_[i] = std::move(result);
+    }
   }
 
   // Arms that are equal share a trial; each gets its own copy under its own name.

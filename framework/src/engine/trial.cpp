@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <new>
 
 #include "engine/adapters.hpp"
 #include "engine/batches.hpp"
@@ -33,17 +34,7 @@ class Running {
         probes_(arm_.probes, context.materials.registry()) {
     result_.key = planned.key;
     result_.hash = planned.hash;
-    info_ = {planned.key.arm,
-             planned.key.base,
-             planned.key.draw,
-             planned.key.seed,
-             shape_.steps,
-             arm_.data.batch,
-             arm_.data.sequence,
-             shape_.matrices,
-             arm_.adapter ? arm_.adapter->basis : "",
-             arm_.adapter ? arm_.adapter->core : "",
-             arm_.data.fresh};
+    info_ = info_of(planned.key, arm_, shape_);
     std::vector<std::int64_t> ranks;
     for (const AdaptedMatrix& m : info_.matrices) ranks.push_back(m.rank);
     probes_.resolve(info_, upstream, ranks);
@@ -53,8 +44,10 @@ class Running {
   TrialResult run() {
     const auto begun = std::chrono::steady_clock::now();
     build();
+    phase_ = "before the first step";
     measure_base();
     train();
+    phase_ = "after the last step";
     evaluate();
     probes_.conclude();
     for (Record& r : probes_.records()) result_.records.push_back(std::move(r));
@@ -64,9 +57,7 @@ class Running {
   }
 
   // Where something went wrong.
-  std::string phase() const {
-    return step_ < 0 ? "before the first step" : step_ < shape_.steps ? "step " + std::to_string(step_) : "after the last step";
-  }
+  std::string phase() const { return step_ < 0 || step_ >= shape_.steps ? phase_ : "step " + std::to_string(step_); }
 
  private:
   const PlannedBase& base() const { return context_.plan.bases[planned_.base]; }
@@ -323,6 +314,7 @@ class Running {
       const double loss = program_->forward(batch.tokens, batch.targets, Program::Gradients::alpha);
       if (!std::isfinite(loss)) not_finite(loss, *program_);
       program_->backward();
+      adapters_->chain();  // as in training: nothing for dims that a schedule has switched off
       visit(i, loss, adapters_->gradients());
     }
   }
@@ -368,7 +360,8 @@ class Running {
   std::unique_ptr<Random> fresh_;
   float loss_f32_ = 0;
   double last_loss_ = 0;
-  std::int64_t step_ = -1;
+  const char* phase_ = "while it was set up";
+  std::int64_t step_ = -1;  // of training; from the number of steps on, and below 0, `phase_` says more
   Outcome outcome_;
   TrialResult result_;
 };
@@ -380,12 +373,19 @@ TrialResult run_trial(const TrialContext& context, const PlannedTrial& trial, co
   const std::string key = trial.key.text();
   const Within within(Within::What::trial, key);
   std::unique_ptr<Running> running;
+  const auto where = [&] { return key + ", " + (running ? running->phase() : "while it was set up"); };
   try {
     running = std::make_unique<Running>(context, trial, upstream, backend, folder, monitor);
     return running->run();
   } catch (Error& e) {
-    e.within(key + (running ? ", " + running->phase() : ""));
+    e.within(where());
     throw;
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorKind::trial, "there was not enough memory").within(where()).hint("fewer --jobs need less");
+  } catch (const std::exception& e) {
+    throw Error(ErrorKind::trial, e.what()).within(where());
+  } catch (...) {
+    throw Error(ErrorKind::trial, "something that is not a std::exception was thrown").within(where());
   }
 }
 

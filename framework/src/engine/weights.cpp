@@ -19,21 +19,26 @@ Weights draw_weights(const std::vector<Parameter>& parameters, std::uint64_t see
   return weights;
 }
 
-Weights load_weights(const std::vector<Parameter>& parameters, const std::string& path) {
-  const SafetensorsFile file(path);
-  Weights weights{parameters, {}};
+void expect_tensors(const SafetensorsFile& file, const std::vector<Parameter>& parameters) {
   std::set<std::string> known;
   for (const Parameter& p : parameters) {
-    const auto source = file.get(p.name, p.shape).f32();
-    std::ranges::copy(source, weights.values.emplace_back(p.shape).data());
+    file.get(p.name, p.shape).f32();
     known.insert(p.name);
   }
   for (const std::string& name : file.names())
     if (!known.contains(name)) {
-      Error error(ErrorKind::usage, path + " holds the tensor '" + name + "', which this model does not have");
+      Error error(ErrorKind::usage, file.path() + " holds the tensor '" + name + "', which this model does not have");
       if (const std::string near = did_you_mean(name, known); !near.empty()) error.hint(near);
       throw error;
     }
+}
+
+Weights load_weights(const std::vector<Parameter>& parameters, const std::string& path) {
+  const SafetensorsFile file(path);
+  expect_tensors(file, parameters);
+  Weights weights{parameters, {}};
+  for (const Parameter& p : parameters)
+    std::ranges::copy(file.get(p.name, p.shape).f32(), weights.values.emplace_back(p.shape).data());
   return weights;
 }
 

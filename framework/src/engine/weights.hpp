@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "khost/model.hpp"
+#include "khost/safetensors.hpp"
 #include "khost/tensor.hpp"
 
 namespace khost {
@@ -20,6 +21,9 @@ struct Weights {
 Weights draw_weights(const std::vector<Parameter>& parameters, std::uint64_t seed);
 
 // Throws a usage Error for a missing, extra or mis-shaped tensor.
+void expect_tensors(const SafetensorsFile& file, const std::vector<Parameter>& parameters);
+
+// Throws as expect_tensors().
 Weights load_weights(const std::vector<Parameter>& parameters, const std::string& path);
 void save_weights(const Weights& weights, const std::string& path, const std::map<std::string, std::string>& metadata);
 

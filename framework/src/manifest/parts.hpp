@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "khost/json.hpp"
@@ -31,6 +32,17 @@ void check_experiment_name(const Json& name);
 
 // The same for all paths that lead to a file.
 std::string key_of_file(const std::string& path);
+
+// Runs f; an Error that has no place yet gets this one. (What crosses a plugin's C entry has its place in its text.)
+template <class F>
+decltype(auto) placed(const Place& place, F&& f) {
+  try {
+    return std::forward<F>(f)();
+  } catch (Error& e) {
+    if (!std::string_view(e.what()).starts_with(place.file + ":")) e.at(place);
+    throw;
+  }
+}
 
 // "the arms" that is not an object, and the like.
 const Json& expect_object(const Json& json, const std::string& what, const char* example);

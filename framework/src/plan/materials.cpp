@@ -36,7 +36,8 @@ Materials::Materials(const Experiment& experiment, Registry& registry, ArtifactS
     if (made) continue;
     DataContext context{artifacts, {}, experiment.folder, threads};
     for (const auto& [text, config] : configs[spec->source.plugin]) context.siblings.push_back(config);
-    made = create<Data>(registry.get(Kind::data, spec->source.plugin), spec->source.config, &context);
+    made = placed(spec->source.place,
+                  [&] { return create<Data>(registry.get(Kind::data, spec->source.plugin), spec->source.config, &context); });
   }
   const std::int64_t vocabulary = data(experiment.data).vocabulary();
   for (const DataSpec* spec : specs)
@@ -47,15 +48,17 @@ Materials::Materials(const Experiment& experiment, Registry& registry, ArtifactS
 
   const ModelContext context{vocabulary, longest};
   base_model_ = &make_model(experiment.model, context);
-  for (const Arm& arm : experiment.arms) arms_.emplace(arm.name, shape(arm, context));
+  for (const Arm& arm : experiment.arms) arms_.emplace(arm.name, placed(arm.place, [&] { return shape(arm, context); }));
 }
 
 const MadeModel& Materials::make_model(const Component& component, const ModelContext& context) {
   const auto [found, is_new] = models_.try_emplace(text_of(component));
   if (is_new) {
     ModelContext own = context;
-    found->second.model = create<Model>(registry_.get(Kind::model, component.plugin), component.config, &own);
-    found->second.parameters = found->second.model->parameters();
+    placed(component.place, [&] {
+      found->second.model = create<Model>(registry_.get(Kind::model, component.plugin), component.config, &own);
+      found->second.parameters = found->second.model->parameters();
+    });
   }
   return found->second;
 }
@@ -107,6 +110,13 @@ ArmShape Materials::shape(const Arm& arm, const ModelContext& context) {
   shape.model = &make_model(arm.model, context);
   const std::vector<Parameter>& parameters = shape.model->parameters;
   const std::string owner = "arm '" + arm.name + "'";
+  for (const Parameter& p : shape.model == base_model_ ? std::vector<Parameter>() : base_model_->parameters) {
+    const auto same = std::ranges::find(parameters, p.name, &Parameter::name);
+    if (same == parameters.end() || same->shape != p.shape)
+      throw Error(ErrorKind::usage, arm.place_of("model"),
+                  "the model of " + owner + " has no tensor '" + p.name + "' " + text_of(p.shape) + ", which the bases have")
+          .hint("an arm's model may have more tensors than the experiment's, not others");
+  }
   shape.trains = chosen(arm.train, parameters, "'train' of " + owner, arm.place_of("train"));
   if (arm.adapter) {
     shape.core = arm.adapter->core;
@@ -144,21 +154,23 @@ ArmShape Materials::shape(const Arm& arm, const ModelContext& context) {
 
 std::int64_t ArmShape::adapter_parameters() const {
   std::int64_t sum = 0;
-  for (const AdaptedMatrix& m : matrices) sum += m.rank * (m.rows + m.cols);
+  for (const AdaptedMatrix& m : matrices) sum = checked_sum({sum, checked_product({m.rank, checked_sum({m.rows, m.cols})})});
   return sum;
 }
 
 std::int64_t ArmShape::trainable_parameters() const {
   std::int64_t sum = 0;
   for (const AdaptedMatrix& m : matrices)
-    sum += core == "block" ? m.rank * m.rank : core == "factors" ? m.rank * (m.rows + m.cols + 1) : m.rank;
-  return sum + trained_weights();
+    sum = checked_sum({sum, core == "block"     ? checked_product({m.rank, m.rank})
+                            : core == "factors" ? checked_product({m.rank, checked_sum({m.rows, m.cols, 1})})
+                                                : m.rank});
+  return checked_sum({sum, trained_weights()});
 }
 
 std::int64_t ArmShape::trained_weights() const {
   std::int64_t sum = 0;
   for (std::size_t i = 0; i < trains.size(); ++i)
-    if (trains[i]) sum += element_count(model->parameters[i].shape);
+    if (trains[i]) sum = checked_sum({sum, element_count(model->parameters[i].shape)});
   return sum;
 }
 

@@ -34,8 +34,8 @@ struct ArmShape {
 
 class Materials {
  public:
-  // Throws when data sources disagree on the vocabulary, a rank exceeds a matrix, a pattern picks nothing, a budget is below one
-  // step, or a plugin refuses its configuration.
+  // Throws when data sources disagree on the vocabulary, a rank exceeds a matrix, a pattern picks nothing, an arm's model lacks a
+  // tensor of the bases, a budget is below one step, or a plugin refuses its configuration.
   Materials(const Experiment& experiment, Registry& registry, ArtifactStore& artifacts, int threads);
 
   const MadeModel& base_model() const { return *base_model_; }  // the experiment's, which bases have

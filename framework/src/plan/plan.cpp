@@ -15,6 +15,8 @@ std::string TrialKey::text() const {
 
 namespace {
 
+constexpr std::int64_t counted_steps = 1'000'000;  // of longer trials the estimate counts those at the beginning
+
 class Planner {
  public:
   Planner(const Experiment& experiment, const Materials& materials, const Environment& environment,
@@ -87,7 +89,7 @@ class Planner {
   // Floating-point operations of one forward pass over one batch: 2 m n a token and matrix, 2 K (m + n) for its adapter, and
   // attention's two products over the causal half.
   double forward_flop(const MadeModel& model, const DataSpec& spec, const std::vector<AdaptedMatrix>& adapted) const {
-    const double tokens = static_cast<double>(spec.batch * spec.sequence);
+    const double tokens = static_cast<double>(spec.batch) * static_cast<double>(spec.sequence);
     double each = 0;
     for (const Parameter& p : model.parameters)
       if (p.adaptable) each += 2.0 * static_cast<double>(element_count(p.shape));
@@ -175,7 +177,7 @@ class Planner {
       planned.cost.gradients += signals.gradient_count;
       planned.cost.decompositions += signals.decomposition_count;
       for (const Signals::Need& need : signals.needs)
-        for (std::int64_t step = 0; need.name == "weight.grad" && step < shape.steps; ++step)
+        for (std::int64_t step = 0; need.name == "weight.grad" && step < std::min(shape.steps, counted_steps); ++step)
           if (need.when.includes(step)) weight_steps.insert(step);
       Json probe = component(Kind::probe, c);
       probe.set("name", c.name);  // its random streams are named by it

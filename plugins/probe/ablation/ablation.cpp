@@ -55,6 +55,14 @@ void for_each_core(const khost::TrialInfo& trial, Alphas& alphas, const std::fun
 
 }  // namespace
 
+Ablation::Ablation(const Config& config) : config_(config) {
+  std::vector<std::int64_t> keep = config.keep;
+  if (keep.empty()) throw Error(ErrorKind::usage, "keep is empty");
+  std::ranges::sort(keep);
+  if (const auto twice = std::ranges::adjacent_find(keep); twice != keep.end())
+    throw Error(ErrorKind::usage, "keep has " + std::to_string(*twice) + " twice");
+}
+
 void Ablation::declare(khost::Signals& s, const Config& config) {
   s.emit("keep<k>", "nats", "loss on the adapted batch with only the first k dims of every matrix");
   s.emit("share<k>", "1", "(L(k) - L(K)) / (L(2) - L(K))");

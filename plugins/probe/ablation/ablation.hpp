@@ -31,7 +31,7 @@ class Ablation : public khost::Probe {
     }
   };
 
-  explicit Ablation(const Config& config) : config_(config) {}
+  explicit Ablation(const Config& config);
   static void declare(khost::Signals& s, const Config& config);
   void null(khost::NullDraw& draw) override;
   void begin(const khost::TrialInfo& trial) override;

@@ -1,0 +1,172 @@
+#include "engine/memory_need.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/batches.hpp"
+#include "engine/result.hpp"
+#include "graph/program.hpp"
+#include "manifest/parts.hpp"
+#include "plan/patterns.hpp"
+
+namespace khost {
+namespace {
+
+constexpr double f32 = sizeof(float);
+
+double numbers(const Shape& shape) { return static_cast<double>(element_count(shape)); }
+
+double of_all(const std::vector<Parameter>& parameters) {
+  double sum = 0;
+  for (const Parameter& p : parameters) sum += numbers(p.shape) * f32;
+  return sum;
+}
+
+int slots_of(const Materials& materials, const Component& optimizer) {
+  return placed(optimizer.place, [&] {
+    return create<Optimizer>(materials.registry().get(Kind::optimizer, optimizer.plugin), optimizer.config)->slots();
+  });
+}
+
+// A model's parameters as a program would have them, without the arrays.
+class Slots {
+ public:
+  explicit Slots(const MadeModel& model) : model_(model), adapters_(model.parameters.size()) {
+    for (const Parameter& p : model.parameters) slots_.push_back({p, nullptr, nullptr, nullptr, true});
+  }
+  void trains(std::size_t parameter) { slots_[parameter].grad = &something_; }
+  void adapts(std::size_t parameter, std::int64_t rank, const std::string& core) {
+    AdapterSlot& adapter = adapters_[parameter];
+    adapter.rank = rank;
+    adapter.core = core == "block" ? Core::block : core == "factors" ? Core::factors : Core::diagonal;
+    if (adapter.core == Core::factors) adapter.U_grad = adapter.V_grad = &something_;
+    slots_[parameter].adapter = &adapter;
+  }
+  double values(std::int64_t batch, std::int64_t sequence) const {
+    return static_cast<double>(Program::bytes_of(*model_.model, slots_, batch, sequence));
+  }
+
+ private:
+  const MadeModel& model_;
+  std::vector<AdapterSlot> adapters_;
+  std::vector<WeightSlot> slots_;
+  float something_ = 0;  // a gradient that is there
+};
+
+class Need {
+ public:
+  Need(const Experiment& experiment, const Materials& materials) : experiment_(experiment), materials_(materials) {}
+
+  double training(const BaseRecipe& base) const {
+    const MadeModel& model = materials_.base_model();
+    const std::vector<bool> trains =
+        chosen(base.train, model.parameters, "'train' of base '" + base.name + "'", base.train_place);
+    Slots slots(model);
+    double trained = 0;
+    for (std::size_t i = 0; i < trains.size(); ++i)
+      if (trains[i]) slots.trains(i), trained += numbers(model.parameters[i].shape);
+    return placed(base.place, [&] {
+      const double state = trained * (1 + slots_of(materials_, base.optimizer));
+      double values = slots.values(base.data.batch, base.data.sequence);
+      if (base.until_loss) values += slots.values(window_batch(experiment_.data.calibration_windows), experiment_.data.sequence);
+      return state * f32 + values;
+    });
+  }
+
+  double basis(const Arm& arm) const {
+    double sum = 0;
+    for (const AdaptedMatrix& m : materials_.arm(arm).matrices) sum += numbers({checked_sum({m.rows, m.cols}), m.rank});
+    return sum * f32;
+  }
+
+  double trial(const Arm& arm) const {
+    return placed(arm.place, [&] {
+      const ArmShape& shape = materials_.arm(arm);
+      const bool weight_gradients = reads_weight_gradients(arm);
+      Slots slots(*shape.model);
+      const double state = slots_of(materials_, arm.optimizer);
+      double floats = 0;
+      std::size_t next = 0;
+      for (std::size_t i = 0; i < shape.trains.size(); ++i) {
+        const Parameter& p = shape.model->parameters[i];
+        if (shape.trains[i]) floats += numbers(p.shape) * (1 + state);
+        if (shape.trains[i] || (weight_gradients && p.adaptable)) slots.trains(i), floats += numbers(p.shape);
+        if (!p.adaptable) continue;
+        const AdaptedMatrix& m = shape.matrices[next++];
+        if (m.rank == 0) continue;
+        slots.adapts(i, m.rank, shape.core);
+        floats += (4 + state) * numbers(shape.core == "block" ? Shape{m.rank, m.rank} : Shape{m.rank});
+        if (shape.core == "factors") floats += (2 + state) * numbers({checked_sum({m.rows, m.cols}), m.rank});
+      }
+      double values = slots.values(arm.data.batch, arm.data.sequence);
+      if (arm.data.held_out_windows > 0) values += slots.values(window_batch(arm.data.held_out_windows), arm.data.sequence);
+      const double windows = static_cast<double>(arm.data.held_out_windows) * static_cast<double>(arm.data.sequence);
+      const double records = static_cast<double>(shape.steps) * sizeof(Record);  // the loss of every step
+      return floats * f32 + values + 2 * sizeof(std::int32_t) * windows + records;
+    });
+  }
+
+ private:
+  bool reads_weight_gradients(const Arm& arm) const {
+    return std::ranges::any_of(arm.probes, [&](const Component& c) {
+      const Signals declared = describe(materials_.registry().get(Kind::probe, c.plugin), &c.config).signals;
+      return std::ranges::any_of(declared.needs, [](const Signals::Need& n) { return n.name == "weight.grad"; });
+    });
+  }
+
+  const Experiment& experiment_;
+  const Materials& materials_;
+};
+
+}  // namespace
+
+double MemoryNeed::bytes() const { return weights + std::max(training, basis + trials * trial); }
+
+std::string MemoryNeed::text() const {
+  std::string text = "weights of the bases " + bytes_text(weights);
+  if (training > basis + trials * trial) return text + ", training one of them " + bytes_text(training);
+  if (basis > 0) text += ", U and V " + bytes_text(basis);
+  return text + (trials == 1 ? ", a trial " + bytes_text(trial)
+                             : fmt::format(", {} trials at a time of {} each", trials, bytes_text(trial)));
+}
+
+MemoryNeed memory_need(const Experiment& experiment, const Materials& materials) {
+  const Need need(experiment, materials);
+  MemoryNeed sum;
+  const double each = placed(experiment.model.place, [&] { return of_all(materials.base_model().parameters); });
+  for (const BaseRecipe& base : experiment.bases) sum.weights += each * static_cast<double>(base.base_draws);
+  for (const BaseRecipe& base : experiment.bases) {
+    if (!base.file.empty() || base.steps == 0) continue;
+    if (const double bytes = need.training(base); bytes > sum.training) sum.training = bytes, sum.trains = &base;
+  }
+  for (const Arm& arm : experiment.arms) {
+    sum.basis = std::max(sum.basis, placed(arm.place, [&] { return need.basis(arm); }));
+    if (const double bytes = need.trial(arm); bytes > sum.trial) sum.trial = bytes, sum.arm = &arm;
+  }
+  return sum;
+}
+
+int trials_that_fit(const MemoryNeed& need, const MemoryLimit& limit) {
+  constexpr double most = 1e6;
+  const double left = limit.bytes - need.weights - need.basis;
+  return static_cast<int>(need.trial > 0 ? std::clamp(left / need.trial, 0.0, most) : most);
+}
+
+void expect_to_fit(const MemoryNeed& need, const MemoryLimit& limit) {
+  if (need.bytes() <= limit.bytes) return;
+  const bool trains = need.training > need.basis + need.trials * need.trial;
+  const std::string who = trains ? "base '" + need.trains->name + "'" : need.arm ? "arm '" + need.arm->name + "'" : "this";
+  Error error(ErrorKind::usage,
+              trains     ? need.trains->place
+              : need.arm ? need.arm->place
+                         : Place{},
+              fmt::format("{} needs at least {} of memory, but {} {}", who, bytes_text(need.bytes()), limit.what,
+                          bytes_text(limit.bytes)));
+  error.hint("the sum: " + need.text());
+  if (const int fit = trials_that_fit(need, limit); !trains && fit >= 1 && fit < need.trials)
+    throw error.hint(fmt::format("--jobs {} fits", fit));
+  throw error.hint("a smaller model, batch, sequence or rank needs less");
+}
+
+}  // namespace khost
