@@ -59,17 +59,21 @@ class Runner {
   // Each job takes the first trial that nobody has and whose needs are finished: which job runs it changes nothing in its result.
   // What goes wrong outside a trial (its backend cannot be made, the listener fails) ends this job alone: the others go on with
   // the trials that are left.
-  void take(int job) try {
-    const auto backend = choice_.make(threads_);
-    while (const auto index = next()) {
-      one(job, *index, *backend);
+  void take(int job) {
+    std::optional<std::size_t> index;
+    try {
+      const auto backend = choice_.make(threads_);
+      while ((index = next())) {
+        one(job, *index, *backend);
+        const std::lock_guard lock(mutex_);
+        ready_.notify_all();
+      }
+    } catch (...) {
       const std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = std::current_exception();
+      if (index) not_run(*index);  // others may wait for it
       ready_.notify_all();
     }
-  } catch (...) {
-    const std::lock_guard lock(mutex_);
-    if (!failure_) failure_ = std::current_exception();
-    ready_.notify_all();
   }
 
   // Waits while all that is left needs what other jobs are at. Nothing when all is taken, or the run stops.
@@ -122,12 +126,12 @@ class Runner {
     locked([&] { hooks_.started(job, trial); });
     std::string folder;  // "" until there is one
     TrialResult result;
-    const auto failed = [&](const char* why) {
+    const auto failed = [&](const char* reason) {
       if (!folder.empty()) locked([&] { hooks_.discard(folder); });
       result = {};
       result.hash = trial.hash;
       result.status = "failed";
-      result.message = why;
+      result.message = reason;
     };
     // Whatever goes wrong in here is this trial's failure and no other's, whoever throws it and whatever it is.
     try {
@@ -150,24 +154,35 @@ class Runner {
     finish(job, index, result);
   }
 
-  // No job is left. What is finished is reported; without anything there is but the reason.
-  void give_up() {
-    std::string why;
+  // A trial and its twins are over without a result of their own.
+  void not_run(std::size_t index) {
+    for (const std::size_t twin : by_hash_.at(context_.plan.trials[index].hash)) {
+      if (results_[twin]) continue;
+      TrialResult result;
+      result.key = context_.plan.trials[twin].key;
+      result.hash = context_.plan.trials[twin].hash;
+      result.status = "failed";
+      result.message = "it was not run to its end: " + why();
+      results_[twin] = std::move(result);
+    }
+  }
+
+  std::string why() const {
     try {
       std::rethrow_exception(failure_);
     } catch (const std::exception& e) {
-      why = e.what();
-      if (std::ranges::none_of(results_, [](const auto& r) { return r.has_value(); })) throw;
+      return e.what();
+    } catch (...) {
+      return "something that is not a std::exception was thrown";
     }
-    for (std::size_t i = 0; i < results_.size(); ++i) {
-      if (results_[i]) continue;
-      TrialResult result;
-      result.key = context_.plan.trials[i].key;
-      result.hash = context_.plan.trials[i].hash;
-      result.status = "failed";
-      result.message = "it was not run: " + why;
-      results_[i] = std::move(result);
-    }
+  }
+
+  // No job is left. What is finished is reported; without anything there is but the reason.
+  void give_up() {
+    const auto done = [](const std::optional<TrialResult>& r) { return r && r->status == "done"; };
+    if (std::ranges::none_of(results_, done)) std::rethrow_exception(failure_);
+    for (std::size_t i = 0; i < results_.size(); ++i)
+      if (!results_[i]) not_run(i);
   }
 
   // Arms that are equal share a trial; each gets its own copy under its own name.

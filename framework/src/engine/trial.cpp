@@ -1,5 +1,6 @@
 #include "engine/trial.hpp"
 
+#include <cxxabi.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -380,6 +381,8 @@ TrialResult run_trial(const TrialContext& context, const PlannedTrial& trial, co
   } catch (Error& e) {
     e.within(where());
     throw;
+  } catch (abi::__forced_unwind&) {
+    throw;  // of a thread that is cancelled: no exception
   } catch (const std::bad_alloc&) {
     throw Error(ErrorKind::trial, "there was not enough memory").within(where()).hint("fewer --jobs need less");
   } catch (const std::exception& e) {
