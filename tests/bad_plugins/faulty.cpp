@@ -79,7 +79,7 @@ class FaultyModel : public khost::Model, Faulty {
   std::vector<khost::Parameter> parameters() const override {
     may_fail("parameters");
     return {{"tok_emb", {vocabulary_, 8}, khost::Init::normal, 0.02, true, -1},
-            {"layer.0.a", {8, 8}, khost::Init::normal, 0.02, fault().at != "vector", 0}};
+            {"layer.0.a", fault().at == "vector" ? khost::Shape{8} : khost::Shape{8, 8}, khost::Init::normal, 0.02, true, 0}};
   }
   void forward(khost::Graph& g) const override {
     may_fail("forward");

@@ -87,7 +87,7 @@ TEST_CASE("whatever a plugin throws in a trial is that trial's failure, with who
   fails(probe("conclude", "memory"), 2, {"probe 'faulty' in conclude", "after the last step"});
   fails(probe("conclude", "interrupted"), 2, {"it says that it was interrupted"});
   for (const char* how : {"usage", "interrupted", "exception", "memory", "foreign"})
-    fails(std::string(R"("optimizer": {"plugin": "faulty", "at": "update", "after": 4, "how": ")") + how + "\"}", 2,
+    fails(std::string(R"("optimizer": {"plugin": "faulty", "at": "update", "after": 7, "how": ")") + how + "\"}", 2,
           {"optimizer 'faulty' in update", "step 1"});
   for (const char* how : {"usage", "exception", "foreign"})
     fails(std::string(R"("data": {"plugin": "faulty", "at": "windows", "how": ")") + how + "\"}", 2,
@@ -197,7 +197,7 @@ TEST_CASE("what a probe, an optimizer, a model or a base would refuse is refused
   refused(probe(R"("snr", "groups": [3])"), "", 2, {"[first, end]"});
   refused(probe(R"("snr", "groups": [2, 2])"), "", 2, {"[first, end]"});
   refused(probe(R"("snr", "groups": [[2, 2]])"), "", 2, {"[2,2]", "is empty"});
-  refused(probe(R"("snr", "groups": null)"), "", 2, {"groups"});
+  refused(probe(R"("snr", "groups": null)"), "", 2, {":8:", "expected a list, found the null"});
   refused(probe(R"("snr", "groups": [[0, 1], [1, "K"]], "batches": 4)"), "", 2, {"batches is 4", "at least 16"});
   refused(R"("adapter": {"core": "block"}, )" + probe(R"("snr", "groups": [[0, 1], [1, "K"]])"), "", 2, {":8:", "block core"});
   refused(probe(R"("coverage", "ranks": [2], "steps": [5])"), "", 2, {"steps has 5", "steps 1 to 3"});
@@ -210,7 +210,161 @@ TEST_CASE("what a probe, an optimizer, a model or a base would refuse is refused
   refused(R"("optimizer": {"plugin": "faulty", "at": "slots"})", "", 3, {"-1 state arrays", "optimizer 'faulty' in slots"});
   refused(R"("optimizer": {"plugin": "faulty", "at": "create", "how": "usage"})", "", 2, {":8:", "it was used wrongly"});
   refused(R"("data": {"plugin": "faulty", "at": "create", "how": "usage"})", "", 2, {":8:", "it was used wrongly"});
-  refused(R"("model": {"plugin": "faulty", "at": "forward", "how": "usage"})", "", 2,
-          {"it was used wrongly", "model 'faulty' in forward"});
-  refused(R"("model": {"plugin": "faulty", "at": "vector"})", "", 0, {});
+  refused(R"("model": {"plugin": "faulty"})", "", 2, {"arm 'A'", "has no tensor 'pos_emb'"});
+  const auto with_base = [&](const std::string& more, int code, std::initializer_list<const char*> expected) {
+    CAPTURE(more);
+    write(khost.scratch / "base.manifest", R"({"include": "faulty.manifest", "data": {"calibration_windows": 0},
+  "bases": {"b": {"steps": 3, )" + more + "}}}");
+    manifest(khost, "");
+    const Finished o = khost({"plan", khost.scratch / "base.manifest"});
+    INFO(o.err);
+    CHECK(o.code == code);
+    CHECK(has(o.err, "base.manifest:2:"));
+    for (const char* text : expected) CHECK_MESSAGE(has(o.err, text), text);
+  };
+  with_base(R"("train": ["layer.7.*"])", 2, {"'train' of base 'b' names 'layer.7.*'", "matches no tensor"});
+  with_base(R"("train": ["*"], "until": {"loss": 3})", 2, {"\"calibration_windows\" is 0"});
+  with_base(R"("train": ["*"], "optimizer": {"plugin": "faulty", "at": "create"})", 3,
+            {"it is at fault", "optimizer 'faulty' in create"});
+
+  const std::string faulty = R"({"plugin": "faulty"})";
+  const Finished model = khost({"plan", manifest(khost, R"("model": {"at": "forward", "how": "usage"})", "", faulty)});
+  CHECK(model.code == 2);
+  CHECK_MESSAGE(has(model.err, "faulty.manifest:8:"), model.err);
+  CHECK_MESSAGE(has(model.err, "model 'faulty' in forward"), model.err);
+  const Finished vector = khost({"plan", manifest(khost, R"("model": {"at": "vector"})", "", faulty)});
+  CHECK(vector.code == 3);
+  CHECK_MESSAGE(has(vector.err, "called adaptable, which only a matrix can be"), vector.err);
+}
+
+TEST_CASE("ranks that only another arm's records decide: what is certain is refused, the rest is that trial's failure") {
+  const Khost khost;
+  const auto adaptive = [&](const std::string& probes) {
+    write(khost.scratch / "adaptive.manifest", R"({
+  "khost": 1, "experiment": "adaptive", "seeds": 1, "steps": 3,
+  "data": {"plugin": "synthetic", "vocab": 101, "sequence": 7, "batch": 2, "tokens": 5000},
+  "model": {"plugin": "gpt", "d_model": 24, "n_layer": 1, "n_head": 2},
+  "adapter": {"rank": 8},
+  "bases": {"plain": {"steps": 0}},
+  "arms": {
+    "uniform": {"probes": [{"plugin": "effective_rank"}]},
+    "adaptive": {"needs": "uniform", "probes": [{"plugin": "adaptive_k", "from": "uniform/effective_rank", "c": 0.9},
+      )" + probes + R"(]}
+  }
+})");
+    return khost.scratch / "adaptive.manifest";
+  };
+  // Of about 5 or 6 dims of 8: K becomes 6 or 7, which the manifest's 8 does not tell.
+  const Finished o = khost({adaptive(R"({"plugin": "ablation", "keep": [8, 4]})"), "--out", "adaptive"});
+  INFO(o.err);
+  CHECK(o.code == 4);
+  const Statuses s = statuses(parse_json_file(khost.scratch / "adaptive/summary.json"));
+  CHECK(s.done == 1);
+  CHECK(s.failed == 1);
+  CHECK_MESSAGE(has(s.message, "keep has 8, but layer.0."), s.message);
+  CHECK(has(s.message, "probe 'ablation' in begin"));
+  CHECK(has(s.message, "arm adaptive, base plain, seed 0"));
+  const Finished never = khost({"plan", adaptive(R"({"plugin": "ablation", "keep": [30, 4]})")});
+  INFO(never.err);
+  CHECK(never.code == 2);
+  CHECK(has(never.err, "adaptive.manifest:10:"));
+  CHECK(has(never.err, "keep has 30"));
+}
+
+TEST_CASE("what no machine can hold is refused at once, with the sum") {
+  const Khost khost;
+  const auto refused = [&](std::vector<std::string> set, std::initializer_list<const char*> expected) {
+    for (const char* command : {"plan", "run"}) {
+      std::vector<std::string> arguments{command, khost.manifest(R"("title": "x")")};
+      for (const std::string& s : set) arguments.insert(arguments.end(), {"--set", s});
+      const Finished o = khost(arguments);
+      INFO(o.err);
+      CHECK(o.code == 2);
+      for (const char* text : expected) CHECK_MESSAGE(has(o.err, text), text);
+    }
+  };
+  refused({"data.batch=4611686018427387904"}, {"more than any memory holds", "small.manifest:8:"});
+  refused({"data.batch=68719476736"}, {"needs at least", "iB of memory, but", "the sum: weights of the bases"});
+  refused({"data.sequence=2305843009213693952"}, {"more than any memory holds"});
+  refused({"model.d_model=1099511627776", "model.n_head=1"}, {"more than any memory holds", "small.manifest"});
+  refused({"model.d_model=6291456"}, {"needs at least", "iB of memory, but", "the sum:"});
+  refused({"data.held_out_windows=4611686018427387904"}, {"needs at least", "of memory"});
+  refused({"steps=4611686018427387904"}, {"needs at least", "of memory"});
+  refused({"model.n_layer=100000"}, {"'n_layer'", "100000", "between 1 and 1024"});
+  const Finished fits = khost({"plan", khost.manifest(R"("title": "x")")});
+  CHECK(fits.code == 0);
+  CHECK_MESSAGE(has(fits.out, "memory: at least "), fits.out);
+}
+
+TEST_CASE("NaN says where it began, and infinity is infinity, wherever they are shown") {
+  const KhostWithBadPlugins khost;
+  const auto arm = [](const std::string& at) {
+    return R"("probes": [{"plugin": "faulty", "at": ")" + at + R"(", "seed": 1, "after": 2}])";
+  };
+  const auto run = [&](const std::string& at) {
+    const Finished o = khost({manifest(khost, arm(at)), "--out", at});
+    INFO(o.err);
+    REQUIRE(o.code == 0);
+    return std::pair(o.out, parse_json_file(khost.scratch / (at + "/summary.json")));
+  };
+  const auto nan = run("nan");
+  const Json& missing = nan.second.at("records").at("plain/A/faulty/value");
+  CHECK(missing.at("values").text() == "[1.0,null]");
+  CHECK(missing.at("n").as_integer() == 1);
+  CHECK(nan.second.at("not_finite").at("plain/A/faulty/value nan").text() ==
+        R"({"trials":1,"of":2,"first":{"draw":0,"seed":1,"step":null}})");
+  CHECK(nan.second.at("not_finite").at("plain/A/faulty/series nan").text() ==
+        R"({"trials":1,"of":2,"first":{"draw":0,"seed":1,"step":2}})");
+  CHECK(has(nan.first, "plain/A/faulty/value is NaN in 1 of 2 trials, first with seed 1"));
+  CHECK(has(nan.first, "plain/A/faulty/series is NaN in 1 of 2 trials, first at step 2 of seed 1"));
+  CHECK(has(records(khost, "nan"), "plain,A,0,1,faulty,value,,,1\r\n"));
+  CHECK(has(records(khost, "nan"), "plain,A,0,1,faulty,series,2,,1\r\n"));
+  CHECK(has(read(khost.scratch / "nan/report.md"), "NaN in 1 of 2 trials, first at step 2 of seed 1"));
+
+  const auto inf = run("inf");
+  const Json& infinite = inf.second.at("records").at("plain/A/faulty/value");
+  CHECK(infinite.at("values").text() == R"([1.0,"inf"])");
+  CHECK(infinite.at("mean").as_string() == "inf");
+  CHECK(infinite.at("n").as_integer() == 2);
+  CHECK(inf.second.at("not_finite").find("plain/A/faulty/value inf"));
+  CHECK(has(inf.first, "plain/A/faulty/series is infinite in 1 of 2 trials, first at step 2 of seed 1"));
+  CHECK(has(records(khost, "inf"), "plain,A,0,1,faulty,value,,inf,1\r\n"));
+  const Finished again = khost({manifest(khost, arm("inf")), "--out", "again"});
+  CHECK(has(again.out, "4 from the cache"));
+  CHECK(records(khost, "inf") == records(khost, "again"));  // through the cache, too
+}
+
+TEST_CASE("20 levels of manifests that include the two of the level below are read at once") {
+  const Khost khost;
+  khost.manifest(R"("title": "x")", "m0a.manifest");
+  write(khost.scratch / "m0b.manifest", R"({"include": "m0a.manifest"})");
+  for (int level = 1; level <= 20; ++level) {
+    const std::string below = "m" + std::to_string(level - 1);
+    for (const char* side : {"a", "b"})
+      write(khost.scratch / ("m" + std::to_string(level) + side + ".manifest"),
+            R"({"include": [")" + below + R"(a.manifest", ")" + below + R"(b.manifest"]})");
+  }
+  const Finished o = khost({"plan", khost.scratch / "m20a.manifest"});
+  INFO(o.err);
+  CHECK(o.code == 0);
+  CHECK(has(o.out, "2 arms = 4 trials"));
+}
+
+TEST_CASE("a trial's own batch is its first, fresh or not; gradients of dims that are switched off are 0") {
+  const Khost khost;
+  const std::string path = khost.manifest(R"("probes": [{"plugin": "ablation", "keep": [5, 2]}])");
+  REQUIRE(khost({path, "--out", "fixed"}).code == 0);
+  REQUIRE(khost({path, "--out", "fresh", "--set", "data.reuse=fresh"}).code == 0);
+  const Json fixed = parse_json_file(khost.scratch / "fixed/summary.json").at("records");
+  const Json fresh = parse_json_file(khost.scratch / "fresh/summary.json").at("records");
+  CHECK(fixed.at("plain/A/loss/base") == fresh.at("plain/A/loss/base"));
+  CHECK_FALSE(fixed.at("plain/A/loss/final") == fresh.at("plain/A/loss/final"));
+  CHECK(fresh.at("plain/A/loss/final").at("values") == fresh.at("plain/A/ablation/keep5").at("values"));
+
+  const std::string scheduled = khost.manifest(R"("probes": [
+    {"plugin": "k_schedule", "ranks": [5, 2], "at": [0.5]}, {"plugin": "snr", "groups": [[0, 2], [2, "K"]], "batches": 16}])");
+  REQUIRE(khost({scheduled, "--out", "scheduled"}).code == 0);
+  const Json snr = parse_json_file(khost.scratch / "scheduled/summary.json").at("records");
+  CHECK(snr.at("plain/A/snr/batch/0").at("n").as_integer() == 2);
+  CHECK(snr.at("plain/A/snr/batch/1").at("n").as_integer() == 0);  // no gradient, no ratio
 }

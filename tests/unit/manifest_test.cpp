@@ -21,7 +21,8 @@ TEST_CASE("manifest: a good one, resolved") {
   CHECK(e.name == "small");
   CHECK(e.seeds == std::vector<std::uint64_t>{0, 1, 2});
   CHECK(e.folder == folder.path.string());
-  CHECK(e.warnings.empty());
+  REQUIRE(e.warnings.size() == 1);
+  CHECK(e.warnings[0].find("claim 'noise' predicts a bare number") != std::string::npos);
   REQUIRE(e.arms.size() == 4);
   CHECK(e.arms[0].adapter->rank.as_integer() == 8);
   CHECK(e.arms[0].adapter->basis == "svd");
@@ -279,7 +280,7 @@ TEST_CASE("predictions") {
   CHECK(is(parse_prediction(" in [0.25, 2] "), 0.25, 2));
   CHECK(is(shrunk(parse_prediction("in [0, 1]"), 0.25), 0.25, 0.75));
   CHECK(is(shrunk(parse_prediction("< 0.5"), 0.25), -infinite, 0.25));
-  for (const char* bad : {"", "0.5", "<", "< x", "< 0.5 1", "in [1, 0]", "in [1 2]", "in [1, 2", "in (1, 2)", "<= 1", "< inf",
+  for (const char* bad : {"", "0.5", "<", "< x", "< 0.5 1", "< 0.5 -1", "< 0.5.1", "in [1, 0]", "in [1 2]", "in [1, 2", "in (1, 2)", "<= 1", "< inf",
                           "> nan", "in [nan, 1]"})
     CHECK_THROWS_AS(parse_prediction(bad), Error);
 }

@@ -221,10 +221,12 @@ Prediction parse_prediction(const std::string& text, const Place& place) {
   else
     good = skip("in") && skip("[") && number(p.low) && skip(",") && number(p.high) && skip("]");
   skip("");
-  if (good && at != end && *at != '.' && *at != '-') p.unit = std::string(at, end), at = end;  // "< 0.5 nats"
+  // "< 0.5 nats", "> 3 1 / steps"
+  const std::string_view rest(at, static_cast<std::size_t>(end - at));
+  if (good && !rest.empty() && (std::isalpha(static_cast<unsigned char>(rest[0])) || rest.starts_with("1 /"))) p.unit = rest, at = end;
   if (!good || at != end)
     throw Error(ErrorKind::usage, place, "\"" + text + "\" is not a prediction")
-        .hint("write \"< 0.5\", \"> 0.5\" or \"in [0.4, 0.6]\", with the measure's unit behind it where you like");
+        .hint("write \"< 0.5\", \"> 0.5\" or \"in [0.4, 0.6]\"");
   if (p.low > p.high) throw Error(ErrorKind::usage, place, "\"" + text + "\" ends before it begins");
   return p;
 }
