@@ -206,7 +206,7 @@ TEST_CASE("what a probe, an optimizer, a model or a base would refuse is refused
   refused(probe(R"("faulty", "at": "begin", "how": "foreign")"), "", 3,
           {":8:", "not a std::exception", "probe 'faulty' in begin"});
   refused(probe(R"("faulty", "at": "null", "how": "usage")"), "", 2, {":8:", "it was used wrongly", "probe 'faulty' in null"});
-  refused(probe(R"("faulty", "at": "no rank")"), "", 3, {":8:", "'basis.svd'", "which rank", "need_basis(\"svd\", K)"});
+  refused(probe(R"("faulty", "at": "no rank")"), "", 3, {":8:", "'basis.svd'", "how many dims", "need_basis(\"svd\", RANK)"});
   refused(R"("optimizer": {"plugin": "faulty", "at": "slots"})", "", 3, {"-1 state arrays", "optimizer 'faulty' in slots"});
   refused(R"("optimizer": {"plugin": "faulty", "at": "create", "how": "usage"})", "", 2, {":8:", "it was used wrongly"});
   refused(R"("data": {"plugin": "faulty", "at": "create", "how": "usage"})", "", 2, {":8:", "it was used wrongly"});
