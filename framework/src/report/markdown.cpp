@@ -126,7 +126,7 @@ void write_report_md(const std::string& path, const Run& run, const Published& p
   }
   const std::vector<NotFinite> odd = not_finite(bases);
   if (!odd.empty()) out += "\n## Records that are NaN or infinite\n\nSteps count from 0, as in records.csv.\n\n";
-  for (const NotFinite& record : odd) out += "- " + plain(record.record()) + ": " + record.text() + "\n";
+  for (const NotFinite& record : odd) out += "- " + markdown(record.record()) + ": " + record.text() + "\n";
   if (count_trials(run).failed) out += "\n## Failed trials\n\n";
   for (const TrialResult& trial : run.trials)
     if (trial.status != "done") out += "- " + markdown(trial.key.text()) + ": " + markdown(trial.message) + "\n";
