@@ -154,7 +154,7 @@ TEST_CASE("an arm takes its ranks from another; when that one fails, so does it,
   with_fixtures.plugin_path = KHOST_BINARY_DIR "/bad_plugins";
   const std::string failing =
       read(manifest).replace(read(manifest).find(R"({"plugin": "effective_rank"})"), 28,
-                             R"({"plugin": "effective_rank"}, {"plugin": "throwing", "how": "exception", "where": "begin"})");
+                             R"({"plugin": "effective_rank"}, {"plugin": "faulty", "how": "exception", "at": "observe"})");
   write(with_fixtures.scratch / "failing.manifest", failing);
   const Finished broken = with_fixtures({"failing.manifest", "--out", "broken"});
   INFO(broken.err, broken.out);

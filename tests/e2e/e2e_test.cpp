@@ -150,7 +150,7 @@ TEST_CASE("what does not fit the model or the text is refused with the bound") {
   refused({R"(arms.A.train=["layer.7.*"])"}, 2, {"'train' of arm 'A' names 'layer.7.*'", "matches no tensor"});
   refused({R"(arms.A.probes=[{"plugin": "k_schedule", "ranks": [2, 9], "at": [0.5]}])"}, 2, {"k_schedule", "9"});
   refused({R"(arms.A.needs="B")", R"(arms.B.needs="A")"}, 2, {"needs", "circle"});
-  refused({"data.sequence=2000000"}, 2, {"longer than", "sequence"});
+  refused({"data.sequence=150", "data.tokens=2000"}, 2, {"longer than", "sequence"});
   refused({"steps=0.5"}, 2, {"steps", "an integer"});
   refused({"model.n_head=5"}, 2, {"d_model", "n_head"});
   refused({"adapter.rnk=5"}, 2, {"rnk", "did you mean"});

@@ -35,7 +35,7 @@ class Rehearsal {
           .hint("set \"calibration_windows\" of \"data\" to 16, or give the base \"steps\" without \"until\"");
   }
 
-  void arm(const Arm& arm, const TrialKey& key) {
+  void arm(const Arm& arm, const TrialKey& key) try {
     const TrialInfo planned = info_of(key, arm, materials_.arm(arm));
     const std::optional<TrialInfo> known = resolved(arm, planned);
     for (const Component& probe : arm.probes)
@@ -47,6 +47,9 @@ class Rehearsal {
           begin_with_some_ranks(probe, planned);
         }
       });
+  } catch (Error& e) {
+    e.within("arm " + arm.name);
+    throw;
   }
 
  private:
