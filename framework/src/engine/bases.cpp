@@ -37,7 +37,7 @@ std::shared_ptr<const Weights> Bases::weights(const PlannedBase& base) {
   if (held) return held;
   // Whatever it is that goes wrong, it would go wrong again for the next trial: kept, so that a training is not tried twice.
   const auto keep = [&](const Error& e) {
-    if (e.kind() != ErrorKind::interrupted) failures_.emplace(base.hash, e);
+    if (e.kind() != ErrorKind::interrupted || !interrupted_()) failures_.emplace(base.hash, e);
   };
   try {
     held = std::make_shared<const Weights>(load_weights(materials_.base_model().parameters, file(base)));
@@ -189,7 +189,7 @@ void Bases::prepare(const PlannedBase& base) {
       if (arm.adapter && arm.adapter->basis != "gradient") cut(base, arm.adapter->basis, materials_.arm(arm).matrices);
     }
   } catch (const Error& e) {
-    if (e.kind() == ErrorKind::interrupted) throw;
+    if (e.kind() == ErrorKind::interrupted && interrupted_()) throw;
   } catch (const std::exception&) {
     // a basis that cannot be cut: its trials say so, each with its own words
   }

@@ -210,7 +210,7 @@ NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, i
         out.records[name].assign(values.begin(), values.end());
       }
     } catch (const Error& e) {
-      if (e.kind() == ErrorKind::interrupted) throw;
+      if (e.kind() == ErrorKind::interrupted && interrupted()) throw;
       out.failed.emplace(component.name, e.what());
     } catch (const std::exception& e) {
       out.failed.emplace(component.name, e.what());
