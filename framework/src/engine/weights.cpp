@@ -19,8 +19,7 @@ Weights draw_weights(const std::vector<Parameter>& parameters, std::uint64_t see
   return weights;
 }
 
-Weights load_weights(const std::vector<Parameter>& parameters, const std::string& path) {
-  const SafetensorsFile file(path);
+Weights load_weights(const std::vector<Parameter>& parameters, const SafetensorsFile& file) {
   Weights weights{parameters, {}};
   std::set<std::string> known;
   for (const Parameter& p : parameters) {
@@ -30,7 +29,7 @@ Weights load_weights(const std::vector<Parameter>& parameters, const std::string
   }
   for (const std::string& name : file.names())
     if (!known.contains(name)) {
-      Error error(ErrorKind::usage, path + " holds the tensor '" + name + "', which this model does not have");
+      Error error(ErrorKind::usage, file.path() + " holds the tensor '" + name + "', which this model does not have");
       if (const std::string near = did_you_mean(name, known); !near.empty()) error.hint(near);
       throw error;
     }

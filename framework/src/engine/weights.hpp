@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "khost/model.hpp"
+#include "khost/safetensors.hpp"
 #include "khost/tensor.hpp"
 
 namespace khost {
@@ -20,7 +21,7 @@ struct Weights {
 Weights draw_weights(const std::vector<Parameter>& parameters, std::uint64_t seed);
 
 // Throws a usage Error for a missing, extra or mis-shaped tensor.
-Weights load_weights(const std::vector<Parameter>& parameters, const std::string& path);
+Weights load_weights(const std::vector<Parameter>& parameters, const SafetensorsFile& file);
 void save_weights(const Weights& weights, const std::string& path, const std::map<std::string, std::string>& metadata);
 
 }  // namespace khost
