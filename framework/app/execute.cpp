@@ -88,13 +88,14 @@ Executed execute(Session& session, const std::string& out) {
   say(fmt::format("{}: {} trials, backend {} ({} {}, {}), {} at a time with {} thread{} each", session.experiment.name,
                   session.plan.trials.size(), e.backend, e.library, e.library_version, e.kernel, e.jobs, e.threads,
                   e.threads == 1 ? "" : "s"));
+  if (!session.idle.empty()) say(session.idle);
 
   Progress progress(static_cast<int>(session.plan.trials.size()), session.jobs);
   shown = &progress;
   const LogThrough through(progress);
   const TrialStore store(session.cache.root());
   store.ready();
-  const auto artifact_backend = session.artifact_backend.make(session.artifact_threads);
+  const auto artifact_backend = session.artifact_backend.make_in_parts(session.artifact_threads);
   Bases bases(
       session.experiment, *session.materials, session.cache, *artifact_backend,
       [&](const PlannedBase& base, const BaseProgress& p) {
@@ -102,7 +103,10 @@ Executed execute(Session& session, const std::string& out) {
       },
       interrupted);
   const TrialContext context{session.experiment, *session.materials, session.plan, bases};
-  prepare(context, session.artifact_threads, [&](const PlannedTrial& t) { return store.has(t.hash); });
+  // With --fresh what an earlier run left counts for nothing, but experiments of one series share what they computed.
+  static std::set<std::string> computed;
+  const auto is_kept = [&](const std::string& hash) { return (!session.fresh || computed.contains(hash)) && store.has(hash); };
+  prepare(context, session.artifact_threads, [&](const PlannedTrial& t) { return is_kept(t.hash); });
 
   const auto changed_claims =
       ClaimLedger(session.cache.root(), session.experiment.name)
@@ -111,9 +115,12 @@ Executed execute(Session& session, const std::string& out) {
     say("warning: claim '" + id + "' was changed after trials of its arms existed; the report shows both");
 
   RunnerHooks hooks;
-  hooks.find = [&](const std::string& hash) { return store.load(hash); };
+  hooks.find = [&](const std::string& hash) { return is_kept(hash) ? store.load(hash) : std::nullopt; };
   hooks.begin = [&](const std::string& hash) { return store.begin(hash); };
-  hooks.keep = [&](const std::string& temporary, const TrialResult& result) { store.keep(temporary, result); };
+  hooks.keep = [&](const std::string& temporary, const TrialResult& result) {
+    store.keep(temporary, result, session.fresh ? Kept::replaces : Kept::yields);
+    computed.insert(result.hash);
+  };
   hooks.discard = [&](const std::string& temporary) { store.discard(temporary); };
   hooks.started = [&](int job, const PlannedTrial& t) { progress.start(job, t.key, session.materials->arm(*t.arm).steps); };
   hooks.stepped = [&](int job, std::int64_t step, double loss) { progress.step(job, step, loss); };
@@ -151,6 +158,11 @@ Executed execute(Session& session, const std::string& out) {
   for (JudgedClaim& claim : run.claims)
     if (const auto changed = changed_claims.find(claim.claim->id); changed != changed_claims.end())
       claim.before = changed->second;
+  run.artifacts = session.artifact_environment;
+  for (const PlannedBase& base : session.plan.bases) {
+    run.bases.push_back({base.recipe->name, base.draw, base.hash, bases.summary(base), base.file_hash});
+    if (const BaseMade& b = run.bases.back(); !b.how.empty()) executed.bases.push_back(b.name + ": " + b.how);
+  }
   // Whoever stops now has it whole.
   const Activity writing("writing " + folder.path(), Activity::Kind::finished);
   write_file_atomically(folder / "resolved.manifest", session.experiment.resolved.pretty() + "\n");
@@ -160,8 +172,6 @@ Executed execute(Session& session, const std::string& out) {
   // They are large, and all there is without them is written.
   executed.lost = collect_artifacts(store, run.trials, folder.path());
   for (const Error& lost : executed.lost) say(std::string("warning: ") + lost.what());
-  for (const PlannedBase& base : session.plan.bases)
-    if (std::string line = bases.summary(base); !line.empty()) executed.bases.push_back(std::move(line));
   executed.failed = std::ranges::count(run.trials, std::string("failed"), &TrialResult::status);
   executed.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return executed;

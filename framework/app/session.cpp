@@ -1,6 +1,9 @@
 #include "session.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <set>
 
 namespace khost {
 
@@ -40,17 +43,15 @@ Session::Session(const SessionOptions& options, Cache::Announce heard)
   experiment = std::move(loaded.experiment);
   registry = std::move(loaded.registry);
 
+  // A trial's number of threads is part of what it is, so it depends on nothing but the command line: not on how many trials
+  // there are, nor on the machine.
   const int processors = available_processors();
-  std::size_t trials = 0;  // at least so many: a base may have several draws
-  for (const Arm& arm : experiment.arms)
-    trials +=
-        experiment.bases.size() * std::min(experiment.seeds.size(), static_cast<std::size_t>(arm.seeds.value_or(1'000'000)));
-  jobs = options.jobs.value_or(std::max(1, processors / options.threads.value_or(1)));
-  jobs = std::max(1, std::min(jobs, static_cast<int>(std::min<std::size_t>(trials, 1024))));
-  threads = options.threads.value_or(std::max(1, processors / jobs));
+  threads = options.threads.value_or(1);
+  fresh = options.fresh;
   backend = choose_backend(*registry, options.backend, experiment.compute);
   try {
-    environment = environment_of(backend.make(threads)->info(), threads, jobs);
+    environment = environment_of(backend.make(threads)->info(), threads, 1);
+    environment.options = backend.options;
   } catch (Error& e) {
     if (options.backend)
       e.within("--backend " + *options.backend);
@@ -60,10 +61,26 @@ Session::Session(const SessionOptions& options, Cache::Announce heard)
   }
   artifact_backend = choose_backend(*registry, artifacts_come_from, {});
   artifact_threads = processors;
-  artifact_environment = environment_of(artifact_backend.make(artifact_threads)->info(), artifact_threads, 1);
+  artifact_environment = environment_of(artifact_backend.make_in_parts(processors)->info(), processors, 1);
+  artifact_environment.parts = artifact_parts;
 
   materials = std::make_unique<Materials>(experiment, *registry, cache, artifact_threads);
   plan = make_plan(experiment, *materials, environment, artifact_environment);
+  share_processors(options, processors);
+}
+
+// Trials at a time: as many as there are processors for, and never more than there are trials.
+void Session::share_processors(const SessionOptions& options, int processors) {
+  std::set<std::string> distinct;
+  for (const PlannedTrial& trial : plan.trials) distinct.insert(trial.hash);
+  const int trials = static_cast<int>(std::min<std::size_t>(distinct.size(), 1024));
+  jobs = std::max(1, std::min(options.jobs.value_or(std::max(1, processors / threads)), trials));
+  environment.jobs = jobs;
+  if (const int each = processors / jobs; each > threads && !options.jobs && !options.threads)
+    idle = fmt::format(
+        "{} trial{} of {} thread{} leave {} of {} processors idle: --threads {} would use them (and be other trials: last bits "
+        "depend on a trial's threads)",
+        trials, trials == 1 ? "" : "s", threads, threads == 1 ? "" : "s", processors - jobs * threads, processors, each);
 }
 
 }  // namespace khost

@@ -50,6 +50,16 @@ void environment(std::string& out, const Run& run) {
   pair(out, "threads per trial", std::to_string(e.threads));
   pair(out, "jobs", std::to_string(e.jobs));
   pair(out, "CPU", e.cpu);
+  const Environment& a = run.artifacts;
+  if (!a.backend.empty())
+    pair(out, "bases made with",
+         a.backend + ", " + a.library + (a.library_version.empty() ? "" : " " + a.library_version) + ", " + a.kernel + ", in " +
+             std::to_string(a.parts) + " parts");
+  for (const BaseMade& b : run.bases) {
+    const std::string draw = b.draw ? " (draw " + std::to_string(b.draw) + ")" : "";
+    pair(out, "base " + b.name + draw, b.hash.substr(0, 16) + (b.how.empty() ? "" : ": " + b.how));
+    pair(out, "its file's SHA-256", b.file_hash);
+  }
 }
 
 void definitions(std::string& out, const Run& run) {

@@ -5,6 +5,17 @@
 namespace khost {
 namespace {
 
+Json artifacts_json(const Environment& e) {
+  return Json::object(
+      {{"backend", e.backend}, {"library", e.library}, {"version", e.library_version}, {"kernel", e.kernel}, {"parts", e.parts}});
+}
+
+Json base_json(const BaseMade& b) {
+  Json json = Json::object({{"base", b.name}, {"draw", b.draw}, {"hash", b.hash}, {"how", b.how}});
+  if (!b.file_hash.empty()) json.set("file_sha256", b.file_hash);
+  return json;
+}
+
 Json environment_json(const Environment& e) {
   return Json::object({{"backend", e.backend},
                        {"library", e.library},
@@ -49,8 +60,9 @@ Json band_json(const std::optional<Band>& band) {
 }
 
 void write_summary(const std::string& path, const Run& run, const Published& published) {
-  Json::List trials;
+  Json::List trials, bases;
   Json::Object records;
+  for (const BaseMade& base : run.bases) bases.push_back(base_json(base));
   for (const TrialResult& trial : run.trials) trials.push_back(trial_json(trial));
   for (const BaseFigures& base : figures_of(run, published.figures))
     for (const ArmFigures& arm : base.arms)
@@ -64,6 +76,8 @@ void write_summary(const std::string& path, const Run& run, const Published& pub
   summary.set("run", run.hash);
   summary.set("khost", run.environment.khost);
   summary.set("environment", environment_json(run.environment));
+  summary.set("artifacts", artifacts_json(run.artifacts));
+  summary.set("bases", std::move(bases));
   summary.set("trials", std::move(trials));
   summary.set("records", std::move(records));
   summary.set("claims", claims_json(run));
