@@ -43,7 +43,8 @@ void remove_others(const fs::path& folder, const Sources& wanted) {
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     if (wanted.contains(entry.path().filename()) || entry.path().extension() != ".safetensors") continue;
     try {
-      const auto& metadata = SafetensorsFile(entry.path().string()).metadata();
+      const SafetensorsFile file(entry.path().string());
+      const auto& metadata = file.metadata();
       const auto khost = metadata.find("khost");
       if (khost != metadata.end() && khost->second.starts_with("artifact ")) fs::remove(entry.path(), error);
     } catch (const Error&) {  // no safetensors file, so none of khost's
