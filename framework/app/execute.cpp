@@ -93,13 +93,14 @@ Executed execute(Session& session, const std::string& out) {
   say(fmt::format("{}: {} trials, backend {} ({} {}, {}), {} at a time with {} thread{} each", session.experiment.name,
                   session.plan.trials.size(), e.backend, e.library, e.library_version, e.kernel, e.jobs, e.threads,
                   e.threads == 1 ? "" : "s"));
+  if (!session.idle.empty()) say(session.idle);
 
   Progress progress(static_cast<int>(session.plan.trials.size()), session.jobs);
   shown = &progress;
   const LogThrough through(progress);
   const TrialStore store(session.cache.root());
   store.ready();
-  const auto artifact_backend = session.artifact_backend.make(session.artifact_threads);
+  const auto artifact_backend = session.artifact_backend.make_in_parts(session.artifact_threads);
   Bases bases(
       session.experiment, *session.materials, session.cache, *artifact_backend,
       [&](const PlannedBase& base, const BaseProgress& p) {
@@ -116,12 +117,18 @@ Executed execute(Session& session, const std::string& out) {
   for (const PlannedTrial& t : session.plan.trials) planned.emplace(t.hash, &t);
 
   const TrialContext context{session.experiment, *session.materials, session.plan, bases};
-  prepare(context, session.artifact_threads, [&](const PlannedTrial& t) { return store.has(t.hash); });
+  // With --fresh what an earlier run left counts for nothing, but experiments of one series share what they computed.
+  static std::set<std::string> computed;
+  const auto is_kept = [&](const std::string& hash) { return (!session.fresh || computed.contains(hash)) && store.has(hash); };
+  prepare(context, session.artifact_threads, [&](const PlannedTrial& t) { return is_kept(t.hash); });
 
   RunnerHooks hooks;
-  hooks.find = [&](const std::string& hash) { return store.load(hash); };
+  hooks.find = [&](const std::string& hash) { return is_kept(hash) ? store.load(hash) : std::nullopt; };
   hooks.begin = [&](const std::string& hash) { return store.begin(hash); };
-  hooks.keep = [&](const std::string& temporary, const TrialResult& result) { store.keep(temporary, result); };
+  hooks.keep = [&](const std::string& temporary, const TrialResult& result) {
+    store.keep(temporary, result, session.fresh ? Kept::replaces : Kept::yields);
+    computed.insert(result.hash);
+  };
   hooks.discard = [&](const std::string& temporary) { store.discard(temporary); };
   hooks.started = [&](int job, const PlannedTrial& t) {
     ledger.note_started(t, shows);
@@ -170,6 +177,11 @@ Executed execute(Session& session, const std::string& out) {
             "' declares a null of it, but its null() never made one: it is shown without");
   run.claims = judge_claims(session.experiment, run.trials, run.nulls, standings,
                             [&](const JudgedClaim& claim, bool can_decide) { return ledger.look(claim, can_decide); });
+  run.artifacts = session.artifact_environment;
+  for (const PlannedBase& base : session.plan.bases) {
+    run.bases.push_back({base.recipe->name, base.draw, base.hash, bases.summary(base), base.file_hash});
+    if (const BaseMade& b = run.bases.back(); !b.how.empty()) executed.bases.push_back(b.name + ": " + b.how);
+  }
   // Whoever stops now has it whole.
   const Activity writing("writing " + folder.path(), Activity::Kind::finished);
   write_file_atomically(folder / "resolved.manifest", session.experiment.resolved.pretty() + "\n");
@@ -179,8 +191,6 @@ Executed execute(Session& session, const std::string& out) {
   // They are large, and all there is without them is written.
   executed.lost = collect_artifacts(store, run.trials, folder.path());
   for (const Error& lost : executed.lost) say(std::string("warning: ") + lost.what());
-  for (const PlannedBase& base : session.plan.bases)
-    if (std::string line = bases.summary(base); !line.empty()) executed.bases.push_back(std::move(line));
   executed.failed = std::ranges::count(run.trials, std::string("failed"), &TrialResult::status);
   executed.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return executed;

@@ -91,7 +91,8 @@ void print_bases(const Session& session, Paces& paces, Estimate& estimate) {
       const DataSpec &own = base.recipe->data, &arms = session.experiment.arms.front().data;
       const double tokens = static_cast<double>(own.batch * own.sequence) / static_cast<double>(arms.batch * arms.sequence);
       estimate.at_most = estimate.at_most || (base.recipe->until_loss && !base.recipe->expected_steps);
-      estimate.base_seconds += static_cast<double>(base.cost.steps) * (pace.step + pace.weights) * tokens / session.jobs;
+      estimate.base_seconds +=
+          static_cast<double>(base.cost.steps) * (pace.step + pace.weights) * tokens * session.threads / session.artifact_threads;
     }
     std::cout << fmt::format("base {}{}: {}\n", base.recipe->name, base.draw ? fmt::format(" (draw {})", base.draw) : "",
                              !base.recipe->file.empty() ? "from " + base.recipe->file
@@ -106,6 +107,7 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
   std::cout << fmt::format("{}  (run {})\n", session.experiment.name, session.plan.run_hash);
   std::cout << fmt::format("backend {} ({} {}, {}), {} trial{} at a time with {} thread{} each\n\n", e.backend, e.library,
                            e.library_version, e.kernel, e.jobs, e.jobs == 1 ? "" : "s", e.threads, e.threads == 1 ? "" : "s");
+  if (!session.idle.empty()) std::cout << session.idle << "\n\n";
   print_bases(session, paces, estimate);
   std::cout << "\n";
   for (const Arm& arm : session.experiment.arms) print_arm(session, arm);

@@ -38,6 +38,7 @@ Command run_command() {
   auto& o = command.values<Options>();
   o.declare(command);
   command.option("out", "FOLDER", o.out, "the run's folder (default: runs/<experiment>/<hash>)");
+  command.flag("fresh", o.fresh, "compute trials anew that are in the cache, and replace them");
   command.example("run experiments/paper85.manifest");
   command.example("run experiments/paper85.manifest --seeds 3 --set adapter.basis=random");
   command.example("run experiments/kseries.manifest --backend onednn --out runs/onednn");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "compute/cpu_quota.hpp"
 #include "compute/process.hpp"
@@ -61,18 +62,16 @@ Session::Session(const SessionOptions& options, Cache::Announce heard)
   registry = std::move(loaded.registry);
 
   refuse_process(process_troubles());
+  // A trial's number of threads is part of what it is, so it depends on nothing but the command line: not on how many trials
+  // there are, nor on the machine.
   const int processors = available_processors();
-  std::size_t trials = 0;  // at least so many: a base may have several draws
-  for (const Arm& arm : experiment.arms)
-    trials +=
-        experiment.bases.size() * std::min(experiment.seeds.size(), static_cast<std::size_t>(arm.seeds.value_or(1'000'000)));
-  jobs = options.jobs.value_or(std::max(1, processors / options.threads.value_or(1)));
-  jobs = std::max(1, std::min(jobs, static_cast<int>(std::min<std::size_t>(trials, 1024))));
-  threads = options.threads.value_or(std::max(1, processors / jobs));
+  threads = options.threads.value_or(1);
+  fresh = options.fresh;
   std::string doubt;
   backend = choose_backend(*registry, options.backend, experiment.compute, &doubt);
   try {
-    environment = environment_of(backend.make(threads)->info(), threads, jobs);
+    environment = environment_of(backend.make(threads)->info(), threads, 1);
+    environment.options = backend.options;
   } catch (Error& e) {
     if (options.backend)
       e.within("--backend " + *options.backend);
@@ -82,19 +81,35 @@ Session::Session(const SessionOptions& options, Cache::Announce heard)
   }
   artifact_backend = choose_backend(*registry, backend_of_artifacts, {});
   artifact_threads = processors;
-  artifact_environment = environment_of(artifact_backend.make(artifact_threads)->info(), artifact_threads, 1);
+  artifact_environment = environment_of(artifact_backend.make_in_parts(processors)->info(), processors, 1);
+  artifact_environment.parts = artifact_parts;
 
   refuse_process(process_troubles());  // what the backends brought
-  environment.notes = notes_of(environment, processors, doubt);
 
   materials = std::make_unique<Materials>(experiment, *registry, cache, artifact_threads);
   const MemoryLimit limit = memory_limit();
   memory = memory_need(experiment, *materials);
   expect_to_fit(memory, limit);  // one trial at a time
   plan = make_plan(experiment, *materials, environment, artifact_environment);
+  share_processors(options, processors);
+  environment.notes = notes_of(environment, processors, doubt);
   memory.trials = jobs;
   expect_to_fit(memory, limit);
   rehearse(experiment, *materials, plan);
+}
+
+// Trials at a time: as many as there are processors for, and never more than there are trials.
+void Session::share_processors(const SessionOptions& options, int processors) {
+  std::set<std::string> distinct;
+  for (const PlannedTrial& trial : plan.trials) distinct.insert(trial.hash);
+  const int trials = static_cast<int>(std::min<std::size_t>(distinct.size(), 1024));
+  jobs = std::max(1, std::min(options.jobs.value_or(std::max(1, processors / threads)), trials));
+  environment.jobs = jobs;
+  if (const int each = processors / jobs; each > threads && !options.jobs && !options.threads)
+    idle = fmt::format(
+        "{} trial{} of {} thread{} leave {} of {} processors idle: --threads {} would use them (and be other trials: last bits "
+        "depend on a trial's threads)",
+        trials, trials == 1 ? "" : "s", threads, threads == 1 ? "" : "s", processors - jobs * threads, processors, each);
 }
 
 }  // namespace khost

@@ -20,6 +20,7 @@ struct SessionOptions {
   std::vector<std::string> set;  // "steps=10"
   std::optional<int> seeds, threads, jobs;
   std::optional<std::string> backend;
+  bool fresh = false;  // trials of the cache are computed anew, and replaced
 
   void declare(Command& command);
 };
@@ -36,12 +37,17 @@ struct Session {
   std::shared_ptr<Registry> registry;
   Cache cache;
   int jobs = 1, threads = 1;  // trials at a time, threads of each
+  std::string idle;           // what to say of processors that no trial uses; "" mostly
+  bool fresh = false;         // as in SessionOptions
   BackendChoice backend, artifact_backend;
   int artifact_threads = 1;
   Environment environment, artifact_environment;
   std::unique_ptr<Materials> materials;
   Plan plan;
   MemoryNeed memory;
+
+ private:
+  void share_processors(const SessionOptions& options, int processors);
 };
 
 }  // namespace khost

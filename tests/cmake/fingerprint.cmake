@@ -4,7 +4,7 @@ include(${MODULE})
 
 function(hash_of TEXT RESULT)
   file(WRITE ${FOLDER}/a.hpp "${TEXT}")
-  khost_hash_headers(${FOLDER} a.hpp hash)
+  khost_hash_sources(${FOLDER} a.hpp hash)
   set(${RESULT} ${hash} PARENT_SCOPE)
 endfunction()
 

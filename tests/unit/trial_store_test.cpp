@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "khost/error.hpp"
+#include "khost/hash.hpp"
 #include "unit/scratch.hpp"
 #include "unit/text_file.hpp"
 
@@ -70,7 +71,7 @@ TEST_CASE("a kept trial reads back bit for bit") {
   CHECK_FALSE(store.has("abc"));
   CHECK_FALSE(store.load("abc"));
   write_text(folder + "/trace.safetensors", "12345");
-  written.artifacts = {"trace.safetensors"};
+  written.artifacts = {{"trace.safetensors", sha256("12345")}};
   store.keep(folder, written);
   CHECK_FALSE(fs::exists(folder));
   CHECK(store.folder("abc") == cache / "trials/abc");
@@ -110,7 +111,7 @@ TEST_CASE("a damaged trial is not loaded, and the log says which file and what i
   TrialResult written = sample("abc");
   const std::string temporary = store.begin("abc");
   write_text(temporary + "/trace.safetensors", "12345");
-  written.artifacts = {"trace.safetensors"};
+  written.artifacts = {{"trace.safetensors", sha256("12345")}};
   store.keep(temporary, written);
   const std::string path = store.folder("abc") + "/trial.json", whole = content_of(path);
   std::string expected;
@@ -130,12 +131,16 @@ TEST_CASE("a damaged trial is not loaded, and the log says which file and what i
     expected = "its checksum does not match its content";
   }
   SUBCASE("a key is missing") {
-    write_text(path, "{\"khost_trial\": 1, \"sha256\": \"\"}");
+    write_text(path, "{\"khost_trial\": 2, \"sha256\": \"\"}");
     expected = "the key 'trial' is missing";
   }
   SUBCASE("an artifact is cut off") {
     write_text(store.folder("abc") + "/trace.safetensors", "123");
     expected = "the artifact trace.safetensors has 3 bytes, expected 5";
+  }
+  SUBCASE("an artifact has the same size and another content") {
+    write_text(store.folder("abc") + "/trace.safetensors", "12354");
+    expected = "the artifact trace.safetensors does not have the checksum";
   }
   SUBCASE("an artifact is gone") {
     fs::remove(store.folder("abc") + "/trace.safetensors");
@@ -165,7 +170,7 @@ TEST_CASE("a trial of another format version is run again without complaint") {
   const TrialStore store(cache.folder());
   store.ready();
   fs::create_directory(store.folder("abc"));
-  write_text(store.folder("abc") + "/trial.json", "{\"khost_trial\": 2, \"what\": \"ever\"}");
+  write_text(store.folder("abc") + "/trial.json", "{\"khost_trial\": 1, \"what\": \"ever\"}");
   const Log log;
   CHECK_FALSE(store.load("abc"));
   CHECK(log.text().find("warning") == std::string::npos);
@@ -198,7 +203,7 @@ TEST_CASE("only finished trials are kept") {
   CHECK(entries(cache / "trials") == 0);
 
   TrialResult outside = sample("abc");
-  outside.artifacts = {"../elsewhere"};
+  outside.artifacts = {{"../elsewhere", ""}};
   const std::string again = store.begin("abc");
   CHECK_THROWS_WITH_AS(store.keep(again, outside), doctest::Contains("'../elsewhere' is no file name"), Error);
 }

@@ -12,6 +12,20 @@ namespace khost {
 // returns when all are done. The first exception of a range is rethrown. Nested calls run on the caller's thread.
 void parallel_ranges(std::int64_t n, std::int64_t grain, void (*body)(void*, std::int64_t, std::int64_t), void* context);
 
+// While it lives, what this thread splits by parallel_ranges is cut into `ranges` ranges (fewer where `grain` says so) and not by
+// the number of threads: results that depend on where the cuts are, are then the same on one processor and on many. With fewer
+// threads than ranges each takes several. Nested calls are one range, as ever.
+class FixedRanges {
+ public:
+  explicit FixedRanges(int ranges);
+  ~FixedRanges();
+  FixedRanges(const FixedRanges&) = delete;
+  FixedRanges& operator=(const FixedRanges&) = delete;
+
+ private:
+  int before_;
+};
+
 template <class F>
 void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
   parallel_ranges(

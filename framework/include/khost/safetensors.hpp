@@ -16,10 +16,11 @@ namespace khost {
 void write_safetensors(const std::string& path, std::span<const NamedArray> arrays,
                        const std::map<std::string, std::string>& metadata = {});
 
-// A memory-mapped file; the views live as long as it does. Opening checks everything: length of the header, offsets inside the
-// file and without overlap or gap, shape x dtype = bytes. Throws a usage Error that says what is wrong with which tensor, or what
-// else the file is (a Git LFS pointer, an index, a pickle) and what to do. Viewable are F32, I32, and F16 and BF16, as f32 (which
-// holds each of their values); other dtypes are refused by name when they are asked for. Views may be asked for from any thread.
+// A file held in memory: the views live as long as it does, and what becomes of the file meanwhile does not matter. Opening
+// checks everything: length of the header, offsets inside the file and without overlap or gap, shape x dtype = bytes. Throws a
+// usage Error that says what is wrong with which tensor, or what else the file is (a Git LFS pointer, an index, a pickle) and
+// what to do. Viewable are F32, I32, and F16 and BF16, as f32 (which holds each of their values); other dtypes are refused by
+// name when they are asked for. Views may be asked for from any thread.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::string& path);
@@ -28,6 +29,7 @@ class SafetensorsFile {
   SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
   const std::string& path() const;
+  std::string content_hash() const;        // SHA-256 of the bytes that the views are of, computed at each call
   std::vector<std::string> names() const;  // in file order
   bool has(const std::string& name) const;
   ArrayView get(const std::string& name) const;                         // throws a usage Error listing near names

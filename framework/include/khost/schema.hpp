@@ -29,16 +29,17 @@ struct Field {
   FieldType type = FieldType::any;
   Json default_value;  // what a manifest that leaves the key out gets; null with `required`
   bool required = false;
-  bool nullable = false;               // null is allowed and means "not set"
-  bool operational = false;            // not part of a run's identity (a log level, a cache path)
-  bool path = false;                   // a string that names a file: relative to the manifest; the host makes it absolute
-  std::optional<double> low, high;     // inclusive bounds of a number, or of every number in a list
-  std::vector<std::string> choices;    // allowed strings
-  std::string deprecated;              // why, and what to use instead; "" when current
-  std::string shape;                   // for `any` and lists: the expected form in words, "[[first, last], ...]"
-  std::vector<Field> elements;         // of a list: one, nameless, which says what each of its elements is; bounds and choices
-                                       // stand in the list's own field
-  std::vector<Field> members;          // of an object
+  bool nullable = false;             // null is allowed and means "not set"
+  bool operational = false;          // not part of a run's identity (a log level, a cache path)
+  bool path = false;                 // a string that names a file: relative to the manifest; the host makes it absolute
+  bool by_content = false;           // names what a data source reads: its identity() tells the content, the name is nothing
+  std::optional<double> low, high;   // inclusive bounds of a number, or of each element of a list of numbers
+  std::vector<std::string> choices;  // allowed strings
+  std::string deprecated;            // why, and what to use instead; "" when current
+  std::string shape;                 // for `any` and lists: the expected form in words, "[[first, last], ...]"
+  std::vector<Field> elements;       // of a list: one, nameless, which says what each of its elements is; bounds and choices
+                                     // stand in the list's own field
+  std::vector<Field> members;        // of an object
 };
 
 struct Schema {
@@ -102,6 +103,10 @@ class FieldBuilder {
     field_.path = true;
     return *this;
   }
+  FieldBuilder& by_content() {
+    field_.by_content = true;
+    return *this;
+  }
   FieldBuilder& shape(std::string_view words) {
     field_.shape = words;
     return *this;
@@ -121,6 +126,7 @@ struct FieldReader {
   FieldReader& deprecated(std::string_view) { return *this; }
   FieldReader& operational() { return *this; }
   FieldReader& path() { return *this; }
+  FieldReader& by_content() { return *this; }
   FieldReader& shape(std::string_view) { return *this; }
 };
 

@@ -1,10 +1,5 @@
 #include "khost/safetensors.hpp"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -19,13 +14,15 @@
 
 #include "artifact/file.hpp"
 #include "artifact/safetensors_header.hpp"
+#include "artifact/whole_file.hpp"
 #include "core/shown.hpp"
 #include "khost/error.hpp"
+#include "khost/hash.hpp"
 #include "khost/json.hpp"
 
 namespace khost {
 
-static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian and mapped as it is");
+static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian and viewed as it is");
 
 namespace {
 
@@ -96,37 +93,18 @@ void write_safetensors(const std::string& path, std::span<const NamedArray> arra
 
 struct SafetensorsFile::Impl {
   std::string path;
-  void* map = MAP_FAILED;
-  std::size_t bytes = 0;
+  WholeFile file;
   SafetensorsHeader header;
   std::unordered_map<std::string_view, std::size_t> index;  // of the entries by name
   // Copies, made when they are asked for, of tensors that do not start at a multiple of 4 and of those of another dtype.
   std::mutex mutex;
   std::map<std::size_t, std::vector<std::uint32_t>> copies;
 
-  ~Impl() {
-    if (map != MAP_FAILED) ::munmap(map, bytes);
-  }
-
-  void map_file() {
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would wait for its writer
-    if (file < 0) throw_file_error("open safetensors file", path);
-    struct Close {
-      int file;
-      ~Close() { ::close(file); }
-    } close{file};
-    struct stat status {};
-    if (::fstat(file, &status) != 0) throw_file_error("open safetensors file", path);
-    if (S_ISDIR(status.st_mode)) refuse_folder();
-    if (!S_ISREG(status.st_mode)) refuse_safetensors(path, "not a regular file");
-    bytes = static_cast<std::size_t>(status.st_size);
-    if (bytes == 0) return;  // nothing to map
-    map = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file, 0);
-    if (map == MAP_FAILED) throw_file_error("map safetensors file", path);
-  }
-
   void read() {
-    header = read_safetensors_header(path, map == MAP_FAILED ? "" : std::string_view(static_cast<const char*>(map), bytes));
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) refuse_folder();
+    file = read_whole_file(path, "safetensors file");
+    header = read_safetensors_header(path, file.text());
     index.reserve(header.entries.size());
     for (std::size_t i = 0; i < header.entries.size(); ++i) index.emplace(header.entries[i].name, i);
   }
@@ -147,7 +125,7 @@ struct SafetensorsFile::Impl {
 
   const void* data_of(std::size_t i) {
     const TensorEntry& e = header.entries[i];
-    const char* there = static_cast<const char*>(map) + header.data + e.begin;
+    const char* there = file.data.get() + header.data + e.begin;
     const bool half = is_half(e);
     if (!half && reinterpret_cast<std::uintptr_t>(there) % 4 == 0) return there;
     const std::lock_guard lock(mutex);
@@ -191,13 +169,13 @@ struct SafetensorsFile::Impl {
 
 SafetensorsFile::SafetensorsFile(const std::string& path) : impl_(std::make_unique<Impl>()) {
   impl_->path = path;
-  impl_->map_file();
   impl_->read();
 }
 
 SafetensorsFile::~SafetensorsFile() = default;
 
 const std::string& SafetensorsFile::path() const { return impl_->path; }
+std::string SafetensorsFile::content_hash() const { return sha256(impl_->file.text()); }
 const std::map<std::string, std::string>& SafetensorsFile::metadata() const { return impl_->header.metadata; }
 bool SafetensorsFile::has(const std::string& name) const { return impl_->index.contains(name); }
 

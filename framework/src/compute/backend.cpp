@@ -105,6 +105,7 @@ void Backend::destroy() {
 
 void Backend::gemm(const khost_gemm& g) {
   if (g.m <= 0 || g.n <= 0) return;
+  if (!workers_.empty()) return gemm_in_parts(g);
   if (!table_ || !table_->gemm || call("gemm", [&] { return table_->gemm(context_, &g); }) != 0) kernels::portable_gemm(g);
 }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "khost/compute.hpp"
 
@@ -13,6 +14,9 @@ struct BackendInfo {
   int threads = 1;
 };
 
+// Into how many parts the work of artifacts is cut at most, on however many threads.
+inline constexpr int artifact_parts = 8;
+
 // One per thread of work (a trial); cheap. Made on the thread that uses it, whose number of workers it sets; not shared between
 // threads.
 class Backend {
@@ -20,6 +24,9 @@ class Backend {
   // `table` null: portable kernels only. Throws a plugin Error with the backend's own message, or with a product that it gets
   // wrong (check_products).
   Backend(std::string name, const khost_compute* table, const std::string& options, int threads);
+  // Of workers with one thread each, as many as there are threads: every product is cut into parts of C by its shape alone, each
+  // part one call of one worker. The number of workers changes the time, and no bit. For artifacts.
+  explicit Backend(std::vector<std::unique_ptr<Backend>> workers);
   ~Backend();
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
@@ -38,10 +45,12 @@ class Backend {
   template <class F>
   auto call(const char* function, F&& f) const;
   void destroy();
+  void gemm_in_parts(const khost_gemm& g);
 
-  const khost_compute* table_;
+  const khost_compute* table_ = nullptr;
   void* context_ = nullptr;
   BackendInfo info_;
+  std::vector<std::unique_ptr<Backend>> workers_;  // empty: the library divides a product by its threads
 };
 
 }  // namespace khost

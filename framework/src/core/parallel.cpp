@@ -5,6 +5,7 @@
 #include <exception>
 #include <mutex>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "core/call.hpp"
@@ -30,6 +31,9 @@ void happened_before(void*) {}
 void happened_after(void*) {}
 #endif
 
+thread_local int fixed_ranges = 0;       // 0: as many as there are threads
+thread_local bool within_range = false;  // a team of one thread is no parallel region to OpenMP, but its ranges nest all the same
+
 struct Region {
   std::int64_t n, ranges;
   void (*body)(void*, std::int64_t, std::int64_t);
@@ -46,6 +50,7 @@ KHOST_UNSEEN void run_range(void* data) {
   happened_after(&region.start);
   const Within* const before = Within::move_to(region.within);
   default_floats();  // whoever made this thread, or ran on it before
+  const bool nested = std::exchange(within_range, true);
   // The same ranges with fewer threads than were asked for.
   for (std::int64_t i = omp_get_thread_num(); i < region.ranges; i += omp_get_num_threads()) {
     try {
@@ -58,6 +63,7 @@ KHOST_UNSEEN void run_range(void* data) {
       }
     }
   }
+  within_range = nested;
   Within::move_to(before);
   default_floats();
   happened_before(&region.end_of_all);
@@ -65,14 +71,19 @@ KHOST_UNSEEN void run_range(void* data) {
 
 }  // namespace
 
+FixedRanges::FixedRanges(int ranges) : before_(std::exchange(fixed_ranges, ranges)) {}
+FixedRanges::~FixedRanges() { fixed_ranges = before_; }
+
 void parallel_ranges(std::int64_t n, std::int64_t grain, void (*body)(void*, std::int64_t, std::int64_t), void* context) {
   if (n <= 0) return;
   const std::int64_t most = std::max<std::int64_t>(1, n / std::max<std::int64_t>(1, grain));
-  const std::int64_t ranges = omp_in_parallel() ? 1 : std::min<std::int64_t>(most, omp_get_max_threads());
+  const int threads = omp_get_max_threads();
+  const std::int64_t ranges =
+      omp_in_parallel() || within_range ? 1 : std::min<std::int64_t>(most, fixed_ranges ? fixed_ranges : threads);
   if (ranges == 1) return body(context, 0, n);
   Region region{n, ranges, body, context};
   happened_before(&region.start);
-  GOMP_parallel(run_range, &region, static_cast<unsigned>(ranges), 0);
+  GOMP_parallel(run_range, &region, static_cast<unsigned>(std::min<std::int64_t>(ranges, threads)), 0);
   happened_after(&region.end_of_all);
   if (region.failure) std::rethrow_exception(region.failure);
 }

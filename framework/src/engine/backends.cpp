@@ -20,6 +20,12 @@ std::unique_ptr<Backend> BackendChoice::make(int threads) const {
   return std::make_unique<Backend>(name, table, options, threads);
 }
 
+std::unique_ptr<Backend> BackendChoice::make_in_parts(int threads) const {
+  std::vector<std::unique_ptr<Backend>> workers;
+  for (int i = 0; i < std::min(threads, artifact_parts); ++i) workers.push_back(make(1));
+  return std::make_unique<Backend>(std::move(workers));
+}
+
 BackendChoice choose_backend(Registry& registry, const std::optional<std::string>& name, const std::optional<Component>& manifest,
                              std::string* doubt) {
   if (name || manifest) {

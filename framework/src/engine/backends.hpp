@@ -18,6 +18,8 @@ struct BackendChoice {
   std::string options = "{}";
 
   std::unique_ptr<Backend> make(int threads) const;
+  // For artifacts: on so many threads (artifact_parts at most), whose number changes no bit.
+  std::unique_ptr<Backend> make_in_parts(int threads) const;
 };
 
 // By name when given (command line before manifest), else the usable one with the highest score. Throws a plugin Error when the

@@ -10,6 +10,7 @@
 #include "engine/trainer.hpp"
 #include "khost/parallel.hpp"
 #include "khost/safetensors.hpp"
+#include "plan/code_identity.hpp"
 #include "plan/patterns.hpp"
 
 namespace khost {
@@ -40,7 +41,7 @@ std::shared_ptr<const Weights> Bases::weights(const PlannedBase& base) {
     if (e.kind() != ErrorKind::interrupted || !interrupted_()) failures_.emplace(base.hash, e);
   };
   try {
-    held = std::make_shared<const Weights>(load_weights(materials_.base_model().parameters, file(base)));
+    held = std::make_shared<const Weights>(load(base));
   } catch (Error& e) {
     e.within("base " + base.recipe->name);
     keep(e);
@@ -53,12 +54,25 @@ std::shared_ptr<const Weights> Bases::weights(const PlannedBase& base) {
   return held;
 }
 
+Weights Bases::load(const PlannedBase& base) {
+  const SafetensorsFile opened(file(base));
+  const std::string loaded = base.file_hash.empty() ? "" : opened.content_hash();
+  if (loaded != base.file_hash)
+    throw Error(ErrorKind::usage, base.recipe->place,
+                "the file of base '" + base.recipe->name + "', " + opened.path() + ", changed after this run was planned")
+        .hint("it had the SHA-256 " + base.file_hash.substr(0, 16) + "..., and was loaded with " + loaded.substr(0, 16) +
+              "...; nothing was computed with it")
+        .hint("run the command again when nothing writes to it any more");
+  return load_weights(materials_.base_model().parameters, opened);
+}
+
 std::string Bases::summary(const PlannedBase& base) {
+  if (!base.recipe->file.empty()) return base.recipe->file;
   if (!cached(base)) return "";
   const SafetensorsFile opened(file(base));
   const auto& metadata = opened.metadata();
   const auto found = metadata.find("summary");
-  return base.recipe->name + ": " + (found == metadata.end() ? base.recipe->file : found->second);
+  return found == metadata.end() ? "" : found->second;
 }
 
 std::shared_ptr<const Weights> Bases::weights(const PlannedBase& base, const Arm& arm) {
@@ -90,6 +104,7 @@ constexpr std::int64_t calibration_period = 5;
 }  // namespace
 
 void Bases::train(const PlannedBase& planned, const std::string& path) {
+  const FixedRanges fixed(artifact_parts);  // whoever trains it, with whatever threads
   const BaseRecipe& recipe = *planned.recipe;
   const std::uint64_t seed = recipe.base_seed + static_cast<std::uint64_t>(planned.draw);
   Weights weights = draw_weights(materials_.base_model().parameters, seed);
@@ -178,8 +193,6 @@ std::vector<float> columns(std::span<const float> stored, std::int64_t rows, std
   return out;
 }
 
-constexpr int basis_numerics = 2;
-
 }  // namespace
 
 void Bases::prepare(const PlannedBase& base) {
@@ -249,7 +262,7 @@ std::shared_ptr<const CutBasis> Bases::cut(const PlannedBase& base, const std::s
   if (held) return held;
 
   const std::int64_t stored = (most + 63) / 64 * 64;  // in steps, so that a somewhat larger rank finds it too
-  const Json recipe = Json::object({{"base", base.hash}, {"basis", kind}, {"rank", stored}, {"numerics", basis_numerics}});
+  const Json recipe = Json::object({{"base", base.hash}, {"basis", kind}, {"rank", stored}, {"code", code_identity()}});
   const std::string path = cache_.get("basis", recipe, kind + " basis of " + base.recipe->name,
                                       [&](const std::string& temporary) { build_basis(base, kind, stored, recipe, temporary); });
   const SafetensorsFile file(path);

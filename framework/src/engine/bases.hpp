@@ -27,18 +27,20 @@ struct BaseProgress {
 class Bases {
  public:
   using Report = std::function<void(const PlannedBase&, const BaseProgress&)>;
-  // `backend` is the artifacts' own, not the run's. `interrupted` is asked between steps.
+  // `backend` is the artifacts' own, not the run's: its products are cut in parts. `interrupted` is asked between steps.
   Bases(const Experiment& experiment, const Materials& materials, Cache& cache, Backend& backend, Report report,
         std::function<bool()> interrupted);
 
   // Trains it if it is not in the cache. Throws an Error, the same at every call, when it cannot be had: it never reaches its
-  // target, its loss turns NaN, a plugin fails, the disk is full, its file is not what it says.
+  // target, its loss turns NaN, a plugin fails, the disk is full, its file is not what it says, or no longer the one that was
+  // planned.
   std::shared_ptr<const Weights> weights(const PlannedBase& base);
   // The same for an arm whose model is another than the base's: tensors that the base has not are drawn from its seed. Throws a
   // usage Error for a tensor of the base that the arm's model has not, or has in another shape.
   std::shared_ptr<const Weights> weights(const PlannedBase& base, const Arm& arm);
   bool cached(const PlannedBase& base) const;
-  // How it came out, from its artifact's metadata: "spectral-null: 57 steps, calibration loss 7.83"; "" when it is not there.
+  // How it came out, from its artifact's metadata: "57 steps, calibration loss 7.83"; of one from a file that file; "" when it is
+  // not there.
   std::string summary(const PlannedBase& base);
 
   // `kind`: svd or random. One artifact a base and kind serves all ranks of the experiment.
@@ -55,6 +57,7 @@ class Bases {
 
  private:
   std::string file(const PlannedBase& base);
+  Weights load(const PlannedBase& base);
   void train(const PlannedBase& base, const std::string& path);
   void build_basis(const PlannedBase& base, const std::string& kind, std::int64_t rank, const Json& recipe,
                    const std::string& path);

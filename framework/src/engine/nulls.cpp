@@ -13,13 +13,12 @@
 #include "khost/probe.hpp"
 #include "khost/safetensors.hpp"
 #include "manifest/record_path.hpp"
+#include "plan/code_identity.hpp"
 #include "plugin/call.hpp"
 
 namespace khost {
 
 namespace {
-
-constexpr int null_numerics = 2;
 
 // Results that all draws of a probe share; see NullDraw::pick().
 class Pools {
@@ -108,15 +107,14 @@ Json recipe_of(const Plugin& plugin, const Component& component, const TrialInfo
   Json::List matrices;
   for (const AdaptedMatrix& m : info.matrices)
     matrices.push_back(Json::List{m.name, m.rows, m.cols, m.rank, static_cast<std::int64_t>(m.layer)});
-  return Json::object({{"plugin", component.plugin},
-                       {"name", component.name},  // its streams are named by it
-                       {"config", component.config},
-                       {"numerics", static_cast<std::int64_t>(plugin.descriptor->numerics)},
-                       {"khost", null_numerics},
+  return Json::object({{"name", component.name},  // its streams are named by it
+                       {"probe", component_identity(plugin, component.config)},
+                       {"code", code_identity()},
                        {"matrices", std::move(matrices)},
                        {"steps", info.steps},
                        {"batch", info.batch},
                        {"sequence", info.sequence},
+                       {"basis", info.basis},
                        {"core", info.core},
                        {"fresh", info.fresh},
                        {"draws", count}});

@@ -17,6 +17,13 @@ struct Record {
   std::string unit;        // "nats", "1", "parameters"
 };
 
+// A file that a trial left in its folder.
+struct Artifact {
+  std::string file;    // its name there
+  std::string sha256;  // of what was written
+  bool operator==(const Artifact&) const = default;
+};
+
 struct TrialResult {
   TrialKey key;
   std::string hash;
@@ -27,7 +34,7 @@ struct TrialResult {
   std::int64_t adapter_parameters = 0;    // sum over matrices of K (m + n)
   std::int64_t trainable_parameters = 0;  // what the optimizer updates
   std::vector<Record> records;
-  std::vector<std::string> artifacts;  // file names in the trial's folder
+  std::vector<Artifact> artifacts;
 };
 
 }  // namespace khost

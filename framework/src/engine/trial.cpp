@@ -12,6 +12,7 @@
 #include "engine/batches.hpp"
 #include "engine/probes.hpp"
 #include "engine/trainer.hpp"
+#include "khost/hash.hpp"
 #include "khost/parallel.hpp"
 #include "khost/safetensors.hpp"
 
@@ -329,10 +330,10 @@ class Running {
       for (const JsonMember& m : config->as_object())
         metadata[m.key] = m.value.is_string() ? m.value.as_string() : m.value.text();
     const std::string file = name + ".safetensors";
-    if (std::ranges::find(result_.artifacts, file) != result_.artifacts.end())
+    if (std::ranges::find(result_.artifacts, file, &Artifact::file) != result_.artifacts.end())
       throw Error(ErrorKind::plugin, "the artifact '" + name + "' was written twice in this trial");
     write_safetensors(folder_ + "/" + file, arrays, metadata);
-    result_.artifacts.push_back(file);
+    result_.artifacts.push_back({file, sha256_file(folder_ + "/" + file)});
   }
 
   void record(const char* probe, const std::string& name, std::int64_t step, double value, const char* unit) {

@@ -33,8 +33,7 @@ void expect_tensors(const SafetensorsFile& file, const std::vector<Parameter>& p
     }
 }
 
-Weights load_weights(const std::vector<Parameter>& parameters, const std::string& path) {
-  const SafetensorsFile file(path);
+Weights load_weights(const std::vector<Parameter>& parameters, const SafetensorsFile& file) {
   expect_tensors(file, parameters);
   Weights weights{parameters, {}};
   for (const Parameter& p : parameters)

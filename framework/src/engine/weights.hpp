@@ -24,7 +24,7 @@ Weights draw_weights(const std::vector<Parameter>& parameters, std::uint64_t see
 void expect_tensors(const SafetensorsFile& file, const std::vector<Parameter>& parameters);
 
 // Throws as expect_tensors().
-Weights load_weights(const std::vector<Parameter>& parameters, const std::string& path);
+Weights load_weights(const std::vector<Parameter>& parameters, const SafetensorsFile& file);
 void save_weights(const Weights& weights, const std::string& path, const std::map<std::string, std::string>& metadata);
 
 }  // namespace khost

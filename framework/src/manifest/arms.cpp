@@ -264,9 +264,11 @@ std::vector<ReadArm> read_arms(Reading& reading, const Json& manifest, const Arm
   return out;
 }
 
+std::vector<Field> arm_fields() { return schema_of<ArmFields>().fields; }
+
 std::vector<std::string> arm_keys() {
   std::vector<std::string> keys;
-  for (const Field& field : schema_of<ArmFields>().fields) keys.push_back(field.name);
+  for (const Field& field : arm_fields()) keys.push_back(field.name);
   return keys;
 }
 

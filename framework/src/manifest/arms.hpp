@@ -30,6 +30,7 @@ struct ArmDefaults {
 };
 std::vector<ReadArm> read_arms(Reading& reading, const Json& manifest, const ArmDefaults& defaults);
 
+std::vector<Field> arm_fields();  // of an arm's object, as a manifest writes it
 std::vector<std::string> arm_keys();
 
 // "SAIDthere is no arm 'NAME'", with the nearest of `names`, or what a sweep made of it.

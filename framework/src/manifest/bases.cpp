@@ -144,6 +144,8 @@ class BaseReader {
 
 }  // namespace
 
+std::vector<Field> base_fields() { return schema_of<BaseFields>().fields; }
+
 std::vector<BaseRecipe> read_bases(Reading& reading, const Json& manifest) {
   const Json* bases = manifest.find("bases");
   if (!bases || bases->is_null() || (bases->is_object() && bases->as_object().empty()))

@@ -119,6 +119,8 @@ class Builder {
 
 }  // namespace
 
+std::vector<Field> manifest_fields() { return schema_of<TopFields>().fields; }
+
 std::vector<std::string> plugin_path_of(const Json& manifest) {
   read_top(manifest, nullptr);
   std::vector<std::string> out;

@@ -2,9 +2,14 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <set>
 
 #include "khost/hash.hpp"
+#include "manifest/arms.hpp"
+#include "manifest/bases.hpp"
+#include "manifest/build.hpp"
+#include "plan/code_identity.hpp"
 
 namespace khost {
 
@@ -27,19 +32,19 @@ class Planner {
     Plan plan;
     for (const BaseRecipe& recipe : experiment_.bases)
       for (std::int64_t draw = 0; draw < recipe.base_draws; ++draw) plan.bases.push_back(base(recipe, draw));
-    Json::List hashes;
+    Json::List trials;
     const std::vector<const Arm*> arms = in_order_of_need();
     for (std::size_t b = 0; b < plan.bases.size(); ++b)
       for (const Arm* arm : arms)
         for (const std::uint64_t seed : seeds_of(*arm)) {
           plan.trials.push_back(trial(plan, b, *arm, seed));
-          hashes.push_back(plan.trials.back().hash);
+          const TrialKey& key = plan.trials.back().key;
+          trials.push_back(Json::List{key.arm, key.base, key.draw, key.seed, plan.trials.back().hash});
         }
-    Json run = Json::object({{"experiment", experiment_.resolved}, {"trials", std::move(hashes)}});
-    Json& run_experiment = *run.find("experiment");
-    run_experiment.erase("plugin_path");  // where the files stand is no part of what they compute
-    for (const BaseRecipe& recipe : experiment_.bases)
-      if (recipe.expected_steps) run_experiment.find("bases")->find(recipe.name)->find("until")->erase("expect");
+    // What components and recipes say is in the trials' hashes.
+    Json run = as_written(manifest_fields(), experiment_.resolved,
+                          {"include", "compute", "data", "model", "optimizer", "adapter", "bases", "arms", "probes"});
+    run.set("trials", std::move(trials));
     plan.run_hash = short_hash(run.canonical());
     return plan;
   }
@@ -64,26 +69,31 @@ class Planner {
     return {experiment_.seeds.begin(), experiment_.seeds.begin() + static_cast<std::ptrdiff_t>(count)};
   }
 
-  Json component(Kind kind, const Component& c) const {
-    const Plugin& plugin = materials_.registry().get(kind, c.plugin);
-    return Json::object({{"plugin", c.plugin},
-                         {"config", identity_of(describe(plugin, &c.config).schema, c.config)},
-                         {"numerics", static_cast<std::int64_t>(plugin.descriptor->numerics)}});
+  // Asked for by every trial; made once, as files may have to be read for it.
+  const Json& component(Kind kind, const Component& c) const {
+    Json& made = components_[{kind, text_of(c)}];
+    if (made.is_null()) made = component_identity(materials_.registry().get(kind, c.plugin), c.config);
+    return made;
   }
 
-  static Json environment(const Environment& e) {
-    return Json::object({{"backend", e.backend},
-                         {"library", e.library},
-                         {"version", e.library_version},
-                         {"kernel", e.kernel},
-                         {"threads", e.threads}});
+  Json environment(const Environment& e) const {
+    Json out = component(Kind::compute, {e.backend, e.backend, parse_json(e.options, "compute"), {}});
+    out.set("library", e.library);
+    out.set("version", e.library_version);
+    out.set("kernel", e.kernel);
+    if (e.parts)
+      out.set("parts", e.parts);
+    else
+      out.set("threads", e.threads);
+    return out;
   }
 
-  Json data(const DataSpec& spec) const {
-    return Json::object({{"source", materials_.data(spec).identity()},
-                         {"sequence", spec.sequence},
-                         {"batch", spec.batch},
-                         {"fresh", spec.fresh}});
+  // `otherwise`: the host's keys that do not count here, or count as something else.
+  Json data(const DataSpec& spec, std::initializer_list<std::string_view> otherwise) const {
+    Json out = as_written(schema_of<HostData>().fields, resolved_json(spec), otherwise);
+    out.set("source", component(Kind::data, spec.source));
+    out.set("content", materials_.data(spec).identity());
+    return out;
   }
 
   // Floating-point operations of one forward pass over one batch: 2 m n a token and matrix, 2 K (m + n) for its adapter, and
@@ -100,38 +110,43 @@ class Planner {
   PlannedBase base(const BaseRecipe& recipe, std::int64_t draw) const {
     PlannedBase planned{.recipe = &recipe, .draw = draw, .identity = {}, .hash = {}, .cost = {}};
     if (!recipe.file.empty()) {
-      planned.identity = Json::object({{"file", sha256_file(recipe.file)}, {"model", component(Kind::model, experiment_.model)}});
+      planned.file_hash = sha256_file(recipe.file);
+      planned.identity = Json::object({{"file", planned.file_hash}});
     } else {
-      Json::List train;
-      for (const std::string& pattern : recipe.train) train.push_back(pattern);
-      planned.identity = Json::object({{"khost", libkhost_numerics},
-                                       {"model", component(Kind::model, experiment_.model)},
-                                       {"steps", recipe.steps},
-                                       {"seed", recipe.base_seed},
-                                       {"draw", draw}});
-      if (recipe.steps > 0) {  // the plain initialisation depends on nothing else
-        planned.identity.set("train", std::move(train));
-        planned.identity.set("data", data(recipe.data));
-        planned.identity.set("optimizer", component(Kind::optimizer, recipe.optimizer));
-        planned.identity.set("environment", environment(artifact_environment_));
-        if (recipe.until_loss)
-          planned.identity.set("until", Json::object({{"loss", *recipe.until_loss},
-                                                      {"data", data(experiment_.data)},
-                                                      {"windows", experiment_.data.calibration_windows}}));
-      }
-      planned.identity.set("vocabulary", materials_.data(experiment_.data).vocabulary());
-      planned.identity.set("parameters", shapes());
+      planned.identity =
+          as_written(base_fields(), resolved_json(recipe),
+                     {"train", "steps", "until", "corpus", "batch", "data", "optimizer", "base_seed", "base_draws"});
+      planned.identity.set("code", code_identity());
+      planned.identity.set("steps", recipe.steps);
+      planned.identity.set("seed", Json(recipe.base_seed));
+      planned.identity.set("draw", draw);
+      if (recipe.steps > 0) training(recipe, planned.identity);  // the plain initialisation depends on nothing else
       planned.cost.steps = std::min(recipe.steps, recipe.expected_steps.value_or(recipe.steps));
       planned.cost.flop = static_cast<double>(planned.cost.steps) * 3 * forward_flop(materials_.base_model(), recipe.data, {});
     }
+    planned.identity.set("parameters", parameters(materials_.base_model()));
     planned.hash = sha256(planned.identity.canonical());
     return planned;
   }
 
-  // A longer sequence gives the model more positions: another set of tensors, another base.
-  Json shapes() const {
+  void training(const BaseRecipe& recipe, Json& identity) const {
+    identity.set("model", component(Kind::model, experiment_.model));
+    identity.set("train", detail::to_json(recipe.train));
+    identity.set("data", data(recipe.data, {"held_out_windows", "calibration_windows"}));
+    identity.set("optimizer", component(Kind::optimizer, recipe.optimizer));
+    identity.set("environment", environment(artifact_environment_));
+    if (!recipe.until_loss) return;
+    const std::vector<Field> fields = base_fields();
+    Json until = as_written(std::ranges::find(fields, "until", &Field::name)->members, resolved_json(recipe).at("until"), {});
+    until.set("data", data(experiment_.data, {"batch", "reuse", "held_out_windows"}));
+    identity.set("until", std::move(until));
+  }
+
+  // All that a model's code says of its tensors: a longer sequence gives it more positions, and so another set.
+  static Json parameters(const MadeModel& model) {
     Json::List list;
-    for (const Parameter& p : materials_.base_model().parameters) list.push_back(p.name + text_of(p.shape));
+    for (const Parameter& p : model.parameters)
+      list.push_back(Json::List{p.name, detail::to_json(p.shape), static_cast<int>(p.init), p.sd, p.adaptable});
     return list;
   }
 
@@ -145,19 +160,20 @@ class Planner {
                          .identity = {},
                          .hash = {},
                          .cost = {}};
-    Json arm_data = data(arm.data);
-    arm_data.set("held_out_windows", arm.data.held_out_windows);
-    planned.identity = Json::object({{"khost", libkhost_numerics},
-                                     {"base", base.hash},
-                                     {"model", component(Kind::model, arm.model)},
-                                     {"data", std::move(arm_data)},
-                                     {"optimizer", component(Kind::optimizer, arm.optimizer)},
-                                     {"adapter", adapter(arm, shape)},
-                                     {"train", trained(shape)},
-                                     {"steps", shape.steps},
-                                     {"record_at", detail::to_json(arm.record_at)},
-                                     {"seed", seed},
-                                     {"environment", environment(environment_)}});
+    planned.identity = as_written(
+        arm_fields(), resolved_json(arm),
+        {"model", "data", "optimizer", "adapter", "train", "steps", "budget", "seeds", "needs", "probes", "probes!", "sweep"});
+    planned.identity.set("code", code_identity());
+    planned.identity.set("base", base.hash);
+    planned.identity.set("model", component(Kind::model, arm.model));
+    if (shape.model != &materials_.base_model()) planned.identity.set("parameters", parameters(*shape.model));
+    planned.identity.set("data", data(arm.data, {"calibration_windows"}));
+    planned.identity.set("optimizer", component(Kind::optimizer, arm.optimizer));
+    planned.identity.set("adapter", adapter(arm, shape));
+    planned.identity.set("train", trained(shape));
+    planned.identity.set("steps", shape.steps);
+    planned.identity.set("seed", Json(seed));
+    planned.identity.set("environment", environment(environment_));
     Json::List needs;
     for (const std::string& name : arm.needs) {
       planned.needs.push_back(find(plan, name, b, seed));
@@ -200,7 +216,9 @@ class Planner {
     if (!arm.adapter) return {};
     Json ranks{Json::Object{}};
     for (const AdaptedMatrix& m : shape.matrices) ranks.set(m.name, m.rank);
-    return Json::object({{"basis", arm.adapter->basis}, {"core", arm.adapter->core}, {"ranks", std::move(ranks)}});
+    Json out = as_written(schema_of<AdapterSpec>().fields, resolved_json(arm.adapter), {"rank"});
+    out.set("ranks", std::move(ranks));
+    return out;
   }
 
   static Json trained(const ArmShape& shape) {
@@ -223,6 +241,7 @@ class Planner {
   const Experiment& experiment_;
   const Materials& materials_;
   const Environment &environment_, &artifact_environment_;
+  mutable std::map<std::pair<Kind, std::string>, Json> components_;
 };
 
 }  // namespace

@@ -25,7 +25,8 @@ struct PlannedBase {
   std::int64_t draw = 0;
   Json identity;  // what its hash is of
   std::string hash;
-  Cost cost;  // with a target loss: the bound
+  std::string file_hash = {};  // of a base from a file: its content when it was planned
+  Cost cost;                   // with a target loss: the bound
 };
 
 struct PlannedTrial {
@@ -48,8 +49,5 @@ struct Plan {
 // The experiment and materials outlive the plan.
 Plan make_plan(const Experiment& experiment, const Materials& materials, const Environment& environment,
                const Environment& artifact_environment);
-
-// Bumped whenever results of libkhost itself change: part of every hash.
-inline constexpr int libkhost_numerics = 1;
 
 }  // namespace khost

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "core/plain_symbol.hpp"
+#include "plugin/content.hpp"
 #include "plugin/fingerprint.hpp"
 #include "plugin/process_end.hpp"
 #include "plugin/registry.hpp"
@@ -93,6 +94,7 @@ void check_descriptor(const std::string& path, const std::string& fingerprint, c
 // Called with the lock of load_plugin_file held.
 std::vector<Plugin> load(const std::string& path) {
   const Judged judged = judge_plugin_file(path);
+  const std::string content = library_content_of_file(path);
   const khost_entry* entry = nullptr;
   try {
     namespace dll = boost::dll;
@@ -107,6 +109,10 @@ std::vector<Plugin> load(const std::string& path) {
     const std::string words = loader_words(e.what(), path);
     refuse(path, "cannot be loaded: " + words, load_hint(words));
   }
+  // A rebuild meanwhile would run one file's code under the other's name.
+  if (library_content_of_file(path) != content)
+    refuse(path, "changed while it was loaded", "wait for its build to end, and run the command again");
+  const std::string whole_content = with_linked_libraries(path, content);
   if (entry->descriptor_count == 0 || !entry->descriptors)
     refuse(path, "has an entry that names no component",
            "give KHOST_PLUGIN(...) what the plugin brings, such as khost::probe<MyProbe>(\"my_probe\", \"what it does\", 1)");
@@ -123,7 +129,7 @@ std::vector<Plugin> load(const std::string& path) {
       if (other.descriptor->kind == d.kind)
         refuse(path, fmt::format("brings two components called '{}', both of kind {}", d.name, name_of(other.kind())),
                "a manifest could not say which of them it means: rename one, and give it a file of its own");
-    plugins.push_back({path, &d});
+    plugins.push_back({path, &d, whole_content});
   }
   return plugins;
 }

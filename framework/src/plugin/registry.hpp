@@ -18,6 +18,7 @@ namespace khost {
 struct Plugin {
   std::string path;  // of the shared library
   const khost_descriptor* descriptor = nullptr;
+  std::string content = {};  // hash of what was loaded (plugin/content.hpp)
   std::string name() const { return descriptor->name; }
   Kind kind() const { return static_cast<Kind>(descriptor->kind); }
   bool policy() const { return descriptor->policy != 0; }

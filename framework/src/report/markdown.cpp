@@ -53,6 +53,16 @@ void environment(std::string& out, const Run& run) {
   pair(out, "jobs", std::to_string(e.jobs));
   pair(out, "threads of the library", e.library_threads ? std::to_string(e.library_threads) : "it does not say");
   pair(out, "CPU", e.cpu);
+  const Environment& a = run.artifacts;
+  if (!a.backend.empty())
+    pair(out, "bases made with",
+         a.backend + ", " + a.library + (a.library_version.empty() ? "" : " " + a.library_version) + ", " + a.kernel + ", in " +
+             std::to_string(a.parts) + " parts");
+  for (const BaseMade& b : run.bases) {
+    const std::string draw = b.draw ? " (draw " + std::to_string(b.draw) + ")" : "";
+    pair(out, "base " + b.name + draw, b.hash.substr(0, 16) + (b.how.empty() ? "" : ": " + b.how));
+    pair(out, "its file's SHA-256", b.file_hash);
+  }
   for (const std::string& note : e.notes) pair(out, "note", note);
 }
 
@@ -93,7 +103,8 @@ void write_report_md(const std::string& path, const Run& run, const Published& p
                     ". Mean and 95 % t interval over trials; the interval speaks of this base alone where it has one draw.\n";
   if (!run.claims.empty())
     out +=
-        "\n## Claims\n\nVerdicts by interval, Holm over all claims and bases, looks, and what noise alone reaches; of claims that "
+        "\n## Claims\n\nVerdicts by interval, Holm over all claims and bases, looks, and what noise alone reaches; of claims "
+        "that "
         "were fixed before their data. Others are marked post hoc. "
         "`khost claims` shows the reasoning of each.\n\n" +
         claim_markdown({{run.experiment, claims_json(run)}});

@@ -17,8 +17,17 @@ struct Definition {
   std::string probe;  // as in Record: "snr"
   std::string name;   // "drift/<group>"; a part in <> stands for any text without '/'
   std::string unit, doc;
-  std::string null;  // what its null is, or why it has none; "" when its probe does not say
+  std::string null;           // what its null is, or why it has none; "" when its probe does not say
   std::string instance = {};  // the probe's name, where the record stands beside it
+};
+
+// A base, as a run names what it stands on.
+struct BaseMade {
+  std::string name;
+  std::int64_t draw = 0;
+  std::string hash;       // of its identity
+  std::string how;        // "57 steps, calibration loss 7.83", "cached in ...", or the file that it is
+  std::string file_hash;  // SHA-256 of that file's content; "" for a base that was made
 };
 
 struct Run {
@@ -28,6 +37,8 @@ struct Run {
   std::vector<Definition> definitions;          // of the probes' records; the engine's own need none
   std::map<std::string, NullDraws> nulls = {};  // by arm
   std::vector<JudgedClaim> claims = {};
+  Environment artifacts = {};  // what bases were made with
+  std::vector<BaseMade> bases = {};
 };
 
 // One published figure tied to a record: share/published/<name>.json.

@@ -6,6 +6,17 @@
 namespace khost {
 namespace {
 
+Json artifacts_json(const Environment& e) {
+  return Json::object(
+      {{"backend", e.backend}, {"library", e.library}, {"version", e.library_version}, {"kernel", e.kernel}, {"parts", e.parts}});
+}
+
+Json base_json(const BaseMade& b) {
+  Json json = Json::object({{"base", b.name}, {"draw", b.draw}, {"hash", b.hash}, {"how", b.how}});
+  if (!b.file_hash.empty()) json.set("file_sha256", b.file_hash);
+  return json;
+}
+
 Json environment_json(const Environment& e) {
   return Json::object({{"backend", e.backend},
                        {"library", e.library},
@@ -54,8 +65,9 @@ Json band_json(const std::optional<Band>& band) {
 }
 
 void write_summary(const std::string& path, const Run& run, const Published& published) {
-  Json::List trials;
+  Json::List trials, made;
   Json::Object records;
+  for (const BaseMade& base : run.bases) made.push_back(base_json(base));
   for (const TrialResult& trial : run.trials) trials.push_back(trial_json(trial));
   const std::vector<BaseFigures> bases = figures_of(run, published.figures);
   for (const BaseFigures& base : bases)
@@ -70,6 +82,8 @@ void write_summary(const std::string& path, const Run& run, const Published& pub
   summary.set("run", run.hash);
   summary.set("khost", run.environment.khost);
   summary.set("environment", environment_json(run.environment));
+  summary.set("artifacts", artifacts_json(run.artifacts));
+  summary.set("bases", std::move(made));
   summary.set("trials", std::move(trials));
   summary.set("records", std::move(records));
   Json::Object odd;

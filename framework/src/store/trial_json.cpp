@@ -37,10 +37,11 @@ std::int64_t artifact_size(const std::string& folder, const std::string& name) {
 
 Json trial_json(const TrialResult& result, const std::string& folder) {
   Json::List artifacts, records;
-  for (const std::string& name : result.artifacts) {
+  for (const Artifact& each : result.artifacts) {
     Json artifact{Json::Object()};
-    artifact.set("file", name);
-    artifact.set("bytes", artifact_size(folder, name));
+    artifact.set("file", each.file);
+    artifact.set("bytes", artifact_size(folder, each.file));
+    artifact.set("sha256", each.sha256);
     artifacts.push_back(std::move(artifact));
   }
   records.reserve(result.records.size());
@@ -100,7 +101,10 @@ TrialResult read_trial(const Json& file, const std::string& folder) {
     if (found != expected)
       throw Error(ErrorKind::usage,
                   "the artifact " + name + " has " + std::to_string(found) + " bytes, expected " + std::to_string(expected));
-    result.artifacts.push_back(name);
+    const std::string& checksum = artifact.at("sha256").as_string();
+    if (sha256_file(fs::path(folder) / name) != checksum)
+      throw Error(ErrorKind::usage, "the artifact " + name + " does not have the checksum that it was written with");
+    result.artifacts.push_back({name, checksum});
   }
   const Json::List& records = trial.at("records").as_list();
   result.records.reserve(records.size());

@@ -71,7 +71,7 @@ std::string TrialStore::begin(const std::string& hash) const {
   return fresh_folder(folder(hash));
 }
 
-void TrialStore::keep(const std::string& temporary, const TrialResult& result) const {
+void TrialStore::keep(const std::string& temporary, const TrialResult& result, Kept kept) const {
   if (result.status != "done") throw Error(ErrorKind::trial, "a trial with status '" + result.status + "' is not kept");
   write_file_atomically(fs::path(temporary) / "trial.json", trial_text(result, temporary));
 
@@ -81,11 +81,11 @@ void TrialStore::keep(const std::string& temporary, const TrialResult& result) c
     const int reason = errno;
     if ((reason != ENOTEMPTY && reason != EEXIST && reason != ENOTDIR) || attempt == 8)
       throw Error(ErrorKind::usage, "cannot rename " + temporary + " to " + wanted + ": " + std::strerror(reason));
-    if (load(result.hash)) {  // another process was first: the same trial, so the same result
+    if (kept == Kept::yields && load(result.hash)) {  // another process was first: the same trial, so the same result
       discard(temporary);
       return;
     }
-    // What stands there is damaged. It is moved away in one step, so that nobody sees half of it.
+    // What stands there is damaged, or to be replaced. It is moved away in one step, so that nobody sees half of it.
     const std::string aside = fresh_folder(wanted);
     if (::rename(wanted.c_str(), aside.c_str()) != 0) ::rename(wanted.c_str(), (aside + "/damaged").c_str());
     discard(aside);

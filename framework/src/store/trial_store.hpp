@@ -8,6 +8,9 @@
 
 namespace khost {
 
+// What a trial that is kept does to the same trial, there already: yields to it, as both are the same, or takes its place.
+enum class Kept { yields, replaces };
+
 class TrialStore {
  public:
   explicit TrialStore(std::string cache_root);  // touches nothing
@@ -21,7 +24,7 @@ class TrialStore {
   // A fresh folder for a running trial's artifacts; keep() writes trial.json there and renames it into place, discard() removes
   // it.
   std::string begin(const std::string& hash) const;
-  void keep(const std::string& folder, const TrialResult& result) const;
+  void keep(const std::string& folder, const TrialResult& result, Kept kept = Kept::yields) const;
   void discard(const std::string& folder) const;
 
  private:

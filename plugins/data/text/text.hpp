@@ -28,11 +28,15 @@ class Text : public Data {
     double calibration = 0.05;
 
     static void fields(auto& f) {
-      f("corpus", &Config::corpus).doc("a corpus that ./bootstrap corpora extracted, a document per line; this or \"files\"");
+      f("corpus", &Config::corpus)
+          .by_content()
+          .doc("a corpus that ./bootstrap corpora extracted, a document per line; this or \"files\"");
       f("files", &Config::files)
+          .by_content()
           .doc("UTF-8 text files, plain or gzip, relative to the manifest; blank lines separate documents; this or \"corpus\"");
       f("vocab", &Config::vocab).required().range(1, 1 << 24).doc("pieces of the SentencePiece BPE tokenizer, exactly");
       f("tokenizer", &Config::tokenizer)
+          .by_content()
           .doc(
               "corpora and files that the tokenizer is trained on (a name with '.' or '/' is a file); "
               "empty: the text of all data of this experiment");

@@ -1,0 +1,24 @@
+// What computes, as opposed to what is computed: the code behind a number. Every identity (of a trial, a base, singular vectors,
+// draws of a null) has it from here, so that nothing that was computed by other code is ever taken for its own.
+#pragma once
+
+#include "manifest/experiment.hpp"
+
+namespace khost {
+
+// khost itself: a hash of the sources that compute, compiler and flags, the versions of what is compiled in, the instruction
+// set that its kernels run on here, and the C library's mathematics.
+const Json& code_identity();
+
+// A plugin: its numerics number and the content of its shared library.
+Json code_identity(const Plugin& plugin);
+
+// A component at work: its code, and its configuration by the plugin's schema. Operational fields are left out; of a path the
+// file's content counts and not its name; of a field `by_content` its plugin tells, in another way, what it holds.
+Json component_identity(const Plugin& plugin, const Json& config);
+
+// Of a list of fields, those that belong to an identity as they are written: neither operational nor one of `otherwise`, which
+// the identity has as what they came to. A field that is new in a schema is thereby in the identity.
+Json as_written(const std::vector<Field>& fields, const Json& resolved, std::initializer_list<std::string_view> otherwise);
+
+}  // namespace khost
