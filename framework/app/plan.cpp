@@ -111,6 +111,9 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
   print_bases(session, paces, estimate);
   std::cout << "\n";
   for (const Arm& arm : session.experiment.arms) print_arm(session, arm);
+  for (const Claim& claim : session.experiment.claims)
+    std::cout << fmt::format("claim {}: {} ({}), predicted {}\n", claim.id, claim.measure,
+                             claim.unit == "1" ? "a bare number" : claim.unit, claim.predicts);
 
   std::size_t kept = 0, elsewhere = 0;
   double flop = 0, seconds = 0;
@@ -143,6 +146,7 @@ void plan(SessionOptions options) {
   for (const std::string& manifest : series ? series->manifests : std::vector<std::string>{options.manifest}) {
     options.manifest = manifest;
     const Session session(options, say);
+    for (const std::string& warning : session.experiment.warnings) say("warning: " + warning);
     for (const std::string& note : session.environment.notes) say("warning: " + note);
     if (series && manifest != series->manifests.front()) std::cout << "\n";
     print_plan(session, paces, estimate);
