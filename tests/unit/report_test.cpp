@@ -143,7 +143,7 @@ TEST_CASE("summary.json is what scripts are promised") {
   CHECK(summary.at("run") == Json("0123456789abcdef"));
   CHECK(summary.at("khost") == Json("0.1.0"));
   CHECK(summary.at("environment") == parse_json(R"({"backend": "openblas", "library": "OpenBLAS", "version": "0.3.21",
-    "kernel": "SkylakeX", "threads": 2, "jobs": 1, "cpu": "A CPU"})",
+    "kernel": "SkylakeX", "threads": 2, "jobs": 1, "library_threads": null, "cpu": "A CPU", "notes": []})",
                                                 "expected"));
   CHECK(summary.at("claims") == Json(Json::List()));
 
