@@ -106,6 +106,24 @@ TEST_CASE("a probe under test is shown what it declared, when it declared it, as
   CHECK(says(message_of([&] { trial.step(more, 0, {{1, 2}, {3, 4, 5}}); }), "the signal 'weight.grad' has no array 'none'"));
 }
 
+TEST_CASE("a base's own basis may be wider than asked, never narrower") {
+  FakeTrial trial({{"a", 9, 7, 0, 0}});
+  Obedient::Config c;
+  c.declare = [](Signals& s) { s.need_basis("svd", 3, at({1})); };
+  Hosted<Obedient> probe(c);
+  const std::vector<float> flat(100);
+  const auto showing = [&](std::int64_t columns_of_u, std::int64_t columns_of_v) {
+    trial.signals.insert_or_assign("basis.svd", Signal({{"a/U", {DType::f32, flat.data(), {9, columns_of_u}}},
+                                                        {"a/V", {DType::f32, flat.data(), {7, columns_of_v}}}}));
+    return message_of([&] { trial.step(probe, 1); });
+  };
+  CHECK(showing(3, 3) == "");
+  CHECK(showing(5, 5) == "");
+  CHECK(says(showing(2, 2), "has 'a/U' of shape [9, 2] where the host shows [9, 3]"));
+  CHECK(says(showing(5, 4), "has 'a/V' of shape [7, 4] where the host shows [7, 5]"));
+  CHECK(says(showing(8, 8), "where the host shows [9, 7]"));
+}
+
 TEST_CASE("records of a probe under test are checked as in a trial") {
   CHECK(observing([](const Step& step) { step.record("value/1", 1), step.record("value/2", 1); }) == "");
   CHECK(says(observing([](const Step& step) { step.record("other", 1); }), "the record 'other' was not declared"));

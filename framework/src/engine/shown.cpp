@@ -19,6 +19,11 @@ class Shown {
     if (found.name != array) fail("has the array '" + found.name + "' where the host shows '" + array + "'");
     has_shape(found, shape);
   }
+  // Columns of the array that comes next, from `least` to `most`.
+  std::int64_t width(std::int64_t least, std::int64_t most) const {
+    if (at_ == signal_.size() || signal_[at_].array.shape.size() != 2) return least;
+    return std::clamp(signal_[at_].array.shape[1], least, most);
+  }
   void end() const {
     if (at_ < signal_.size()) fail("has the array '" + signal_[at_].name + "', which the host does not show");
   }
@@ -64,8 +69,9 @@ void check_shown(std::string_view name, const Signal& signal, const TrialInfo& t
     return;
   } else {
     for (const AdaptedMatrix& m : trial.matrices) {
-      const bool own = !name.starts_with("basis.");
-      const std::int64_t K = own ? m.rank : std::min({rank, m.rows, m.cols});
+      // Of a base's own basis at least as many as were asked: another probe may have asked for more.
+      const std::int64_t K =
+          name.starts_with("basis.") ? shown.width(std::min({rank, m.rows, m.cols}), std::min(m.rows, m.cols)) : m.rank;
       if (K == 0) continue;
       if (name.starts_with("basis")) {
         shown.next(m.name + "/U", {m.rows, K});

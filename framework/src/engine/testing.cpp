@@ -42,7 +42,9 @@ TrialHooks hooks_of(FakeTrial& trial) {
   hooks.set_rank = [&trial](std::size_t matrix, std::int64_t K) { trial.ranks[matrix] = K; };
   hooks.reset_optimizer = [&trial] { ++trial.resets; };
   hooks.write_artifact = [&trial](const std::string& name, std::span<const NamedArray> arrays) {
-    for (const NamedArray& a : arrays) trial.artifacts[name].push_back(a.name);
+    const std::string instance = under_test.name + "-";  // before what the probe said, so that two instances differ
+    const std::string given = name.starts_with(instance) ? name.substr(instance.size()) : name;
+    for (const NamedArray& a : arrays) trial.artifacts[given].push_back(a.name);
   };
   return hooks;
 }
