@@ -138,7 +138,8 @@ TEST_CASE("summary.json is what scripts are promised") {
 
   std::vector<std::string> keys;
   for (const JsonMember& m : summary.as_object()) keys.push_back(m.key);
-  CHECK(keys == std::vector<std::string>{"experiment", "run", "khost", "environment", "trials", "records", "not_finite", "claims"});
+  CHECK(keys == std::vector<std::string>{"experiment", "run", "khost", "environment", "artifacts", "bases", "trials", "records",
+                                        "not_finite", "claims"});
   CHECK(summary.at("experiment") == Json("small"));
   CHECK(summary.at("run") == Json("0123456789abcdef"));
   CHECK(summary.at("khost") == Json("0.1.0"));

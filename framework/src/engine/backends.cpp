@@ -67,7 +67,12 @@ BackendChoice choose_backend(Registry& registry, const std::optional<std::string
 }
 
 Environment environment_of(const BackendInfo& info, int threads, int jobs) {
-  return {KHOST_VERSION, info.name, info.library, info.version, info.kernel, cpu_name(), threads, jobs, info.threads, {}};
+  Environment e;
+  e.khost = KHOST_VERSION;
+  e.backend = info.name, e.library = info.library, e.library_version = info.version, e.kernel = info.kernel;
+  e.cpu = cpu_name();
+  e.threads = threads, e.jobs = jobs, e.library_threads = info.threads;
+  return e;
 }
 
 }  // namespace khost

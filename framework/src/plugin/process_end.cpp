@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <string>
 
 #include "core/call.hpp"
@@ -42,7 +43,8 @@ std::string caller() {
     bool known = false;
     for (const void* object : own) known = known || object == where.dli_fbase;
     const std::string file = where.dli_fname;
-    if (!known && file.find(".so") != std::string::npos && file.find("/ld-linux") == std::string::npos) return file;
+    if (!known && file.find(".so") != std::string::npos && file.find("/ld-linux") == std::string::npos)
+      return std::filesystem::path(file).lexically_normal();  // a run path may lead up and down again
   }
   return "";
 }
