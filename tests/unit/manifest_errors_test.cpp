@@ -1,8 +1,8 @@
 // Bad manifests and exactly what is said of each: a golden table, to be read as a user would.
 #include <vector>
 
-#include "unit/manifest_fixture.hpp"
 #include "message.hpp"
+#include "unit/manifest_fixture.hpp"
 
 using namespace khost;
 using khost::test::complaint;
@@ -302,6 +302,7 @@ TEST_CASE("manifest: settings that cannot be made") {
       {"seeds", "1O", R"x(--set seeds=1O: 'seeds' of the manifest takes an integer, found the string "1O")x"},
       {"adapter", R"x({"rank": )x",
        R"x(--set adapter={"rank": : this '{' is never closed; '}' is missing (column 1 of the value))x"},
+      {"x\xff", "1", "--set x\\xff=1: a setting is UTF-8 text"},
       {".x", "1", "--set .x=1: a setting is PATH=VALUE, the path's parts joined by dots: data.batch=2"},
       {"include", "x", "--set include=x: 'include' cannot be set; it is read before the settings"},
       {"arms.K8.adapter.rnak", "3",

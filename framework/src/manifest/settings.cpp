@@ -2,11 +2,22 @@
 #include <cstring>
 
 #include "core/shown.hpp"
+#include "khost/utf8.hpp"
 #include "manifest/overlay.hpp"
 #include "manifest/parts.hpp"
 
 namespace khost {
 namespace {
+
+// A command line may hold any bytes; a manifest holds text.
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const Character c = first_character(text);
+    if (c.bytes == 0) return false;
+    text.remove_prefix(c.bytes);
+  }
+  return true;
+}
 
 class Walk {
  public:
@@ -15,6 +26,7 @@ class Walk {
     if (!well_formed())
       throw Error(ErrorKind::usage, place_, "a setting is PATH=VALUE, the path's parts joined by dots: data.batch=2");
     check_depth();
+    if (!is_utf8(setting.path) || !is_utf8(setting.value)) throw Error(ErrorKind::usage, place_, "a setting is UTF-8 text");
     if (path_ == "include" || path_.rfind("include.", 0) == 0)
       throw Error(ErrorKind::usage, place_, "'include' cannot be set; it is read before the settings");
     value_ = parsed(setting.value);
