@@ -69,6 +69,12 @@ check "unknown word: usage" err_has "./bootstrap test [--all]"
 
 run ''
 check "empty word: exit code" equal "$code" 2
+for wrong in "--minutes" "--minutes 0" "--minutes 1.5" "nothing" "manifest elf"; do
+  # shellcheck disable=SC2086  # several words
+  run fuzz $wrong
+  check "fuzz $wrong: exit code" equal "$code" 2
+done
+check "fuzz: names its targets" err_has "manifest safetensors trial elf measure record_path schema tokens"
 
 run run
 check "run without manifest: exit code" equal "$code" 2
