@@ -62,6 +62,7 @@ TEST_CASE("claims have verdicts in the table, the summary and the report, and th
   CHECK(has(listed.out, "confirmed"));
   CHECK(has(one.out, "explained by noise"));
   CHECK(has(one.out, "by seed"));
+  CHECK(has(unwrapped(one.out), "prediction < 0.99, margin 0.001, in dims; as hashed: "));
   CHECK(has(unwrapped(one.out), " UTC by " + khost.scratch / "small.manifest"));
   CHECK(has(unwrapped(one.out), "1 at this claim's data, which has 80 % of the level 5 %"));
   CHECK(has(unwrapped(one.out), "% of replicates of noise alone reach 'confirmed'"));

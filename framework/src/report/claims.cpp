@@ -30,6 +30,7 @@ Json claim_json(const JudgedClaim& judged) {
                             {"measure", claim.measure},
                             {"scale", claim.scale},
                             {"prediction", claim.predicts},
+                            {"unit", claim.unit},
                             {"margin", claim.margin},
                             {"hash", judged.hash},
                             {"estimate", v.estimate},
@@ -205,8 +206,10 @@ std::string claim_reasoning(const Json& claim, std::size_t width) {
     for (const Json& path : m.value.as_list()) paths += (paths.empty() ? "" : ", ") + path.as_string();
     line("", m.key + " = " + paths);
   }
-  line("prediction", fmt::format("{}, margin {}; as hashed: {}", text_at(claim, "prediction"),
-                                 shortest(number_at(claim, "margin")), text_at(claim, "hash")));
+  const std::string unit = text_at(claim, "unit");
+  line("prediction", fmt::format("{}, margin {}{}; as hashed: {}", text_at(claim, "prediction"),
+                                 shortest(number_at(claim, "margin")), unit.empty() || unit == "1" ? "" : ", in " + unit,
+                                 text_at(claim, "hash")));
   line("post hoc", post_hoc_text(claim));
   line("registered", text_at(claim, "registered"));
   line("", text_at(claim, "note"));
