@@ -258,8 +258,7 @@ std::shared_ptr<const CutBasis> Bases::cut(const PlannedBase& base, const std::s
     most = std::max(most, m.rank);
   }
   const std::lock_guard lock(mutex_);
-  auto& held = cuts_[key];
-  if (held) return held;
+  if (auto held = cuts_.find(key)) return held;
 
   const std::int64_t stored = (most + 63) / 64 * 64;  // in steps, so that a somewhat larger rank finds it too
   const Json recipe = Json::object({{"base", base.hash}, {"basis", kind}, {"rank", stored}, {"code", code_identity()}});
@@ -275,7 +274,7 @@ std::shared_ptr<const CutBasis> Bases::cut(const PlannedBase& base, const std::s
     b.U = columns(file.get(m.name + "/U'", {there, b.m}).f32(), b.m, b.rank);
     b.V = columns(file.get(m.name + "/V'", {there, b.n}).f32(), b.n, b.rank);
   }
-  return held = std::move(cut);
+  return cuts_.keep(key, std::move(cut));
 }
 
 }  // namespace khost

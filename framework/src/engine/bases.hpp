@@ -9,6 +9,7 @@
 
 #include "artifact/cache.hpp"
 #include "compute/backend.hpp"
+#include "engine/recent.hpp"
 #include "engine/weights.hpp"
 #include "khost/spectral.hpp"
 #include "plan/plan.hpp"
@@ -71,7 +72,7 @@ class Bases {
   std::mutex mutex_;
   std::map<std::string, Error> failures_;
   std::map<std::string, std::shared_ptr<const Weights>> weights_;
-  std::map<std::string, std::shared_ptr<const CutBasis>> cuts_;
+  Recent<const CutBasis> cuts_{4};  // each run of an arm's trials uses one; ranks that a trial resolves make one for each trial
   std::map<std::string, double> held_out_;
 };
 
