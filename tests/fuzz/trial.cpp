@@ -112,7 +112,7 @@ void damage(std::string_view bytes) {
   result.seconds = from.value<double>();
   result.adapter_parameters = from.value<std::int64_t>();
   result.trainable_parameters = from.value<std::int64_t>();
-  if (from.value<std::uint8_t>() & 1) result.artifacts.push_back("trace.safetensors");
+  if (from.value<std::uint8_t>() & 1) result.artifacts.push_back({"trace.safetensors", sha256("12345678")});
   while (!from.empty() && result.records.size() < 20)
     result.records.push_back({from.text(), from.text(), from.value<std::int32_t>(), from.value<double>(), from.text()});
   hold_round_trip(result);
