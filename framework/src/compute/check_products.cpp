@@ -16,8 +16,8 @@
 
 #include "compute/portable_gemm.hpp"
 #include "core/call.hpp"
+#include "core/team.hpp"
 #include "khost/error.hpp"
-#include "khost/openmp.hpp"
 
 namespace khost {
 namespace {
@@ -144,7 +144,7 @@ class Checker {
  public:
   Checker(const std::string& name, const khost_compute& table, const std::string& options, int threads)
       : name_(name), table_(table), threads_(threads) {
-    omp_set_num_threads(threads);
+    set_team(threads);  // of this thread, which may be a new one: it begins as the environment says
     char message[1024] = "";
     if (table.create &&
         call("create", [&] { return table.create(options.c_str(), threads, &context_, message, sizeof message); }))
