@@ -60,10 +60,11 @@ Statuses statuses(const Json& summary) {
 TEST_CASE("whatever a plugin throws in a trial is that trial's failure, with who, where and when; the others are reported") {
   const KhostWithBadPlugins khost;
   int runs = 0;
-  const auto fails = [&](const std::string& arm, int failed, std::initializer_list<const char*> expected) {
+  const auto fails = [&](const std::string& arm, int failed, std::initializer_list<const char*> expected,
+                         const char* jobs = "2") {
     CAPTURE(arm);
     const std::string out = "run" + std::to_string(runs++);
-    const Finished o = khost({manifest(khost, arm), "--out", out});
+    const Finished o = khost({manifest(khost, arm), "--out", out, "--jobs", jobs});
     INFO(o.err);
     REQUIRE(o.code == 4);
     const Json summary = parse_json_file(khost.scratch / (out + "/summary.json"));
@@ -92,8 +93,9 @@ TEST_CASE("whatever a plugin throws in a trial is that trial's failure, with who
   for (const char* how : {"usage", "exception", "foreign"})
     fails(std::string(R"("data": {"plugin": "faulty", "at": "windows", "how": ")") + how + "\"}", 2,
           {"data 'faulty' in windows", "while it was set up"});
+  // Trials share a data source: one at a time, so that the call that goes well is the first trial's.
   fails(R"("data": {"plugin": "faulty", "at": "windows", "after": 1, "how": "exception"})", 2,
-        {"data 'faulty' in windows", "before the first step"});
+        {"data 'faulty' in windows", "before the first step"}, "1");
   fails(R"("data": {"plugin": "faulty", "at": "tokens"})", 2, {"id 101", "outside the 101 rows of 'tok_emb'"});
 }
 
