@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "artifact/temporary.hpp"
 #include "khost/error.hpp"
 #include "unit/scratch.hpp"
 #include "unit/text_file.hpp"
@@ -33,7 +34,7 @@ TEST_CASE("a file that is written once keeps what the first wrote, with many at 
   }
   int left = 0;
   for (const auto& entry : std::filesystem::directory_iterator(scratch / "race"))
-    left += is_half_written(entry.path().filename().string());
+    left += is_temporary_name(entry.path().filename().string());
   CHECK(left == 0);
   CHECK_THROWS_AS(write_once(path + "/beneath/a/file", ""), Error);
 }

@@ -52,12 +52,17 @@ std::atomic<bool> ending = false;  // see remove_own_temporaries()
 
 std::string owners_of(const std::string& root) { return root + "/owners"; }
 
-// Each folder of the cache holds its own kind of things. Others may remove them at the same time.
+// Each folder of the cache holds its own kind of things, that of claims has folders of its own. Others may remove them at the
+// same time.
 template <class F>
 void visit(const std::string& root, F&& f) {
   std::error_code error;
   for (const auto& kind : fs::directory_iterator(root, error)) {
     if (!kind.is_directory(error)) continue;
+    if (kind.path().filename() == "claims") {
+      visit(kind.path(), f);
+      visit(kind.path() / "looks", f);
+    }
     for (const auto& entry : fs::directory_iterator(kind.path(), error)) f(entry.path(), entry.path().filename().string());
   }
 }

@@ -1,29 +1,17 @@
 #include "artifact/write_once.hpp"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
-#include <random>
 
 #include "artifact/file.hpp"
+#include "artifact/temporary.hpp"
 #include "khost/error.hpp"
 
 namespace fs = std::filesystem;
 
 namespace khost {
-namespace {
-
-constexpr std::string_view mark = ".once-";
-
-// Of no other process on any host that shares the folder.
-std::string own_name(const std::string& path) {
-  std::random_device random;
-  return fmt::format("{}{}{:08x}{:08x}", path, mark, random(), random());
-}
-
-}  // namespace
 
 bool write_once(const std::string& path, std::string_view content) {
   std::error_code error;
@@ -33,7 +21,7 @@ bool write_once(const std::string& path, std::string_view content) {
     throw Error(ErrorKind::usage, "cannot make the folder " + folder + ": " + error.message())
         .hint("set KHOST_CACHE to a folder that can be written");
   if (fs::exists(path, error)) return false;
-  const std::string whole = own_name(path);
+  const std::string whole = temporary_name(path);
   write_file_atomically(whole, content);
   // A link is made or refused, and never replaces what is there. Where there are no hard links, the name itself is taken first.
   bool made = ::link(whole.c_str(), path.c_str()) == 0;
@@ -46,7 +34,5 @@ bool write_once(const std::string& path, std::string_view content) {
   flush_to_disk(folder);
   return made;
 }
-
-bool is_half_written(std::string_view name) { return name.find(mark) != std::string_view::npos; }
 
 }  // namespace khost

@@ -10,7 +10,4 @@ namespace khost {
 // Throws a usage Error when it cannot be written.
 bool write_once(const std::string& path, std::string_view content);
 
-// Is this the name of a file that write_once() was interrupted at?
-bool is_half_written(std::string_view name);
-
 }  // namespace khost

@@ -43,14 +43,8 @@ std::optional<Json> read(const fs::path& file) {
 std::vector<fs::path> files_in(const fs::path& folder) {
   std::vector<fs::path> out;
   std::error_code none;
-  for (const auto& entry : fs::directory_iterator(folder, none)) {
+  for (const auto& entry : fs::directory_iterator(folder, none))
     if (entry.path().extension() == ".json") out.push_back(entry.path());
-    // What an interrupted write left, long after: of no use to anybody.
-    std::error_code gone;
-    if (is_half_written(entry.path().filename().string()) &&
-        fs::file_time_type::clock::now() - entry.last_write_time(gone) > std::chrono::hours(24) && !gone)
-      fs::remove(entry.path(), gone);
-  }
   std::ranges::sort(out);
   return out;
 }
