@@ -370,8 +370,10 @@ class Running {
 
 }  // namespace
 
-TrialResult run_trial(const TrialContext& context, const PlannedTrial& trial, const UpstreamRecord& upstream, Backend& backend,
-                      const std::string& folder, const TrialMonitor& monitor) {
+// UBSan: see call_plugin().
+__attribute__((no_sanitize("null"))) TrialResult run_trial(const TrialContext& context, const PlannedTrial& trial,
+                                                           const UpstreamRecord& upstream, Backend& backend,
+                                                           const std::string& folder, const TrialMonitor& monitor) {
   const std::string key = trial.key.text();
   const Within within(Within::What::trial, key);
   std::unique_ptr<Running> running;

@@ -52,7 +52,7 @@ void judge_fingerprint(const std::string& path, const std::string& theirs) {
          difference.mend);
 }
 
-// "f(int), khost::x and 12 more"
+// "f(int), khost::x and others": how many there are depends on what the compiler inlined
 std::string some_of(std::vector<std::string> symbols) {
   constexpr std::size_t shown = 3;
   for (std::string& symbol : symbols) symbol = plain_symbol(symbol);
@@ -60,19 +60,7 @@ std::string some_of(std::vector<std::string> symbols) {
   symbols.erase(std::unique(symbols.begin(), symbols.end()), symbols.end());  // a constructor has several symbols
   std::string text;
   for (std::size_t i = 0; i < symbols.size() && i < shown; ++i) text += (i ? ", " : "") + symbols[i];
-  return symbols.size() > shown ? fmt::format("{} and {} more", text, symbols.size() - shown) : text;
-}
-
-// What two plugins export under one name the loader may give to both: an inline variable, a template's static, then belongs to
-// the one that came first, and the other records its values.
-void judge_exports(const std::string& path, const ElfFile& elf) {
-  std::vector<std::string> others = elf.exported();
-  std::erase(others, entry_symbol);
-  if (others.empty()) return;
-  refuse(path,
-         fmt::format("exports more than {}: {}. What two plugins export under one name they share, values and all", entry_symbol,
-                     some_of(std::move(others))),
-         "link it by khost_add_plugin(), or with -fvisibility=hidden and the version script framework/cmake/plugin.map");
+  return symbols.size() > shown ? text + " and others" : text;
 }
 
 // Whose names are the compiler's, for what a build like the host's own needs.
@@ -83,7 +71,21 @@ bool is_instrumentation(std::string_view name) {
   constexpr bool sanitized = KHOST_FP_HAS_FEATURE(address_sanitizer) || KHOST_FP_HAS_FEATURE(thread_sanitizer);
 #endif
   return name.find("sub_I_00100_") != name.npos ||  // gcov's
-         (sanitized && (name.find("sub_I_00099_") != name.npos || name.ends_with(".module_ctor")));
+         (sanitized &&
+          (name.find("sub_I_00099_") != name.npos || name.ends_with(".module_ctor") || name.starts_with("__odr_asan.")));
+}
+
+// What two plugins export under one name the loader may give to both: an inline variable, a template's static, then belongs to
+// the one that came first, and the other records its values.
+void judge_exports(const std::string& path, const ElfFile& elf) {
+  std::vector<std::string> others = elf.exported();
+  std::erase(others, entry_symbol);
+  std::erase_if(others, is_instrumentation);
+  if (others.empty()) return;
+  refuse(path,
+         fmt::format("exports more than {}: {}. What two plugins export under one name they share, values and all", entry_symbol,
+                     some_of(std::move(others))),
+         "link it by khost_add_plugin(), or with -fvisibility=hidden and the version script framework/cmake/plugin.map");
 }
 
 // They run inside dlopen, where nothing can be caught, before the host knows what it loads.

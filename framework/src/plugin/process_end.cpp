@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <execinfo.h>
+#include <pthread.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -19,6 +20,10 @@
 namespace khost {
 namespace {
 
+// Threads that may call exit() at one time: glibc gives each of them the next function of its list, and what comes after these is
+// the destruction of what the other threads use.
+constexpr int threads_at_once = 64;
+
 constexpr int exit_code = 3;  // a plugin's fault, as for ErrorKind::plugin
 
 enum class State { off, watching, ending };
@@ -32,9 +37,11 @@ const void* object_of(const void* address) {
 
 // The library whose code called what ended the process, seen from here: neither khost's nor the language's. "" when all are.
 std::string caller() {
-  const std::array<const void*, 4> own = {
+  // A sanitizer puts itself in the place of most of these: pthread_create tells which library it is.
+  const std::array<const void*, 5> own = {
       object_of(reinterpret_cast<const void*>(&caller)), object_of(reinterpret_cast<const void*>(&std::exit)),
-      object_of(reinterpret_cast<const void*>(&std::terminate)), object_of(reinterpret_cast<const void*>(&_Unwind_Resume))};
+      object_of(reinterpret_cast<const void*>(&std::terminate)), object_of(reinterpret_cast<const void*>(&_Unwind_Resume)),
+      object_of(reinterpret_cast<const void*>(&::pthread_create))};
   std::array<void*, 64> frames{};
   const int count = ::backtrace(frames.data(), static_cast<int>(frames.size()));
   for (int i = 0; i < count; ++i) {
@@ -110,7 +117,7 @@ ProcessWatch::ProcessWatch() {
   state = State::watching;
   previous = std::set_terminate(on_terminate);
   renew();
-  std::at_quick_exit(on_exit);
+  for (int i = 0; i < threads_at_once; ++i) std::at_quick_exit(on_exit);
 }
 
 ProcessWatch::~ProcessWatch() {
@@ -119,7 +126,7 @@ ProcessWatch::~ProcessWatch() {
 }
 
 void ProcessWatch::renew() {
-  if (state == State::watching) std::atexit(on_exit);
+  for (int i = 0; i < threads_at_once && state == State::watching; ++i) std::atexit(on_exit);
 }
 
 }  // namespace khost
