@@ -1,11 +1,10 @@
 // ./bootstrap bench: khost's training step in turn with the PyTorch peer's, each measurement a process of its own.
 //   khost_bench_bench [--json FILE] [--pairs N] [--seconds S] [--threads N] [--rank K] [--batch B]... [--backend NAME]...
 //                     [--peer-libraries FOLDER] [--no-peer]
-// A round runs the peer and then each backend, so that what the machine does meanwhile meets all; figures are medians over
-// rounds, the ratio is the median of the rounds' ratios.
+// First the peer finds its best setting, and so does khost's openblas (contender.hpp). A round then runs the peer and each
+// backend, so that what the machine does meanwhile meets all; figures are medians over rounds, the ratio is the median of the
+// rounds' ratios. Page faults are the minor ones of a step.
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -13,12 +12,14 @@
 #include <vector>
 
 #include "artifact/file.hpp"
+#include "bench/contender.hpp"
 #include "compute/core_probe.hpp"
 #include "compute/machine.hpp"
 #include "khost/json.hpp"
 #include "plugin/registry.hpp"
 
 using namespace khost;
+using namespace khost::bench;
 
 namespace {
 
@@ -95,31 +96,6 @@ std::vector<std::string> usable_backends() {
   return names;
 }
 
-// Runs a program and reads the line of JSON it prints.
-Json run(std::vector<std::string> arguments, const std::string& libraries = "") {
-  int ends[2];
-  if (::pipe(ends) != 0) complain("bench: no pipe");
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::dup2(ends[1], 1), ::close(ends[0]), ::close(ends[1]);
-    if (!libraries.empty()) ::setenv("LD_LIBRARY_PATH", libraries.c_str(), 1);
-    std::vector<char*> argv;
-    for (std::string& a : arguments) argv.push_back(a.data());
-    argv.push_back(nullptr);
-    ::execv(argv[0], argv.data());
-    ::_exit(127);
-  }
-  ::close(ends[1]);
-  std::string text;
-  char part[4096];
-  for (ssize_t n; (n = ::read(ends[0], part, sizeof part)) > 0;) text.append(part, static_cast<std::size_t>(n));
-  ::close(ends[0]);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) complain(fmt::format("bench: `{}` failed", fmt::join(arguments, " ")));
-  return parse_json(text, arguments[0]);
-}
-
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const std::size_t half = values.size() / 2;
@@ -128,8 +104,10 @@ double median(std::vector<double> values) {
 
 // What one contender gave in every round.
 struct Row {
-  std::string name, library;
-  std::vector<double> ms, least, memory;
+  Contender contender;
+  Choice choice;
+  std::string library;
+  std::vector<double> ms, least, memory, faults;
 };
 
 Json probe(const char* when) {
@@ -146,32 +124,72 @@ Json probe(const char* when) {
 
 Json numbers(const std::vector<double>& values) { return Json(Json::List(values.begin(), values.end())); }
 
+std::vector<Contender> contenders(const Options& o) {
+  std::vector<Contender> all;
+  if (o.peer) {
+    const std::vector<std::string> peer{"/usr/bin/python3", std::string(KHOST_SOURCE_DIR) + "/tests/bench/torch_ctlora.py"};
+    std::vector<std::string> products = peer;
+    products.insert(products.end(), {"--products", "--threads", std::to_string(o.threads)});
+    all.push_back({"PyTorch", peer, products, o.peer_libraries, true, true});
+  }
+  // khost keeps its memory itself, and refuses a backend whose products are wrong.
+  for (const std::string& name : o.backends)
+    all.push_back(
+        {name, {std::string(KHOST_BINARY_DIR) + "/bin/khost_bench_step", "--backend", name}, {}, "", false, name == "openblas"});
+  return all;
+}
+
+std::vector<std::string> step_arguments(const Options& o, int batch, double seconds) {
+  return {"--batch",   std::to_string(batch),     "--rank",    std::to_string(o.rank),
+          "--threads", std::to_string(o.threads), "--seconds", fmt::format("{}", seconds)};
+}
+
+// The best setting of each that has a choice, told as it is found.
+std::vector<Row> rows_at_their_best(const Options& o, int batch) {
+  std::vector<Row> rows;
+  for (const Contender& contender : contenders(o)) {
+    Row& row = rows.emplace_back();
+    row.contender = contender;
+    if (!contender.chooses_memory && !contender.chooses_kernel) continue;
+    row.choice = choose(contender, step_arguments(o, batch, std::min(o.seconds, 1.0)), [&](const Candidate& c) {
+      fmt::print(stderr, "batch {}, {} tried: {}\n", batch, contender.name, c.text());
+    });
+    fmt::print("\nbatch {}: the best setting of {}, tried twice each\n", batch, contender.name);
+    for (const Candidate& c : row.choice.tried) fmt::print("  {} {}\n", c.setting == row.choice.setting ? "*" : " ", c.text());
+    std::fflush(stdout);
+  }
+  return rows;
+}
+
+std::string library_of(const Row& row, const Json& got) {
+  const bool peer = !got.find("library");
+  std::string text =
+      (peer ? got.at("torch").as_string() + ", OpenBLAS" : got.at("library").as_string()) + ", " + got.at("kernel").as_string();
+  if (row.choice.setting.keeps_memory) text += ", memory kept";
+  return text;
+}
+
 // One batch size: its rows, printed and as JSON.
 Json measure(const Options& o, int batch) {
-  std::vector<Row> rows;
-  if (o.peer) rows.push_back({"PyTorch", "", {}, {}, {}});
-  for (const std::string& name : o.backends) rows.push_back({name, "", {}, {}, {}});
+  std::vector<Row> rows = rows_at_their_best(o, batch);
   for (int round = 0; round < o.pairs; ++round)
     for (Row& row : rows) {
-      const bool peer = o.peer && &row == &rows.front();
-      std::vector<std::string> arguments{std::string(KHOST_BINARY_DIR) + "/bin/khost_bench_step", "--backend", row.name};
-      if (peer) arguments = {"/usr/bin/python3", std::string(KHOST_SOURCE_DIR) + "/tests/bench/torch_ctlora.py"};
-      for (const auto& [key, value] : {std::pair{"--batch", std::to_string(batch)},
-                                       {"--rank", std::to_string(o.rank)},
-                                       {"--threads", std::to_string(o.threads)},
-                                       {"--seconds", fmt::format("{}", o.seconds)}})
-        arguments.insert(arguments.end(), {key, value});
-      const Json got = run(arguments, peer ? o.peer_libraries : "");
-      row.library = peer ? got.at("torch").as_string() : got.at("library").as_string() + ", " + got.at("kernel").as_string();
+      const Printed printed = row.contender(row.choice.setting, step_arguments(o, batch, o.seconds));
+      if (!printed.said) complain(fmt::format("bench: {} failed: {}", row.contender.name, printed.failure));
+      const Json& got = *printed.said;
+      row.library = library_of(row, got);
       row.ms.push_back(got.at("median_ms").as_number());
       row.least.push_back(got.at("min_ms").as_number());
       row.memory.push_back(got.at("peak_rss_mib").as_number());
-      fmt::print(stderr, "batch {}, round {} of {}: {} {:.1f} ms\n", batch, round + 1, o.pairs, row.name, row.ms.back());
+      row.faults.push_back(got.at("faults_per_step").as_number());
+      fmt::print(stderr, "batch {}, round {} of {}: {} {:.1f} ms\n", batch, round + 1, o.pairs, row.contender.name,
+                 row.ms.back());
     }
 
   fmt::print("\nbatch {}: a training step, f32, {} threads, K = {}, sequence 127; medians of {} rounds\n", batch, o.threads,
              o.rank, o.pairs);
-  fmt::print("  {:<12} {:>10} {:>10} {:>12} {:>10}  {}\n", "", "ms", "least ms", "x the peer", "peak MiB", "library");
+  fmt::print("  {:<12} {:>10} {:>10} {:>12} {:>12} {:>10}  {}\n", "", "ms", "least ms", "x the peer", "page faults", "peak MiB",
+             "library, kernels");
   Json::List list;
   for (const Row& row : rows) {
     std::vector<double> ratios;
@@ -179,20 +197,24 @@ Json measure(const Options& o, int batch) {
       for (std::size_t i = 0; i < row.ms.size(); ++i) ratios.push_back(row.ms[i] / rows.front().ms[i]);
     const double least = *std::min_element(row.least.begin(), row.least.end());
     const double peak = *std::max_element(row.memory.begin(), row.memory.end());
-    fmt::print("  {:<12} {:>10.2f} {:>10.2f} {:>12} {:>10.0f}  {}\n", row.name, median(row.ms), least,
-               ratios.empty() ? "-" : fmt::format("{:.3f}", median(ratios)), peak, row.library);
+    fmt::print("  {:<12} {:>10.2f} {:>10.2f} {:>12} {:>12.0f} {:>10.0f}  {}\n", row.contender.name, median(row.ms), least,
+               ratios.empty() ? "-" : fmt::format("{:.3f}", median(ratios)), median(row.faults), peak, row.library);
     Json& each = list.emplace_back(Json::Object{});
-    each.set("name", row.name), each.set("library", row.library);
+    each.set("name", row.contender.name), each.set("library", row.library);
     each.set("median_ms", median(row.ms)), each.set("min_ms", least), each.set("peak_rss_mib", peak);
+    each.set("faults_per_step", median(row.faults));
     each.set("ratio", ratios.empty() ? Json() : Json(median(ratios)));
     each.set("rounds_ms", numbers(row.ms)), each.set("rounds_ratio", numbers(ratios));
+    Json::List tried;
+    for (const Candidate& c : row.choice.tried) tried.push_back(c.json());
+    each.set("settings_tried", Json(std::move(tried)));
   }
   Json made{Json::Object{}};
   made.set("batch", batch), made.set("rows", Json(std::move(list)));
   return made;
 }
 
-void bench(Options o) {
+void run_bench(Options o) {
   if (o.backends.empty()) o.backends = usable_backends();
   fmt::print("{}\n", cpu_name());
   Json out{Json::Object{}};
@@ -212,7 +234,7 @@ void bench(Options o) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  bench(options_of(argc, argv));
+  run_bench(options_of(argc, argv));
   return 0;
 } catch (const Error& e) {
   std::fprintf(stderr, "%s\n", e.what());

@@ -51,6 +51,12 @@ int measure(int argc, char** argv) {
   for (int i = 0; i < 2; ++i) step();  // as the peer: three steps to warm up
   std::vector<double> times;
   double last = first;
+  const auto minor_faults = [] {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+  };
+  const long faults = minor_faults();
   const std::clock_t cpu = std::clock();
   const auto start = Clock::now();
   while (times.empty() || ms(Clock::now() - start) < 1000 * seconds) {
@@ -58,6 +64,7 @@ int measure(int argc, char** argv) {
     last = step();
     times.push_back(ms(Clock::now() - begin));
   }
+  const double faults_per_step = static_cast<double>(minor_faults() - faults) / static_cast<double>(times.size());
   const double cpu_ms = 1000.0 * static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC / static_cast<double>(times.size());
   std::sort(times.begin(), times.end());
   const std::size_t half = times.size() / 2;
@@ -77,6 +84,7 @@ int measure(int argc, char** argv) {
   out.set("min_ms", times.front());
   out.set("cpu_ms", cpu_ms);
   out.set("steps", static_cast<std::int64_t>(times.size()));
+  out.set("faults_per_step", faults_per_step);
   out.set("peak_rss_mib", static_cast<double>(usage.ru_maxrss) / 1024);
   out.set("arena_mib", static_cast<double>(step.program().arena_bytes()) / (1 << 20));
   out.set("loss_first", first);
