@@ -34,39 +34,42 @@ std::string unit(const std::string& measure) {
 }  // namespace
 
 TEST_CASE("units go through a measure") {
-  for (const auto& [measure, expected] : std::vector<std::pair<std::string, std::string>>{{"a", "nats"},
-                                                                                          {"a - b", "nats"},
-                                                                                          {"a / b", "1"},
-                                                                                          {"-a", "nats"},
-                                                                                          {"a / p", "nats / parameters"},
-                                                                                          {"a / (p / 1e4)", "nats / parameters"},
-                                                                                          {"2 * a - b / 3", "nats"},
-                                                                                          {"a - 4.8", "nats"},
-                                                                                          {"1 - a / b", "1"},
-                                                                                          {"(a - b) / (k * k)", "nats / dims^2"},
-                                                                                          {"a * b", "nats^2"},
-                                                                                          {"sqrt(a * b)", "nats"},
-                                                                                          {"(a / b) ^ r", "1"},
-                                                                                          {"a ^ 2", "nats^2"},
-                                                                                          {"a ^ -1", "1 / nats"},
-                                                                                          {"2 ^ 3 ^ 2", "1"},
-                                                                                          {"mean(many) - min(a, b, 3)", "nats"},
-                                                                                          {"range(many) / sd(many)", "1"},
-                                                                                          {"argmin(many)", "1"},
-                                                                                          {"argmin(many) - 3", "1"},
-                                                                                          {"pearson(many, ks)", "1"},
-                                                                                          {"pearson(a, b, k, k)", "1"},
-                                                                                          {"exp(a)", "1"},
-                                                                                          {"ln(a / b)", "1"},
-                                                                                          {"abs(a - b)", "nats"},
-                                                                                          {"a < b ? a : b", "nats"},
-                                                                                          {"a < b && k > 3", "1"},
-                                                                                          {"a == b || r", "1"},
-                                                                                          {"_pi * k", "dims"},
-                                                                                          {"1e-3 * a", "nats"},
-                                                                                          {"(a - b) > 0 ? 1 : 0", "1"}}) {
+  using Cases = std::vector<std::pair<std::string, std::string>>;
+  const Cases cases = {{"a", "nats"},
+                       {"a - b", "nats"},
+                       {"a / b", "1"},
+                       {"-a", "nats"},
+                       {"a / p", "nats / parameters"},
+                       {"a / (p / 1e4)", "nats / parameters"},
+                       {"2 * a - b / 3", "nats"},
+                       {"a - 4.8", "nats"},
+                       {"1 - a / b", "1"},
+                       {"(a - b) / (k * k)", "nats / dims^2"},
+                       {"a * b", "nats^2"},
+                       {"sqrt(a * b)", "nats"},
+                       {"(a / b) ^ r", "1"},
+                       {"a ^ 2", "nats^2"},
+                       {"a ^ -1", "1 / nats"},
+                       {"2 ^ 3 ^ 2", "1"},
+                       {"mean(many) - min(a, b, 3)", "nats"},
+                       {"range(many) / sd(many)", "1"},
+                       {"argmin(many)", "1"},
+                       {"argmin(many) - 3", "1"},
+                       {"pearson(many, ks)", "1"},
+                       {"pearson(a, b, k, k)", "1"},
+                       {"exp(a)", "1"},
+                       {"ln(a / b)", "1"},
+                       {"abs(a - b)", "nats"},
+                       {"a < b ? a : b", "nats"},
+                       {"a < b && k > 3", "1"},
+                       {"a == b || r", "1"},
+                       {"_pi * k", "dims"},
+                       {"1e-3 * a", "nats"},
+                       {"(a - b) > 0 ? 1 : 0", "1"}};
+  for (const auto& each : cases) {
+    const std::string& measure = each.first;
     CAPTURE(measure);
-    CHECK(unit(measure) == expected);
+    CHECK(unit(measure) == each.second);
   }
 }
 
