@@ -291,9 +291,9 @@ TEST_CASE("identity: what computes counts; how many jobs, which CPU's name and h
       {"library", [](Environment& e) { e.library = "another"; }},
       {"version", [](Environment& e) { e.library_version = "2"; }},
       {"kernel", [](Environment& e) { e.kernel = "another"; }}};
-  for (const auto& [name, edit] : all) {
-    CAPTURE(name);
-    const Edit change = edit;
+  for (const auto& each : all) {
+    CAPTURE(each.first);
+    const Edit& change = each.second;
     CHECK(with([&](Planned& p) { change(p.environment); }).trial != before.trial);
     CHECK(with([&](Planned& p) { change(p.environment); }).base == before.base);
     CHECK(with([&](Planned& p) { change(p.artifacts); }).base != before.base);
