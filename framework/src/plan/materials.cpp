@@ -52,15 +52,16 @@ Materials::Materials(const Experiment& experiment, Registry& registry, ArtifactS
 }
 
 const MadeModel& Materials::make_model(const Component& component, const ModelContext& context) {
-  const auto [found, is_new] = models_.try_emplace(text_of(component));
+  const auto [at, is_new] = models_.try_emplace(text_of(component));
+  MadeModel& made = at->second;
   if (is_new) {
     ModelContext own = context;
     placed(component.place, [&] {
-      found->second.model = create<Model>(registry_.get(Kind::model, component.plugin), component.config, &own);
-      found->second.parameters = found->second.model->parameters();
+      made.model = create<Model>(registry_.get(Kind::model, component.plugin), component.config, &own);
+      made.parameters = made.model->parameters();
     });
   }
-  return found->second;
+  return made;
 }
 
 namespace {
