@@ -151,6 +151,7 @@ mkfifo "$work/fifo"
 row right "cblas: OpenBLAS's libblas.so.3" "cblas=$openblas_stub"
 row right 'cblas: a stub, another library behind it' "cblas=$build/cblas/1/stub.so"
 row right 'cblas: for one thread, from two' "cblas=$build/cblas/serial_openblas.so" -- --threads 1 --jobs 2
+row right 'cblas: threads of its own' "cblas=$build/cblas/own_threads.so"
 row refused 'cblas: 64-bit sizes' "cblas=$build/cblas/ilp64.so"
 row refused 'cblas: gives a wrong product' "cblas=$build/bad_plugins/cblas/wrong_product.so"
 row refused 'cblas: brings a second OpenMP' "cblas=$build/bad_plugins/cblas/second_openmp.so"

@@ -118,13 +118,50 @@ TEST_CASE(
   }).join();
 }
 
-TEST_CASE("OpenBLAS follows each context's threads, also after one of another number") {
+// OpenBLAS has one number of threads for the process: a product under way when another context changed it was wrong.
+TEST_CASE("contexts of one and of two threads multiply side by side") {
+  constexpr std::int64_t m = 150, n = 230, k = 90;
+  std::vector<float> a(m * k), b(k * n);
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 7) - 3;
+  for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i % 5) - 2;
+  std::vector<float> expected(m * n);
+  for (std::int64_t i = 0; i < m; ++i)
+    for (std::int64_t j = 0; j < n; ++j)
+      for (std::int64_t p = 0; p < k; ++p)
+        expected[static_cast<std::size_t>(i * n + j)] +=
+            a[static_cast<std::size_t>(i * k + p)] * b[static_cast<std::size_t>(p * n + j)];  // small integers: exact
+  for (const char* name : {"openblas", "blis", "onednn", "cblas"}) {
+    CAPTURE(name);
+    std::atomic<int> wrong = 0;
+    const auto work = [&](int threads) {
+      for (int round = 0; round < 20; ++round) {
+        Backend backend(name, compute_table(name), compute_options(name), threads);
+        std::vector<float> c(m * n);
+        for (int i = 0; i < 5; ++i) {
+          backend.gemm({0, 0, m, n, k, 1, a.data(), k, b.data(), n, 0, c.data(), n});
+          wrong += c != expected;
+        }
+      }
+    };
+    std::thread one(work, 1), two(work, 2);
+    one.join();
+    two.join();
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("what a library does to the number of threads stays with it") {
   std::thread([] {
-    Backend two("openblas", compute_table("openblas"), "{}", 2);
-    Backend one("openblas", compute_table("openblas"), "{}", 1);
-    Backend again("openblas", compute_table("openblas"), "{}", 2);
-    CHECK(one.info().threads == 1);
-    CHECK(again.info().threads == 2);
+    for (const char* name : {"openblas", "blis", "onednn", "cblas"}) {
+      CAPTURE(name);
+      Backend backend(name, compute_table(name), compute_options(name), 2);
+      CHECK(omp_get_max_threads() == 2);
+      const float a = 2, b = 3;
+      float c = 0;
+      backend.gemm({0, 0, 1, 1, 1, 1, &a, 1, &b, 1, 0, &c, 1});
+      CHECK(c == 6);
+      CHECK(omp_get_max_threads() == 2);  // the host's own kernels have them
+    }
   }).join();
 }
 
@@ -228,8 +265,14 @@ TEST_CASE("backends say which build computes, and how many threads it uses") {
     CHECK_MESSAGE(backend.info().threads == 2, name);
   }
   const Backend netlib("cblas", compute_table("cblas"), compute_options("cblas"), 2);
-  CHECK(netlib.info().threads == 1);  // however many were asked for
+  CHECK(netlib.info().threads == 2);  // each multiplies a part
   CHECK(netlib.info().version.starts_with("files "));
   const Backend stub("cblas", compute_table("cblas"), R"({"library":")" KHOST_BINARY_DIR R"(/cblas/1/stub.so"})", 2);
   CHECK(stub.info().library == "stub.so + libkhost_behind.so");
+  const auto threads_of = [](const char* library) {
+    const std::string options = std::string(R"({"library":")" KHOST_BINARY_DIR "/cblas/") + library + "\"}";
+    return Backend("cblas", compute_table("cblas"), options, 2).info().threads;
+  };
+  CHECK(threads_of("serial_openblas.so") == 1);  // however many were asked for
+  CHECK(threads_of("own_threads.so") == 0);      // it does not say
 }

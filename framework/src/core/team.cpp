@@ -1,6 +1,5 @@
 #include "core/team.hpp"
 
-#include <algorithm>
 #include <atomic>
 #include <string>
 
@@ -17,7 +16,7 @@ void set_team(int threads) {
         .hint("unset OMP_THREAD_LIMIT, or ask for at most --threads " + std::to_string(omp_get_thread_limit()));
   omp_set_dynamic(0);  // figures must not depend on the machine's load
   omp_set_num_threads(threads);
-  omp_set_max_active_levels(std::max(1, omp_get_max_active_levels()));
+  omp_set_max_active_levels(1);  // a library within a region works on its thread alone
   if (threads == 1 || omp_in_parallel()) return;
   thread_local std::atomic<int> came;  // not of the stack: ThreadSanitizer does not see libgomp's barriers
   came = 0;

@@ -3,7 +3,6 @@
 #include <blis.h>
 #include <dlfcn.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -16,6 +15,7 @@
 #include "../blas.hpp"
 #include "../build_id.hpp"
 #include "../cpu.hpp"
+#include "../split.hpp"
 #include "khost/plugin.hpp"
 
 namespace {
@@ -138,38 +138,9 @@ void multiply(const khost_gemm& g) {
                &one);
 }
 
-// This thread's part of C: rows or columns, whichever are more, in whole blocks of what any of the kernels takes at once.
-// ThreadSanitizer does not see libgomp's barriers; khost's parallel_ranges() tells it, but a C table links nothing of libkhost.
-__attribute__((no_sanitize("thread"))) void multiply_part(void* data) {
-  khost_gemm g = *static_cast<const khost_gemm*>(data);
-  const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
-  const bool by_rows = g.m >= g.n;
-  constexpr int64_t block = 32;
-  const int64_t extent = by_rows ? g.m : g.n, blocks = (extent + block - 1) / block;
-  const int64_t begin = block * (blocks * thread / threads), end = std::min(extent, block * (blocks * (thread + 1) / threads));
-  if (begin >= end) return;
-  (by_rows ? g.m : g.n) = end - begin;
-  if (by_rows)
-    g.a += begin * (g.transpose_a ? 1 : g.lda);
-  else
-    g.b += begin * (g.transpose_b ? g.ldb : 1);
-  g.c += begin * (by_rows ? g.ldc : 1);
-  multiply(g);
-}
-
-// BLIS's own threads wait for each other awake, several times in a product, and never give up their core: where it is shared,
-// each such wait takes a slice of time. OpenMP's, which wait once at the end, do give it up.
 int gemm(void* context, const khost_gemm* g) {
   if (g->k <= 0) return KHOST_DECLINED;
-  constexpr double worth_a_thread = 1 << 16;  // multiplications
-  const double work = static_cast<double>(g->m) * static_cast<double>(g->n) * static_cast<double>(g->k);
-  const int32_t threads =
-      std::min(static_cast<Context*>(context)->threads, static_cast<int32_t>(std::min(1e6, 1 + work / worth_a_thread)));
-  khost_gemm product = *g;
-  if (threads <= 1 || omp_in_parallel())
-    multiply(product);
-  else
-    GOMP_parallel(multiply_part, &product, static_cast<unsigned>(threads), 0);
+  khost::blas::split(*g, static_cast<Context*>(context)->threads, multiply);
   return 0;
 }
 

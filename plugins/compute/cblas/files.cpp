@@ -16,6 +16,8 @@
 namespace khost::cblas {
 namespace {
 
+constexpr const char* helpers[] = {"libgfortran.", "libquadmath.", "libpthread.", "libdl.", "librt.", "libm.", "libgcc_s."};
+
 std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 std::string_view text_at(const link_map& map, ElfW(Sxword) tag, std::size_t offset) {
@@ -104,7 +106,9 @@ Files files_behind(void* library, const void* function) {
     const auto names = [&](std::string_view symbol) {
       return content.find(std::string(1, '\0') + std::string(symbol) + '\0') != std::string::npos;
     };
-    files.all.push_back({failed ? map->l_name : path, names("GOMP_parallel"), names("pthread_create")});
+    const bool helps = std::ranges::any_of(helpers, [&](const char* stem) { return name.starts_with(stem); });
+    files.all.push_back(
+        {failed ? map->l_name : path, !helps && names("GOMP_parallel"), !helps && names("pthread_create"), helps});
   }
   files.hash = hash.text();
   return files;

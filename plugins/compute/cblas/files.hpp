@@ -9,6 +9,7 @@ namespace khost::cblas {
 struct File {
   std::string path;                             // links resolved
   bool openmp = false, starts_threads = false;  // it names GOMP_parallel, pthread_create
+  bool helps = false;                           // a compiler's or the C library's: it multiplies nothing
 };
 
 struct Files {

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <list>
@@ -81,17 +82,14 @@ void check_openblas(void* handle, Library& library) {
   }
 }
 
-void find_threads(void* handle, Library& library, const Files& files) {
-  for (const char* name : {"openblas_set_num_threads", "MKL_Set_Num_Threads"})
-    if (!library.set_threads) library.set_threads = symbol<void(int)>(handle, name);
-  for (const char* name : {"openblas_get_num_threads", "MKL_Get_Max_Threads"})
-    if (!library.get_threads) library.get_threads = symbol<int()>(handle, name);
-  library.set_threads_wide = symbol<void(std::int64_t)>(handle, "bli_thread_set_num_threads");  // AOCL, BLIS
-  library.get_threads_wide = symbol<std::int64_t()>(handle, "bli_thread_get_num_threads");
-  for (const File& file : files.all) {
-    library.follows_openmp |= file.openmp;
-    library.starts_threads |= file.starts_threads;
-  }
+// One thread a call, as the calls come from as many as there are to be. What uses OpenMP has one within a parallel region, and
+// outside by the calling thread's setting; to others it is said once, as it is one number for the process.
+void settle_threads(void* handle, Library& library, const Files& files) {
+  bool told = symbol<int()>(handle, "openblas_get_parallel") != nullptr;
+  if (auto* set = symbol<void(int)>(handle, "MKL_Set_Num_Threads")) set(1), told = true;
+  if (auto* set = symbol<void(std::int64_t)>(handle, "bli_thread_set_num_threads")) set(1), told = true;  // AOCL, BLIS
+  const bool openmp = std::ranges::any_of(files.all, &File::openmp);
+  library.own_threads = !told && !openmp && std::ranges::any_of(files.all, &File::starts_threads);
 }
 
 std::string short_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
@@ -128,26 +126,14 @@ Library load(const std::string& path) {
   check_sizes(handle, library);
 
   const Files files = files_behind(handle, reinterpret_cast<const void*>(library.sgemm));
-  find_threads(handle, library, files);
-  for (const File& file : files.all) library.name += (library.name.empty() ? "" : " + ") + short_name(file.path);
+  settle_threads(handle, library, files);
+  for (const File& file : files.all)
+    if (!file.helps) library.name += (library.name.empty() ? "" : " + ") + short_name(file.path);
   library.version = "files " + files.hash;
   return library;
 }
 
 }  // namespace
-
-void Library::use_threads(std::int32_t threads) const {
-  blas::follow_threads(threads);
-  if (set_threads) set_threads(threads);
-  if (set_threads_wide) set_threads_wide(threads);
-}
-
-std::int32_t Library::threads(std::int32_t threads) const {
-  use_threads(threads);
-  if (get_threads) return get_threads();
-  if (get_threads_wide) return static_cast<std::int32_t>(get_threads_wide());
-  return follows_openmp ? threads : starts_threads ? 0 : 1;
-}
 
 const Library& open_library(const std::string& path) {
   static std::mutex mutex;

@@ -4,7 +4,7 @@
 #include <exception>
 #include <mutex>
 
-#include "../blas.hpp"
+#include "../split.hpp"
 #include "khost/plugin.hpp"
 #include "library.hpp"
 #include "options.hpp"
@@ -52,12 +52,17 @@ void info(void* context, khost_compute_info* out) {
 }
 
 int gemm(void* context, const khost_gemm* g) {
+  if (g->k <= 0 || !khost::blas::fits_int(*g)) return KHOST_DECLINED;
   const auto& [threads, library] = *static_cast<Context*>(context);
-  static std::mutex one_at_a_time;
-  std::unique_lock lock(one_at_a_time, std::defer_lock);
-  if (library->one_call_at_a_time) lock.lock();
-  library->use_threads(threads);
-  return khost::blas::cblas_gemm<int, int>(library->sgemm, *g);
+  const auto multiply = [sgemm = library->sgemm](const khost_gemm& part) { khost::blas::cblas_gemm<int, int>(sgemm, part); };
+  if (library->one_call_at_a_time) {
+    static std::mutex one_at_a_time;
+    const std::lock_guard lock(one_at_a_time);
+    khost::blas::split(*g, 1, multiply);
+  } else {
+    khost::blas::split(*g, library->own_threads ? 1 : threads, multiply);
+  }
+  return 0;
 }
 
 constexpr khost_compute_option keys[] = {

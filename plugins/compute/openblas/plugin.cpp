@@ -1,4 +1,5 @@
-// OpenBLAS, the OpenMP flavour: it shares libgomp's threads with the host, where the pthread one would fight them for the cores.
+// OpenBLAS, the OpenMP flavour, a part of each product on each of OpenMP's threads. The pthread one would have threads of its
+// own, which fight the host's for the cores.
 
 #include <cblas.h>
 #include <dlfcn.h>
@@ -11,6 +12,7 @@
 #include "../blas.hpp"
 #include "../build_id.hpp"
 #include "../openblas_kernels.hpp"
+#include "../split.hpp"
 #include "khost/plugin.hpp"
 
 namespace {
@@ -25,8 +27,6 @@ constexpr const char* file = KHOST_OPENBLAS_FOLDER "/libopenblas.so.0";
 
 struct Library {
   decltype(&cblas_sgemm) sgemm = nullptr;
-  decltype(&openblas_set_num_threads) set_threads = nullptr;
-  decltype(&openblas_get_num_threads) get_threads = nullptr;
   std::string version, kernel;
   std::string fault;  // why it cannot be used
 };
@@ -49,8 +49,7 @@ Library load() {
   decltype(&openblas_get_parallel) parallel = nullptr;
   decltype(&openblas_get_config) config = nullptr;
   decltype(&openblas_get_corename) core = nullptr;
-  if (!find(handle, "cblas_sgemm", library.sgemm) || !find(handle, "openblas_set_num_threads", library.set_threads) ||
-      !find(handle, "openblas_get_num_threads", library.get_threads) || !find(handle, "openblas_get_parallel", parallel) ||
+  if (!find(handle, "cblas_sgemm", library.sgemm) || !find(handle, "openblas_get_parallel", parallel) ||
       !find(handle, "openblas_get_config", config) || !find(handle, "openblas_get_corename", core)) {
     library.fault = std::string(file) + " is no OpenBLAS: a function is missing (" + dlerror() +
                     ")\ninstall the Debian package libopenblas0-openmp again";
@@ -79,13 +78,6 @@ const Library& the_library() {
   return *loaded;
 }
 
-// One setting for the process, which counts beside the calling thread's own: once it is 1, OpenBLAS stays at 1 in all of them.
-void follow(std::int32_t threads) {
-  khost::blas::follow_threads(threads);
-  const Library& library = the_library();
-  if (!omp_in_parallel() && library.get_threads() != threads) library.set_threads(threads);
-}
-
 int create(const char* options, int32_t threads, void** context, char* message, size_t size) try {
   if (!khost::blas::without_options(options, message, size)) return 1;
   const Library& library = the_library();
@@ -94,7 +86,6 @@ int create(const char* options, int32_t threads, void** context, char* message, 
     return 1;
   }
   *context = new Context{threads};
-  follow(threads);
   return 0;
 } catch (...) {
   return khost::blas::out_of_memory(message, size);
@@ -107,13 +98,15 @@ void info(void* context, khost_compute_info* out) {
   std::snprintf(out->library, sizeof out->library, "OpenBLAS");
   std::snprintf(out->version, sizeof out->version, "%s", library.version.c_str());
   std::snprintf(out->kernel, sizeof out->kernel, "%s", library.kernel.c_str());
-  follow(static_cast<Context*>(context)->threads);
-  out->threads = library.get_threads();
+  out->threads = static_cast<Context*>(context)->threads;
 }
 
 int gemm(void* context, const khost_gemm* g) {
-  follow(static_cast<Context*>(context)->threads);
-  return khost::blas::cblas_gemm<CBLAS_ORDER, CBLAS_TRANSPOSE>(the_library().sgemm, *g);
+  if (g->k <= 0 || !khost::blas::fits_int(*g)) return KHOST_DECLINED;
+  khost::blas::split(*g, static_cast<Context*>(context)->threads, [](const khost_gemm& part) {
+    khost::blas::cblas_gemm<CBLAS_ORDER, CBLAS_TRANSPOSE>(the_library().sgemm, part);
+  });
+  return 0;
 }
 
 constexpr khost_compute table = {
