@@ -26,7 +26,7 @@ cat > "$work/tiny.manifest" <<'M'
 }
 M
 
-# run_khost BACKEND [SETTING...] [-- OPTION...]: SETTINGs are NAME=VALUE or a word: cpu0, small_stack; the output lies in $work/run.
+# run_khost BACKEND [SETTING...] [-- OPTION...]: SETTINGs are NAME=VALUE or a word: cpu0, small_stack, small_space; the output lies in $work/run.
 run_khost() {
   local backend=$1 settings=() options=(--threads 2 --jobs 1) before=()
   shift
@@ -34,6 +34,7 @@ run_khost() {
     case $1 in
       cpu0) before=(taskset -c "$(first_cpu)") ;;
       small_stack) before=(bash -c 'ulimit -S -s 128; exec "$@"' -) ;;
+      small_space) before=(bash -c 'ulimit -S -v 700000; exec "$@"' -) ;;
       *) settings+=("$1") ;;
     esac
     shift
@@ -120,6 +121,7 @@ row refused 'OMP_THREAD_LIMIT=1, 2 threads' "$all" OMP_THREAD_LIMIT=1
 row right 'OMP_THREAD_LIMIT=1, 1 thread' "$all" OMP_THREAD_LIMIT=1 -- --threads 1 --jobs 1
 row right 'OMP_STACKSIZE=64k' "$all" OMP_STACKSIZE=64k
 row right 'ulimit -s 128' "$all" small_stack -- --threads 1 --jobs 2
+row refused 'ulimit -v 700000' "$all" small_space
 row right 'OMP_PROC_BIND=true, two trials' "$all" OMP_PROC_BIND=true -- --threads 1 --jobs 2
 row right 'OMP_PROC_BIND=close OMP_PLACES=cores' "$all" OMP_PROC_BIND=close OMP_PLACES=cores
 row right 'OMP_PLACES={0}' "$all" 'OMP_PLACES={0}'
