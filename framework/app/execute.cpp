@@ -175,8 +175,9 @@ Executed execute(Session& session, const std::string& out) {
       if (without.insert(record).second)
         say("warning: the probe that makes '" + record +
             "' declares a null of it, but its null() never made one: it is shown without");
-  run.claims = judge_claims(session.experiment, run.trials, run.nulls, standings,
-                            [&](const JudgedClaim& claim, bool can_decide) { return ledger.look(claim, can_decide); });
+  run.claims = judge_claims(session.experiment, run.trials, run.nulls, standings, [&](const JudgedClaim& claim, bool can_decide) {
+    return ledger.look(claim, can_decide, session.plan, shows);
+  });
   run.artifacts = session.artifact_environment;
   for (const PlannedBase& base : session.plan.bases) {
     run.bases.push_back({base.recipe->name, base.draw, base.hash, bases.summary(base), base.file_hash});

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "e2e/khost_program.hpp"
+#include "khost/hash.hpp"
 #include "khost/json.hpp"
 #include "unit/environment_variable.hpp"
 
@@ -15,7 +16,8 @@ namespace {
 
 // A manifest of two arms; its parts can be replaced.
 struct Written {
-  std::string experiment = "small", bases = R"("plain": {"steps": 0})", rank = "7", probes, arms;
+  std::string experiment = "small", bases = R"("plain": {"steps": 0})", rank = "7", probes, arms,
+              data = R"({"plugin": "synthetic", "vocab": 101, "sequence": 15, "batch": 2})";
   std::vector<std::string> claims = {claim("b-wins", "b - a", "< 0"), claim("b-near", "b - a", "in [-9, 9]")};
 
   static std::string claim(const std::string& id, const std::string& measure, const std::string& predicts,
@@ -32,7 +34,7 @@ struct Written {
     khost::test::write(path, R"({
   "khost": 1, "experiment": ")" + experiment +
                                  R"(", "seeds": 6, "steps": 4,
-  "data": {"plugin": "synthetic", "vocab": 101, "sequence": 15, "batch": 2},
+  "data": )" + data + R"(,
   "model": {"plugin": "gpt", "d_model": 24, "n_layer": 1, "n_head": 3},
   "optimizer": {"plugin": "adam", "lr": 5e-3},
   "adapter": {"rank": 5},
@@ -151,12 +153,71 @@ TEST_CASE(
   const Run all = run(khost, manifest, {"--set", "steps=5"});
   CHECK(all.verdict("b-near") == "confirmed");
   CHECK(has(all.claim("b-near").at("note").as_string(),
-            "an earlier version has data: other trials: its arms or bases were edited"));
+            "an earlier version has data: other trials: its arms, its bases or their text were edited"));
   manifest.rank = "6";
   const Run edited = run(khost, manifest);
   CHECK(edited.verdict("b-near") == "post hoc");
-  CHECK(has(edited.against("b-near"), "other trials: its arms or bases were edited"));
+  CHECK(has(edited.against("b-near"), "other trials: its arms, its bases or their text were edited"));
   CHECK(has(edited.against("b-near"), "6 of the 12 trials that it reads had been started"));
+}
+
+TEST_CASE("another text under the same name is other trials, and another look") {
+  const Khost khost;
+  // Each text has its words in an order of its own.
+  const auto text = [](unsigned state) {
+    std::string out;
+    for (int document = 0; document < 150; ++document, out += "\n\n")
+      for (int i = 0; i < 40; ++i) {
+        state = state * 1664525 + 1013904223;
+        out += std::vector<std::string>{"alpha ", "beta ", "gamma ", "house ", "river ", "tree ", "walks ", "the "}[state >> 29];
+      }
+    return out;
+  };
+  const std::string first = text(1), second = text(2), current = khost.scratch / "current.txt";
+  Written manifest;
+  manifest.data = R"({"plugin": "text", "files": ["current.txt"], "vocab": 64, "sequence": 15, "batch": 2})";
+  write(current, first);
+  const Run before = run(khost, manifest);
+  CHECK(before.verdict("b-near") == "confirmed");
+  CHECK(before.claim("b-near").at("note").as_string() == "");
+  write(current, second);
+  const Run after = run(khost, manifest);
+  CHECK(after.claim("b-near").at("estimate") != before.claim("b-near").at("estimate"));
+  CHECK(has(after.claim("b-near").at("note").as_string(), "an earlier version has data: other trials: its arms, its bases or "));
+  CHECK_FALSE(has(after.claim("b-near").at("note").as_string(), "another backend"));
+  CHECK(has(after.claim("b-near").at("registered").as_string(), " UTC by "));
+  CHECK(after.claim("b-near").at("registered") != before.claim("b-near").at("registered"));
+  // A claim that is written after this text was seen is post hoc, whatever the name was of when it was seen.
+  std::filesystem::rename(current, khost.scratch / "renamed.txt");
+  manifest.data.replace(manifest.data.find("current"), 7, "renamed");
+  CHECK(run(khost, manifest).verdict("b-near") == "confirmed");  // the same text
+  manifest.claims[1] = Written::claim("b-near", "b - a", "in [-8, 8]");
+  CHECK(has(run(khost, manifest).against("b-near"), "edited: it was registered "));
+}
+
+TEST_CASE("a corpus that holds another text by now: registered anew, another look") {
+  const Khost khost;
+  const auto write_corpus = [&](const std::string& words) {
+    std::string text;
+    for (int i = 0; i < 200; ++i)
+      for (int j = 0; j < 40; ++j)
+        text += words.substr(static_cast<std::size_t>(i * j) % words.size(), 7) + (j == 39 ? "\n" : " ");
+    std::filesystem::create_directories(khost.scratch / "cache/corpora");
+    write(khost.scratch / "cache/corpora/kjv.txt", text);
+    write(khost.scratch / "cache/corpora/kjv.txt.sha256", sha256(text) + "  kjv.txt\n");
+  };
+  Written manifest;
+  manifest.data = R"({"plugin": "text", "corpus": "kjv", "vocab": 64, "sequence": 15, "batch": 2})";
+  write_corpus("in the beginning was the word and it was near");
+  CHECK(run(khost, manifest).look("b-near") == 1);
+  write_corpus("and the light was seen by those who looked at it");
+  const Run second = run(khost, manifest);
+  CHECK(second.verdict("b-near") == "confirmed");
+  CHECK(second.look("b-near") == 2);
+  CHECK(has(second.claim("b-near").at("note").as_string(), "an earlier version has data: other data under the same names"));
+  CHECK_FALSE(has(second.claim("b-near").at("note").as_string(), "another backend"));
+  write_corpus("in the beginning was the word and it was near");
+  CHECK(run(khost, manifest).look("b-near") == 1);
 }
 
 TEST_CASE("data of another backend, or of a run with fewer probes and no claims, is data; a probe's first records are not seen") {

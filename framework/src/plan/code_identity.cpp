@@ -40,44 +40,6 @@ std::string mathematics() {
   return std::string(gnu_get_libc_version()) + " " + short_hash(bytes);
 }
 
-// "content HASH" of a file, of a folder or what is not there its name.
-Json content_of(const Json& path) {
-  if (path.is_list()) {
-    Json::List all;
-    for (const Json& each : path.as_list()) all.push_back(content_of(each));
-    return all;
-  }
-  std::error_code ignored;
-  if (!path.is_string() || !std::filesystem::is_regular_file(path.as_string(), ignored)) return path;
-  return "content " + sha256_file(path.as_string());
-}
-
-Json without_names(const std::vector<Field>& fields, const Json& config) {
-  Json out{Json::Object{}};
-  for (const JsonMember& member : config.as_object()) {
-    const auto field = std::ranges::find(fields, member.key, &Field::name);
-    if (field == fields.end()) {
-      out.set(member.key, member.value);
-    } else if (field->by_content) {
-      continue;
-    } else if (field->path) {
-      out.set(member.key, content_of(member.value));
-    } else if (field->members.empty()) {
-      out.set(member.key, member.value);
-    } else if (member.value.is_object()) {
-      out.set(member.key, without_names(field->members, member.value));
-    } else if (member.value.is_list()) {
-      Json::List all;
-      for (const Json& each : member.value.as_list())
-        all.push_back(each.is_object() ? without_names(field->members, each) : each);
-      out.set(member.key, std::move(all));
-    } else {
-      out.set(member.key, member.value);
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 const Json& code_identity() {
@@ -99,10 +61,50 @@ Json code_identity(const Plugin& plugin) {
                        {"content", plugin.content}});
 }
 
+Json content_of(const Json& path, const std::string& from) {
+  if (path.is_list()) {
+    Json::List all;
+    for (const Json& each : path.as_list()) all.push_back(content_of(each, from));
+    return all;
+  }
+  if (!path.is_string()) return path;
+  const std::string file = std::filesystem::path(from) / path.as_string();
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(file, ignored) ? Json("content " + sha256_file(file)) : path;
+}
+
+Json with_names_replaced(const std::vector<Field>& fields, const Json& config,
+                         const std::function<std::optional<Json>(const Field&, const Json&)>& told) {
+  Json out{Json::Object{}};
+  for (const JsonMember& member : config.as_object()) {
+    const auto field = std::ranges::find(fields, member.key, &Field::name);
+    if (field == fields.end()) {
+      out.set(member.key, member.value);
+    } else if (field->by_content || field->path) {
+      if (auto value = told(*field, member.value)) out.set(member.key, std::move(*value));
+    } else if (field->members.empty()) {
+      out.set(member.key, member.value);
+    } else if (member.value.is_object()) {
+      out.set(member.key, with_names_replaced(field->members, member.value, told));
+    } else if (member.value.is_list()) {
+      Json::List all;
+      for (const Json& each : member.value.as_list())
+        all.push_back(each.is_object() ? with_names_replaced(field->members, each, told) : each);
+      out.set(member.key, std::move(all));
+    } else {
+      out.set(member.key, member.value);
+    }
+  }
+  return out;
+}
+
 Json component_identity(const Plugin& plugin, const Json& config) {
   const Schema schema = describe(plugin, nullptr).schema;
   Json out = code_identity(plugin);
-  out.set("config", without_names(schema.fields, identity_of(schema, config)));
+  const auto told = [](const Field& field, const Json& name) {
+    return field.by_content ? std::nullopt : std::optional(content_of(name));
+  };
+  out.set("config", with_names_replaced(schema.fields, identity_of(schema, config), told));
   return out;
 }
 

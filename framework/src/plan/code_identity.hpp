@@ -2,6 +2,9 @@
 // draws of a null) has it from here, so that nothing that was computed by other code is ever taken for its own.
 #pragma once
 
+#include <functional>
+#include <optional>
+
 #include "manifest/experiment.hpp"
 
 namespace khost {
@@ -16,6 +19,14 @@ Json code_identity(const Plugin& plugin);
 // A component at work: its code, and its configuration by the plugin's schema. Operational fields are left out; of a path the
 // file's content counts and not its name; of a field `by_content` its plugin tells, in another way, what it holds.
 Json component_identity(const Plugin& plugin, const Json& config);
+
+// `config` with what `told` gives, or without it, in place of each value that names a file (`path`) or what a data source reads
+// (`by_content`), at any depth.
+Json with_names_replaced(const std::vector<Field>& fields, const Json& config,
+                         const std::function<std::optional<Json>(const Field&, const Json&)>& told);
+
+// "content HASH" of a file; of a folder or what is not there its name. In lists, of each. `from`: the folder of relative names.
+Json content_of(const Json& path, const std::string& from = "");
 
 // Of a list of fields, those that belong to an identity as they are written: neither operational nor one of `otherwise`, which
 // the identity has as what they came to. A field that is new in a schema is thereby in the identity.

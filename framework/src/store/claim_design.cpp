@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <set>
 
 #include "khost/hash.hpp"
 #include "manifest/arms.hpp"
 #include "manifest/bases.hpp"
 #include "manifest/record_path.hpp"
+#include "plan/code_identity.hpp"
 #include "stats/claims.hpp"
 
 namespace khost {
@@ -38,8 +40,18 @@ class Designer {
     return false;
   }
 
+  // A file counts by what is in it: else another text under the name of the first would be the same trials. A corpus has a name
+  // alone, which is the same on every machine.
   void strip(Kind kind, Component& c) const {
-    c.config = identity_of(describe(registry_.get(kind, c.plugin), &c.config).schema, c.config);
+    const Schema schema = describe(registry_.get(kind, c.plugin), &c.config).schema;
+    c.config = with_names_replaced(schema.fields, identity_of(schema, c.config),
+                                   [&](const Field&, const Json& name) { return content(name); });
+  }
+
+  Json content(const Json& name) const {
+    const auto [at, is_new] = contents_.try_emplace(name.text());
+    if (is_new) at->second = content_of(name, experiment_.folder);
+    return at->second;
   }
 
   Json design(Arm arm) const {
@@ -68,6 +80,7 @@ class Designer {
 
   const Experiment& experiment_;
   const Registry& registry_;
+  mutable std::map<std::string, Json> contents_;  // of names: many arms and claims have the same
 };
 
 }  // namespace

@@ -18,7 +18,7 @@ struct ClaimDesign {
 };
 
 // One for each of the experiment's claims, in its order. Words, seeds, base draws, the backend and operational keys count for
-// nothing; a base from a file counts by its content.
+// nothing; a file (a base's, or of text) counts by its content.
 std::vector<ClaimDesign> designs_of(const Experiment& experiment, const Registry& registry);
 
 // How many verdicts the experiment's claims ask for: claims x bases.

@@ -66,6 +66,12 @@ std::vector<Read> reads_of(const Claim& claim, const Plan& plan, const Shown& sh
   return out;
 }
 
+Json::List shows_of(const std::vector<Read>& reads) {
+  std::set<std::string> shows;
+  for (const Read& r : reads) shows.insert(r.shows);
+  return {shows.begin(), shows.end()};
+}
+
 // Of one registration: the claim that it holds under that name.
 const Json* entry_of(const Json& registration, std::string_view key, const std::string& value) {
   for (const Json& claim : registration.at("claims").as_list())
@@ -103,7 +109,9 @@ std::string difference(const Json& registration, const std::string& experiment, 
     return before == family ? "another claim of its family was edited or renamed; it was " + since
                             : fmt::format("its family had {} claims x bases and has {}; it was {}", before, family, since);
   }
-  return named->at("trials").as_string() != design.trials ? "other trials: its arms or bases were edited; it was " + since : "";
+  if (named->at("trials").as_string() != design.trials)
+    return "other trials: its arms, its bases or their text were edited; it was " + since;
+  return "other data under the same names, as another text; it was " + since;
 }
 
 }  // namespace
@@ -121,8 +129,9 @@ class Entry {
   }
 
   void write(const std::function<bool(const std::string&)>& has, const Shown& shown) const {
+    // By what the trials show as well: a corpus has a name in the key, and may hold another text by now.
     Json::List keys;
-    for (const ClaimDesign& d : designs_) keys.push_back(d.key);
+    for (std::size_t i = 0; i < designs_.size(); ++i) keys.push_back(Json::List{designs_[i].key, shows_of(reads_[i])});
     const fs::path file = root_ / "registered" / (sha256(Json(std::move(keys)).canonical()) + ".json");
     std::error_code none;
     if (fs::exists(file, none)) {
@@ -151,14 +160,13 @@ class Entry {
     Json::List claims, trials;
     std::set<const PlannedTrial*> read;
     for (std::size_t i = 0; i < designs_.size(); ++i) {
-      std::set<std::string> shows;
-      for (const Read& r : reads_[i]) shows.insert(r.shows), read.insert(r.trial);
+      for (const Read& r : reads_[i]) read.insert(r.trial);
       claims.push_back(Json::object({{"id", designs_[i].id},
                                      {"key", designs_[i].key},
                                      {"fixed", designs_[i].fixed},
                                      {"trials", designs_[i].trials},
                                      {"claim", resolved_json(experiment_.claims[i])},
-                                     {"shows", Json::List(shows.begin(), shows.end())}}));
+                                     {"shows", shows_of(reads_[i])}}));
     }
     for (const PlannedTrial& t : plan_.trials)
       if (read.contains(&t))
@@ -208,6 +216,14 @@ class Entry {
     }
   }
 
+  // The claim as it is, of data as they are. What ships says nothing of the data: it was fixed before there were any here.
+  bool holds(const Json& registration, std::size_t i) const {
+    const Json* entry = entry_of(registration, "key", designs_[i].key);
+    if (!entry) return false;
+    const Json* shows = entry->find("shows");
+    return !shows || *shows == Json(shows_of(reads_[i]));
+  }
+
   // `all`: what this khost ships first, then by time.
   Standing standing(std::size_t i, const std::vector<Json>& all) const {
     const ClaimDesign& design = designs_[i];
@@ -215,7 +231,7 @@ class Entry {
     s.key = design.key;
     const Json* own = nullptr;  // the first that holds the claim as it is
     for (const Json& registration : all) {
-      if (!entry_of(registration, "key", design.key)) continue;
+      if (!holds(registration, i)) continue;
       const auto seen = std::ranges::count_if(reads_[i], [&](const Read& r) { return was_seen(registration, r); });
       if (!own) own = &registration;
       if (seen) continue;
@@ -234,7 +250,7 @@ class Entry {
 
   void against(std::size_t i, const Json& own, const std::vector<Json>& all, Standing& s) const {
     for (const Json& other : all) {
-      if (&other == &own || entry_of(other, "key", designs_[i].key)) continue;
+      if (&other == &own || holds(other, i)) continue;
       const std::string text = difference(other, experiment_.name, designs_[i], family_size(experiment_));
       if (text.empty()) continue;
       s.against.push_back(text);
@@ -258,8 +274,7 @@ class Entry {
     for (const Json& other : all) {
       if (&other == &own) break;  // later ones are none of its past
       const Json* before = entry_of(other, "id", designs_[i].id);
-      if (!before || other.at("experiment").as_string() != experiment_.name || before->at("key").as_string() == designs_[i].key)
-        continue;
+      if (!before || other.at("experiment").as_string() != experiment_.name || holds(other, i)) continue;
       const Json* shows = before->find("shows");
       if (!shows || !has_data(*shows)) continue;
       text = "an earlier version has data: " + difference(other, experiment_.name, designs_[i], family_size(experiment_));
@@ -317,19 +332,27 @@ void ClaimLedger::note_started(const PlannedTrial& trial, const Shown& shown) co
              Json::object({{"draw", draw}, {"seed", seed}, {"shows", Json::List(shows.begin(), shows.end())}}).text() + "\n");
 }
 
-int ClaimLedger::look(const JudgedClaim& claim, bool can_decide) const {
+int ClaimLedger::look(const JudgedClaim& claim, bool can_decide, const Plan& plan, const Shown& shown) const {
   Json::List units;
   std::vector<JudgedClaim::Seed> seeds = claim.seeds;
   std::ranges::sort(seeds, {}, [](const JudgedClaim::Seed& s) { return std::pair(s.draw, s.seed); });
   for (const JudgedClaim::Seed& s : seeds) units.push_back(Json::List{s.draw, static_cast<std::int64_t>(s.seed)});
-  const Json own = Json::object({{"claim", claim.claim->id}, {"base", claim.base}, {"seeds", std::move(units)}, {"time", now()}});
+  std::vector<Read> reads = reads_of(*claim.claim, plan, shown);
+  if (!claim.base.empty()) std::erase_if(reads, [&](const Read& r) { return r.trial->key.base != claim.base; });
+  const Json own = Json::object({{"claim", claim.claim->id},
+                                 {"base", claim.base},
+                                 {"seeds", std::move(units)},
+                                 {"shows", shows_of(reads)},
+                                 {"time", now()}});
   const std::string folder = root_ + "/looks/" + short_hash(claim.standing.key + " on " + claim.base);
   for (int k = 1;; ++k) {
     const std::string file = fmt::format("{}/{}.json", folder, k);
     std::error_code none;
     if (!fs::exists(file, none) && (!can_decide || write_once(file, own.text() + "\n"))) return k;
     const auto earlier = read(file);  // one that cannot be read was a look all the same
-    if (earlier && earlier->at("seeds") == own.at("seeds")) return k;
+    if (!earlier || earlier->at("seeds") != own.at("seeds")) continue;
+    const Json* shows = earlier->find("shows");  // before khost noted it, the data were taken for the same
+    if (!shows || *shows == own.at("shows")) return k;
   }
 }
 

@@ -4,7 +4,7 @@
 //   theirs
 //                                                there was already
 //   $KHOST_CACHE/claims/started/<trial>.json     a trial that was started, whether or not it finished, and what it shows
-//   $KHOST_CACHE/claims/looks/<claim>/<k>.json   the seeds of a claim's k-th look
+//   $KHOST_CACHE/claims/looks/<claim>/<k>.json   the seeds of a claim's k-th look, and what its trials show
 //
 // Every file is written once, under a name that follows from what it holds, and never changed: no number of processes at one
 // cache can lose an entry, and an interrupted run leaves what it had entered.
@@ -33,8 +33,8 @@ class ClaimLedger {
   // Call before a trial's first step, or before its records are shown.
   void note_started(const PlannedTrial& trial, const Shown& shown) const;
 
-  // As CountLook. A look that can decide is noted before it is told.
-  int look(const JudgedClaim& claim, bool can_decide) const;
+  // As CountLook. A look that can decide is noted before it is told. The same seeds of other data are another look.
+  int look(const JudgedClaim& claim, bool can_decide, const Plan& plan, const Shown& shown) const;
 
  private:
   std::string root_;
