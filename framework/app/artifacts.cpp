@@ -73,6 +73,7 @@ std::vector<Error> collect_artifacts(const TrialStore& store, const std::vector<
   for (const auto& [name, source] : sources) try {
       hand_out(source, to / name);
     } catch (const Error& e) {
+      if (e.kind() == ErrorKind::interrupted) throw;
       failures.push_back(e);
     }
   return failures;

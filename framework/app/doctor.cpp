@@ -183,11 +183,13 @@ void Checkup::look_at_cache() try {
     try {
       corpus.path = at.corpus_file(name);
     } catch (const Error& e) {
+      if (e.kind() == ErrorKind::interrupted) throw;
       corpus.problem = e.message();
       findings.push_back({false, ErrorKind::usage, e.message(), "./bootstrap corpora"});
     }
   }
 } catch (const Error& e) {
+  if (e.kind() == ErrorKind::interrupted) throw;
   findings.push_back({true, e.kind(), e.message(), "set KHOST_CACHE to a folder"});
 }
 

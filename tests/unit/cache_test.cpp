@@ -11,6 +11,7 @@
 #include <iterator>
 #include <thread>
 
+#include "core/interrupt.hpp"
 #include "environment_variable.hpp"
 #include "khost/error.hpp"
 #include "khost/hash.hpp"
@@ -122,6 +123,26 @@ TEST_CASE("cache: damaged artifacts are said, removed and built again") {
   fs::remove(path);
   open_again();
   CHECK(builder.built == 6);
+}
+
+TEST_CASE("cache: what an interrupt leaves unverified is not damaged, and stays") {
+  const Scratch scratch;
+  Builder builder;
+  const std::string path = Cache(scratch.folder()).get("kind", recipe(1), "a thing", builder.writing("content"));
+  std::vector<std::string> said;
+  Cache cache(scratch.folder(), [&](std::string_view what) { said.emplace_back(what); });
+  request_interrupt();
+  ErrorKind kind = ErrorKind::usage;
+  try {
+    cache.get("kind", recipe(1), "a thing", builder.writing("content"));
+  } catch (const Error& e) {
+    kind = e.kind();
+  }
+  clear_interrupt();
+  CHECK(kind == ErrorKind::interrupted);
+  CHECK(said.empty());
+  CHECK(text_of_file(path) == "content");
+  CHECK(cache.get("kind", recipe(1), "a thing", never()) == path);
 }
 
 TEST_CASE("cache: a failed builder leaves nothing behind") {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <limits>
 
+#include "core/interrupt.hpp"
 #include "khost/error.hpp"
 #include "khost/hash.hpp"
 #include "unit/scratch.hpp"
@@ -163,6 +164,29 @@ TEST_CASE("a damaged trial is not loaded, and the log says which file and what i
   keep(store, sample("abc"));
   CHECK(store.load("abc"));
   CHECK(entries(cache / "trials") == 1);
+}
+
+TEST_CASE("an interrupt while a trial's artifacts are verified does not make it a damaged one") {
+  const Scratch cache;
+  const TrialStore store(cache.folder());
+  store.ready();
+  TrialResult written = sample("abc");
+  const std::string folder = store.begin("abc");
+  write_text(folder + "/trace.safetensors", "12345");
+  written.artifacts = {{"trace.safetensors", sha256("12345")}};
+  store.keep(folder, written);
+  const Log log;
+  ErrorKind kind = ErrorKind::usage;
+  request_interrupt();
+  try {
+    store.load("abc");
+  } catch (const Error& e) {
+    kind = e.kind();
+  }
+  clear_interrupt();
+  CHECK(kind == ErrorKind::interrupted);
+  CHECK(log.text() == "");
+  CHECK(store.load("abc"));
 }
 
 TEST_CASE("a trial of another format version is run again without complaint") {

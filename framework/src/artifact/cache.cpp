@@ -38,6 +38,9 @@ std::string damage(const std::string& path) {
     }
     if (sidecar.at("sha256").as_string() != sha256_file(path)) return "its checksum differs from the one it was built with";
     return "";
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::interrupted) throw;  // nothing is known of it then
+    return error.what();
   } catch (const std::exception& error) {
     return error.what();
   }

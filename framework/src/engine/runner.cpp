@@ -68,12 +68,24 @@ class Runner {
         const std::lock_guard lock(mutex_);
         ready_.notify_all();
       }
+    } catch (const Error& e) {
+      const std::lock_guard lock(mutex_);
+      if (e.kind() == ErrorKind::interrupted && hooks_.interrupted())  // while a trial of the cache was verified, say
+        stopped_ = true;
+      else
+        ends(index);
+      ready_.notify_all();
     } catch (...) {
       const std::lock_guard lock(mutex_);
-      if (!failure_) failure_ = std::current_exception();
-      if (index) not_run(*index);  // others may wait for it
+      ends(index);
       ready_.notify_all();
     }
+  }
+
+  // In a handler: the job whose exception that is.
+  void ends(const std::optional<std::size_t>& index) {
+    if (!failure_) failure_ = std::current_exception();
+    if (index) not_run(*index);  // others may wait for it
   }
 
   // Waits while all that is left needs what other jobs are at. Nothing when all is taken, or the run stops.

@@ -113,6 +113,7 @@ std::string library_content_of_file(const std::string& path) {
   try {
     return library_content(read_whole_file(path, "shared library").text());
   } catch (const Error& e) {
+    if (e.kind() == ErrorKind::interrupted) throw;
     throw Error(ErrorKind::plugin, e.message());
   }
 }

@@ -118,6 +118,7 @@ Registry::Listing Registry::list() const {
     try {
       for (const Plugin& plugin : load_plugin_file(path)) listing.plugins.push_back(&plugin);
     } catch (const Error& e) {
+      if (e.kind() == ErrorKind::interrupted) throw;
       listing.refused.emplace_back(path, e.what());
     }
   }

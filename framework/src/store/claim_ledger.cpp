@@ -35,6 +35,7 @@ std::optional<Json> read(const fs::path& file) {
   try {
     return parse_json_file(file);
   } catch (const Error& e) {
+    if (e.kind() == ErrorKind::interrupted) throw;
     spdlog::warn("{}: damaged, and left out of account: {}", file.string(), e.message());
     return std::nullopt;
   }

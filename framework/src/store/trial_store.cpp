@@ -60,6 +60,7 @@ std::optional<TrialResult> TrialStore::load(const std::string& hash) const {
     result.reused = true;
     return result;
   } catch (const Error& e) {
+    if (e.kind() == ErrorKind::interrupted) throw;  // nothing is known of it then
     const std::string where = e.place().known() ? e.place().text() : path;
     spdlog::warn("{}: damaged, {}; the trial is run again", where, e.message());
     return std::nullopt;
