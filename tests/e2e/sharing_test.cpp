@@ -196,6 +196,40 @@ TEST_CASE("a file system without locks: said once, and everything else is as it 
 }
 #endif
 
+#ifdef KHOST_SLOW_FSYNC
+TEST_CASE("interrupted while the run's folder is written: that is finished first; a second signal ends it, and leaves no mess") {
+  const Khost khost;
+  const std::string manifest = busy_manifest(khost);
+  REQUIRE(khost({manifest, "--out", "whole"}).code == 0);
+  const std::map<std::string, std::string> slow{{"LD_PRELOAD", KHOST_SLOW_FSYNC}, {"KHOST_SLOW_FOLDER", "/slow/"}};
+  const auto until_it_writes = [&] {
+    while (!fs::exists(khost.scratch / "slow/resolved.manifest")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  };
+  Started once(khost, {manifest, "--out", "slow"}, {}, slow);
+  until_it_writes();
+  once.signal(SIGINT);
+  CHECK(once.wait() == 0);  // all of it is done
+  const std::string err = once.err();
+  CHECK_MESSAGE(has(err, "interrupted: finishing first: writing slow (again ends it at once)"), err);
+  CHECK_MESSAGE(!has(err, "warning"), err);
+  CHECK(records(khost, "slow") == records(khost, "whole"));
+  CHECK(artifacts(khost, "slow") == artifacts(khost, "whole"));
+  CHECK_MESSAGE(unfinished(khost.scratch.folder()).empty(), joined(unfinished(khost.scratch.folder())));
+
+  fs::remove_all(khost.scratch / "slow");
+  Started twice(khost, {manifest, "--out", "slow"}, {}, slow);
+  until_it_writes();
+  twice.signal(SIGINT);
+  REQUIRE(twice.until("finishing first"));
+  twice.signal(SIGINT);
+  CHECK(twice.wait() == 128 + SIGINT);
+  CHECK(!unfinished(khost.scratch / "slow").empty());
+  CHECK(khost({manifest, "--out", "slow"}).code == 0);
+  CHECK(artifacts(khost, "slow") == artifacts(khost, "whole"));
+  CHECK_MESSAGE(unfinished(khost.scratch.folder()).empty(), joined(unfinished(khost.scratch.folder())));
+}
+#endif
+
 TEST_CASE("killed at any moment: the next run leaves nothing of it, and its figures are the same") {
   const Khost khost;
   const std::vector<std::string> arguments =

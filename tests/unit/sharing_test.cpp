@@ -273,6 +273,20 @@ TEST_CASE("activities: the newest is told, before it what must be finished") {
   CHECK(Activity::current()->kind == Activity::Kind::dropped);
 }
 
+TEST_CASE("what must be finished first hears of no interrupt until it is") {
+  request_interrupt();
+  {
+    const Activity writing("writing r", Activity::Kind::finished);
+    const Activity inner("copying b");
+    CHECK_NOTHROW(check_interrupt());
+    CHECK(interrupted());
+  }
+  const Activity dropped("building a");
+  CHECK_THROWS_AS(check_interrupt(), Error);
+  clear_interrupt();
+  CHECK_NOTHROW(check_interrupt());
+}
+
 TEST_CASE("leftovers: of killed processes they go, of living ones they stay, in whatever namespace those run") {
   const Scratch scratch;
   const std::string cache = scratch / "cache";

@@ -15,7 +15,8 @@ void clear_interrupt() noexcept;    // for tests
 // What the process is at, for as long as it lives: "building tokenizer of 15007 pieces". May be made in any thread.
 class Activity {
  public:
-  // Work is dropped when the process is to end, with nothing lost; what is `finished` first must not be torn in two.
+  // Work is dropped when the process is to end, with nothing lost; what is `finished` first must not be torn in two: while one
+  // such lives, check_interrupt() does not throw.
   enum class Kind { dropped, finished };
   explicit Activity(std::string what, Kind kind = Kind::dropped);
   ~Activity();
