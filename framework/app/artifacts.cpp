@@ -8,7 +8,7 @@
 #include "artifact/file.hpp"
 #include "khost/error.hpp"
 #include "khost/hash.hpp"
-#include "khost/safetensors.hpp"
+#include "khost/json.hpp"
 
 namespace fs = std::filesystem;
 
@@ -37,18 +37,37 @@ Sources sources_by_name(const TrialStore& store, const std::vector<TrialResult>&
   return sources;
 }
 
-// Of an earlier run into this folder. Files that khost did not write stay.
-void remove_others(const fs::path& folder, const Sources& wanted) {
+// As the summary that stands in the folder has them: what of its trials was handed out, and under which names.
+std::vector<TrialResult> earlier_trials(const fs::path& folder) {
+  const fs::path summary = folder / "summary.json";
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (wanted.contains(entry.path().filename()) || entry.path().extension() != ".safetensors") continue;
-    try {
-      const SafetensorsFile file(entry.path().string());
-      const auto& metadata = file.metadata();
-      const auto khost = metadata.find("khost");
-      if (khost != metadata.end() && khost->second.starts_with("artifact ")) fs::remove(entry.path(), error);
-    } catch (const Error&) {  // no safetensors file, so none of khost's
+  std::vector<TrialResult> trials;
+  if (!fs::is_regular_file(summary, error)) return trials;
+  try {
+    const Json read = parse_json_file(summary);
+    for (const Json& t : read.at("trials").as_list()) {
+      TrialResult& trial = trials.emplace_back();
+      trial.hash = t.at("hash").as_string();
+      trial.key = {t.at("arm").as_string(), t.at("base").as_string(), t.at("draw").as_integer(),
+                   static_cast<std::uint64_t>(t.at("seed").as_integer())};
+      for (const Json& artifact : t.at("artifacts").as_list())
+        trial.artifacts.push_back({artifact.at("file").as_string(), artifact.at("sha256").as_string()});
     }
+  } catch (const Error& e) {  // an older khost's, or somebody else's: nothing is known of what is khost's here
+    if (e.kind() == ErrorKind::interrupted) throw;
+    trials.clear();
+  }
+  return trials;
+}
+
+bool is_still(const fs::path& path, const std::string& sha256) {
+  std::error_code error;
+  if (!fs::is_regular_file(fs::symlink_status(path, error))) return false;
+  try {
+    return sha256_file(path) == sha256;
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::interrupted) throw;
+    return false;
   }
 }
 
@@ -63,12 +82,20 @@ void hand_out(const Source& source, const fs::path& target) {
 
 }  // namespace
 
+void remove_earlier_artifacts(const TrialStore& store, const std::vector<TrialResult>& trials, const std::string& folder) {
+  const auto wanted = sources_by_name(store, trials);
+  std::error_code error;
+  for (const auto& [name, source] : sources_by_name(store, earlier_trials(folder))) {
+    const fs::path path = fs::path(folder) / "artifacts" / name;
+    if (!wanted.contains(name) && name == name.filename() && is_still(path, source.sha256)) fs::remove(path, error);
+  }
+}
+
 std::vector<Error> collect_artifacts(const TrialStore& store, const std::vector<TrialResult>& trials, const std::string& folder) {
   const fs::path to = fs::path(folder) / "artifacts";
   const auto sources = sources_by_name(store, trials);
   std::vector<Error> failures;
   std::error_code error;
-  remove_others(to, sources);
   fs::create_directories(to, error);  // that it failed is told by the first file
   for (const auto& [name, source] : sources) try {
       hand_out(source, to / name);

@@ -10,8 +10,12 @@
 
 namespace khost {
 
-// Copies it to `folder`/artifacts, under the names the run gives it: trace-<base>-<arm>-<seed>.safetensors. Those that khost
-// wrote there for another run go. One that cannot be copied does not keep the others away: its error is given back.
+// Of an earlier run into `folder`, as the summary.json says that stands there yet: what this run does not give is removed from
+// `folder`/artifacts. What khost did not write there stays, as does a copy under another name, and what was changed since.
+void remove_earlier_artifacts(const TrialStore& store, const std::vector<TrialResult>& trials, const std::string& folder);
+
+// Copies it to `folder`/artifacts, under the names the run gives it: trace-<base>-<arm>-<seed>.safetensors. One that cannot be
+// copied does not keep the others away: its error is given back.
 std::vector<Error> collect_artifacts(const TrialStore& store, const std::vector<TrialResult>& trials, const std::string& folder);
 
 }  // namespace khost

@@ -185,6 +185,7 @@ Executed execute(Session& session, const std::string& out) {
   }
   // Whoever stops now has it whole.
   const Activity writing("writing " + folder.path(), Activity::Kind::finished);
+  remove_earlier_artifacts(store, run.trials, folder.path());
   write_file_atomically(folder / "resolved.manifest", session.experiment.resolved.pretty() + "\n");
   write_summary(folder / "summary.json", run, executed.published);
   write_records_csv(folder / "records.csv", run);

@@ -337,6 +337,28 @@ TEST_CASE("an artifact that does not fit the disk is told, after summary and rec
   CHECK(artifacts(khost, "full") == artifacts(khost, "whole"));
 }
 
+TEST_CASE("another run into a folder removes the artifacts of the one before, and nothing else") {
+  const Khost khost;
+  const std::string folder = khost.scratch / "run/artifacts/";
+  const std::vector<std::string> arguments{busy_manifest(khost), "--out", "run"};
+  REQUIRE(khost(arguments).code == 0);
+  const auto first = artifacts(khost, "run");
+  REQUIRE(first.contains("trace-plain-B-0.safetensors"));
+  fs::copy_file(folder + "trace-plain-B-0.safetensors", folder + "mine-copy.safetensors");
+  write(folder + "notes.txt", "mine");
+  write(folder + "junk.safetensors", "not one");
+  write(folder + "trace-plain-B-1.safetensors", "what its owner made of it");
+  khost::write_safetensors(folder + "model.safetensors", {}, {{"format", "pt"}});
+  fs::create_directory(folder + "folder.safetensors");
+  REQUIRE(khost(arguments + std::vector<std::string>{"--set", R"(arms={"A": {}})"}).code == 0);
+  std::set<std::string> left;
+  for (const auto& entry : fs::directory_iterator(folder)) left.insert(entry.path().filename());
+  CHECK(left == std::set<std::string>{"trace-plain-A-0.safetensors", "trace-plain-A-1.safetensors", "mine-copy.safetensors",
+                                      "notes.txt", "junk.safetensors", "trace-plain-B-1.safetensors", "model.safetensors",
+                                      "folder.safetensors"});
+  CHECK(read(folder + "mine-copy.safetensors") == first.at("trace-plain-B-0.safetensors"));
+}
+
 TEST_CASE("two instances of a probe write two files") {
   const Khost khost;
   const std::string manifest = khost.manifest(

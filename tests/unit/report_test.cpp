@@ -133,13 +133,15 @@ TEST_CASE("a run without published figures, and one without trials") {
 TEST_CASE("summary.json is what scripts are promised") {
   const Scratch folder;
   Run run = small_run();
+  run.trials[0].hash = "abc";
+  run.trials[0].artifacts = {{"trace.safetensors", "def"}};
   write_summary(folder / "summary.json", run, small_published());
   const Json summary = parse_json_file(folder / "summary.json");
 
   std::vector<std::string> keys;
   for (const JsonMember& m : summary.as_object()) keys.push_back(m.key);
   CHECK(keys == std::vector<std::string>{"experiment", "run", "khost", "environment", "artifacts", "bases", "trials", "records",
-                                        "not_finite", "claims"});
+                                         "not_finite", "claims"});
   CHECK(summary.at("experiment") == Json("small"));
   CHECK(summary.at("run") == Json("0123456789abcdef"));
   CHECK(summary.at("khost") == Json("0.1.0"));
@@ -150,8 +152,9 @@ TEST_CASE("summary.json is what scripts are promised") {
 
   const Json::List& trials = summary.at("trials").as_list();
   REQUIRE(trials.size() == 5);
-  CHECK(trials[0] == parse_json(R"({"arm": "K32", "base": "null", "draw": 0, "seed": 1, "status": "done", "seconds": 2.0,
-    "adapter_parameters": 1536992, "trainable_parameters": 1056})",
+  CHECK(trials[0] == parse_json(R"({"arm": "K32", "base": "null", "draw": 0, "seed": 1, "hash": "abc", "status": "done",
+    "seconds": 2.0, "adapter_parameters": 1536992, "trainable_parameters": 1056,
+    "artifacts": [{"file": "trace.safetensors", "sha256": "def"}]})",
                                 "expected"));
   CHECK(trials[4].at("status") == Json("failed"));
   CHECK(trials[4].at("message").as_string().starts_with("the loss is NaN"));

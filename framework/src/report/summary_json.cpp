@@ -34,10 +34,14 @@ Json trial_json(const TrialResult& t) {
                             {"base", t.key.base},
                             {"draw", t.key.draw},
                             {"seed", t.key.seed},
+                            {"hash", t.hash},
                             {"status", t.status},
                             {"seconds", t.seconds},
                             {"adapter_parameters", t.adapter_parameters},
                             {"trainable_parameters", t.trainable_parameters}});
+  Json::List artifacts;
+  for (const Artifact& a : t.artifacts) artifacts.push_back(Json::object({{"file", a.file}, {"sha256", a.sha256}}));
+  json.set("artifacts", std::move(artifacts));
   if (t.status != "done") json.set("message", t.message);
   return json;
 }
