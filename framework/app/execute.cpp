@@ -154,8 +154,7 @@ Executed execute(Session& session, const std::string& out) {
                     std::move(published),
                     {},
                     0,
-                    0,
-                    {}};
+                    0};
   Run& run = executed.run;
   for (const Arm& arm : session.experiment.arms) {
     check_interrupt();
@@ -186,22 +185,35 @@ Executed execute(Session& session, const std::string& out) {
   // Whoever stops now has it whole.
   const Activity writing("writing " + folder.path(), Activity::Kind::finished);
   remove_earlier_artifacts(store, run.trials, folder.path());
-  write_file_atomically(folder / "resolved.manifest", session.experiment.resolved.pretty() + "\n");
-  write_summary(folder / "summary.json", run, executed.published);
-  write_records_csv(folder / "records.csv", run);
-  write_report_md(folder / "report.md", run, executed.published);
+  // One that cannot be written does not keep the others away, nor the table that is printed.
+  const auto written = [&](const auto& write) {
+    try {
+      write();
+    } catch (const Error& failure) {
+      executed.unwritten.push_back(failure);
+    }
+  };
+  written([&] { write_file_atomically(folder / "resolved.manifest", session.experiment.resolved.pretty() + "\n"); });
+  written([&] { write_summary(folder / "summary.json", run, executed.published); });
+  written([&] { write_records_csv(folder / "records.csv", run); });
+  written([&] { write_report_md(folder / "report.md", run, executed.published); });
   // They are large, and all there is without them is written.
   executed.lost = collect_artifacts(store, run.trials, folder.path());
-  for (const Error& lost : executed.lost) say(std::string("warning: ") + lost.what());
+  for (const Error& failure : executed.unwritten) say(std::string("warning: ") + failure.what());
+  for (const Error& failure : executed.lost) say(std::string("warning: ") + failure.what());
   executed.failed = std::ranges::count(run.trials, std::string("failed"), &TrialResult::status);
   executed.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return executed;
 }
 
-Error lost_artifacts(std::size_t count) {
-  return Error(ErrorKind::usage,
-               fmt::format("{} artifact{} could not be copied; figures and reports are whole", count, count == 1 ? "" : "s"))
-      .hint("the warnings above say why; the same command copies them from the cache when there is room");
+Error lost_files(std::size_t reports, std::size_t artifacts) {
+  std::string text;
+  if (reports) text = fmt::format("{} of the run folder's files could not be written", reports);
+  if (artifacts)
+    text += fmt::format("{}{} artifact{} could not be copied{}", text.empty() ? "" : ", and ", artifacts,
+                        artifacts == 1 ? "" : "s", reports ? "" : "; figures and reports are whole");
+  return Error(ErrorKind::usage, text)
+      .hint("the warnings above say why; the same command writes them from the cache when there is room");
 }
 
 void print(const Executed& executed) {

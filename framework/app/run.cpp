@@ -25,7 +25,7 @@ void run(const SessionOptions& options, const std::string& out) {
                                             : "the only trial failed")
         .hint("why stands below the table and in " + executed.run.folder +
               "/summary.json; the same command tries again what failed");
-  if (!executed.lost.empty()) throw lost_artifacts(executed.lost.size());
+  if (!executed.unwritten.empty() || !executed.lost.empty()) throw lost_files(executed.unwritten.size(), executed.lost.size());
 }
 
 }  // namespace

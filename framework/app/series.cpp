@@ -29,7 +29,7 @@ void run_series(const Series& series, SessionOptions options, const std::string&
   std::vector<std::pair<std::string, Json>> claims;  // by experiment
   double seconds = 0;
   std::int64_t failed = 0, trials = 0;
-  std::size_t lost = 0;
+  std::size_t unwritten = 0, lost = 0;
   for (auto& session : sessions) {
     check_interrupt();
     const std::string& name = session->experiment.name;
@@ -41,7 +41,8 @@ void run_series(const Series& series, SessionOptions options, const std::string&
     summary += fmt::format("  {:<14} {:>5} trials, {:>5} of them computed before  {:>14}  {}\n", name, count, reused,
                            duration_text(executed.seconds), executed.run.folder);
     claims.emplace_back(name, claims_json(executed.run));
-    seconds += executed.seconds, failed += executed.failed, trials += count, lost += executed.lost.size();
+    seconds += executed.seconds, failed += executed.failed, trials += count;
+    unwritten += executed.unwritten.size(), lost += executed.lost.size();
     session.reset();  // its text and models
   }
   std::cout << fmt::format("\n{}: {}\n\n{}\n  {} experiments, {} trials, {}\n", series.name, series.title, summary,
@@ -57,7 +58,7 @@ void run_series(const Series& series, SessionOptions options, const std::string&
     throw Error(ErrorKind::trial,
                 fmt::format("{} of {} trials failed{}", failed, trials, failed == trials ? "" : "; the others are kept"))
         .hint("their messages stand below their experiment's table and in its summary.json");
-  if (lost) throw lost_artifacts(lost);
+  if (unwritten || lost) throw lost_files(unwritten, lost);
 }
 
 }  // namespace khost

@@ -337,6 +337,39 @@ TEST_CASE("an artifact that does not fit the disk is told, after summary and rec
   CHECK(artifacts(khost, "full") == artifacts(khost, "whole"));
 }
 
+TEST_CASE("a summary that does not fit the disk: the table is printed, a series goes on, and the exit code tells") {
+  const Khost khost;
+  const std::string manifest = khost.manifest();
+  write(khost.scratch / "series.manifest",
+        R"({"khost": 1, "experiment": "both", "series": ["small.manifest", "second.manifest"]})");
+  std::string second = read(manifest);
+  second.replace(second.find("\"small\""), 7, "\"second\"");
+  write(khost.scratch / "second.manifest", second);
+  REQUIRE(khost({"series.manifest", "--out", "whole"}).code == 0);  // its trials are in the cache now
+  const auto limit = fs::file_size(khost.scratch / "whole/small/summary.json") - 1;
+  REQUIRE(limit > fs::file_size(khost.scratch / "whole/small/resolved.manifest"));
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  rlimit limited = before;
+  limited.rlim_cur = limit;
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &limited) == 0);
+  const Finished one = khost({manifest, "--out", "full"}), both = khost({"series.manifest", "--out", "full-series"});
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  CHECK_MESSAGE(one.code == 2, one.err);
+  CHECK(has(one.err, "full/summary.json': File too large"));
+  CHECK(has(one.err, "1 of the run folder's files could not be written"));
+  CHECK(has(one.err, "the same command writes them"));
+  CHECK(has(one.out, "loss/final"));
+  CHECK(has(one.out, "run folder: full\n"));
+  CHECK(records(khost, "full") == records(khost, "whole/small"));
+  CHECK(fs::exists(khost.scratch / "full/report.md"));
+  CHECK_MESSAGE(both.code == 2, both.err);
+  CHECK(has(both.out, "run folder: full-series/second\n"));
+  CHECK(has(both.err, "2 of the run folder's files could not be written"));
+  CHECK(khost({manifest, "--out", "full"}).code == 0);
+  CHECK(fs::exists(khost.scratch / "full/summary.json"));
+}
+
 TEST_CASE("another run into a folder removes the artifacts of the one before, and nothing else") {
   const Khost khost;
   const std::string folder = khost.scratch / "run/artifacts/";
