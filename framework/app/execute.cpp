@@ -184,7 +184,7 @@ Executed execute(Session& session, const std::string& out) {
   }
   // Whoever stops now has it whole.
   const Activity writing("writing " + folder.path(), Activity::Kind::finished);
-  remove_earlier_artifacts(store, run.trials, folder.path());
+  remove_earlier_artifacts(store, run.trials, folder.where());
   // One that cannot be written does not keep the others away, nor the table that is printed.
   const auto written = [&](const auto& write) {
     try {
@@ -198,7 +198,7 @@ Executed execute(Session& session, const std::string& out) {
   written([&] { write_records_csv(folder / "records.csv", run); });
   written([&] { write_report_md(folder / "report.md", run, executed.published); });
   // They are large, and all there is without them is written.
-  executed.lost = collect_artifacts(store, run.trials, folder.path());
+  executed.lost = collect_artifacts(store, run.trials, folder.where());
   for (const Error& failure : executed.unwritten) say(std::string("warning: ") + failure.what());
   for (const Error& failure : executed.lost) say(std::string("warning: ") + failure.what());
   executed.failed = std::ranges::count(run.trials, std::string("failed"), &TrialResult::status);

@@ -22,10 +22,25 @@ void remove_temporaries(const fs::path& folder) {
 
 }  // namespace
 
+namespace {
+
+const fs::path& first_folder() {
+  static const fs::path folder = [] {
+    std::error_code gone;
+    return fs::current_path(gone);
+  }();
+  return folder;
+}
+[[maybe_unused]] const fs::path& asked_before_main = first_folder();
+
+}  // namespace
+
+std::string where_started(const std::string& path) { return first_folder() / path; }
+
 RunFolder::RunFolder(std::string path, const std::string& run_hash, const std::function<void(std::string_view)>& say)
-    : path_(std::move(path)), lock_(path_ + "/khost.lock", note_of(run_hash)) {
+    : path_(std::move(path)), where_(where_started(path_)), lock_(where_ + "/khost.lock", note_of(run_hash)) {
   std::error_code made;
-  fs::create_directories(path_, made);
+  fs::create_directories(where_, made);
   if (made)
     throw Error(ErrorKind::usage, "the run's folder " + path_ + " cannot be made: " + made.message())
         .hint("--out names another folder");
@@ -36,8 +51,8 @@ RunFolder::RunFolder(std::string path, const std::string& run_hash, const std::f
           .hint("--out names another folder, or wait until it has ended");
     say("waiting for " + holder.who + ", which is at the same run and writes to " + path_);
   });
-  remove_temporaries(path_);
-  remove_temporaries(path_ + "/artifacts");
+  remove_temporaries(where_);
+  remove_temporaries(where_ + "/artifacts");
 }
 
 }  // namespace khost

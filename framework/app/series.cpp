@@ -13,6 +13,7 @@
 #include "khost/interrupt.hpp"
 #include "register.hpp"
 #include "report/text.hpp"
+#include "run_folder.hpp"
 
 namespace khost {
 
@@ -51,8 +52,8 @@ void run_series(const Series& series, SessionOptions options, const std::string&
     if (!list.as_list().empty()) std::cout << "\n" << name << "\n" << claim_table(list, 100);
   const std::string table = (out.empty() ? "runs/" + series.name : out) + "/claims.md";
   std::error_code made;
-  std::filesystem::create_directories(std::filesystem::path(table).parent_path(), made);
-  write_file_atomically(table, "# " + markdown(series.title) + "\n\n" + claim_markdown(claims));
+  std::filesystem::create_directories(std::filesystem::path(where_started(table)).parent_path(), made);
+  write_file_atomically(where_started(table), "# " + markdown(series.title) + "\n\n" + claim_markdown(claims));
   std::cout << "\none line a claim: " << table << "\n";
   if (failed)
     throw Error(ErrorKind::trial,

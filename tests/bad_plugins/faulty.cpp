@@ -1,4 +1,6 @@
 // An optimizer, data, a model and a probe that work until they are told to fail: each call, each kind of exception.
+#include <unistd.h>
+
 #include <atomic>
 #include <cmath>
 #include <limits>
@@ -105,6 +107,7 @@ class FaultyProbe : public khost::Probe, Faulty {
   }
   void observe(const khost::Step& step) override {
     may_fail("observe", seed_);
+    if (fault().at == "folder" && ::chdir("/") != 0) throw std::runtime_error("there is no root folder");
     if (fault().at == "parallel") khost::parallel_for(64, 1, [&](std::int64_t, std::int64_t) { may_fail("parallel", seed_); });
     constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
     const bool here = fault().seed == seed_ && step.index() >= fault().after;

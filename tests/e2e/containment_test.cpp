@@ -115,6 +115,22 @@ TEST_CASE("a model whose forward pass fails in a trial fails that trial") {
   }
 }
 
+TEST_CASE("a probe that changes the working folder does not take the report away") {
+  const KhostWithBadPlugins khost;
+  manifest(khost, R"("probes": [{"plugin": "faulty", "at": "folder"}])");
+  const Finished one = khost({"faulty.manifest", "--out", "one"});
+  CHECK_MESSAGE(one.code == 0, one.err);
+  CHECK(has(one.out, "run folder: one\n"));
+  CHECK(std::filesystem::exists(khost.scratch / "one/report.md"));
+  CHECK_FALSE(std::filesystem::exists(khost.scratch / "one/khost.lock"));
+  write(khost.scratch / "series.manifest", R"({"khost": 1, "experiment": "s", "series": ["faulty.manifest", "small.manifest"]})");
+  khost.manifest();
+  const Finished series = khost({"series.manifest", "--out", "all", "--fresh"});
+  CHECK_MESSAGE(series.code == 0, series.err);
+  CHECK(std::filesystem::exists(khost.scratch / "all/small/summary.json"));
+  CHECK(std::filesystem::exists(khost.scratch / "all/claims.md"));
+}
+
 TEST_CASE("a base that fails costs its own trials") {
   const KhostWithBadPlugins khost;
   const std::string bases = R"("bases": {"plain": {"steps": 0}, "trained": {"train": ["*"], "steps": 3, "optimizer":
