@@ -9,7 +9,10 @@
 #include <iostream>
 
 #include "artifact/file.hpp"
+#include "artifact/temporary.hpp"
 #include "commands.hpp"
+#include "interruptions.hpp"
+#include "khost/interrupt.hpp"
 #include "manifest/series.hpp"
 #include "store/claim_ledger.hpp"
 #include "store/shipped.hpp"
@@ -18,6 +21,7 @@
 namespace khost {
 
 std::map<std::string, Standing> register_claims(const Session& session) {
+  own_temporaries(session.cache.root());  // of entries: who is killed while one is written must be known to the next run
   const TrialStore store(session.cache.root());
   return ClaimLedger(session.cache.root())
       .enter(session.experiment, session.plan, *session.registry, Shown(session.plan, *session.registry),
@@ -50,8 +54,10 @@ void write_shipped(const std::string& manifest, const SessionOptions& options, c
 }
 
 void register_manifest(SessionOptions options, const std::string& shipped) {
+  catch_interruptions();
   const auto series = read_series(options.manifest);
   for (const std::string& manifest : series ? series->manifests : std::vector<std::string>{options.manifest}) {
+    check_interrupt();
     if (!shipped.empty()) {
       write_shipped(manifest, options, shipped);
       continue;

@@ -197,11 +197,38 @@ TEST_CASE("a file system without locks: said once, and everything else is as it 
 #endif
 
 #ifdef KHOST_SLOW_FSYNC
+TEST_CASE("khost register: killed, the next run removes what it left; interrupted, it leaves nothing and ends with 5") {
+  const Khost khost;
+  const std::string manifest = khost.manifest(
+      R"("claims": [{"id": "b", "let": {"b": "B/loss/final"}, "measure": "b", "predicts": "> 0", "margin": 1e-6}])");
+  const std::map<std::string, std::string> slow{
+      {"LD_PRELOAD", KHOST_SLOW_FSYNC}, {"KHOST_SLOW_FOLDER", "/registered/"}, {"KHOST_SLOW_MILLISECONDS", "5000"}};
+  for (const int signal : {SIGKILL, SIGINT}) {
+    CAPTURE(signal);
+    fs::remove_all(khost.scratch / "cache");
+    Started registering(khost, {"register", manifest}, {}, slow);
+    const std::string folder = khost.scratch / "cache/claims/registered";
+    while (unfinished(folder).empty()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    registering.signal(signal);
+    const int code = registering.wait();
+    if (signal == SIGKILL) {
+      CHECK(code == 128 + SIGKILL);
+      CHECK(!unfinished(folder).empty());
+      CHECK(khost({manifest, "--out", "run"}).code == 0);
+    } else {
+      CHECK_MESSAGE(code == 5, registering.err());
+      CHECK(has(registering.err(), "khost: interrupted"));
+    }
+    CHECK_MESSAGE(unfinished(khost.scratch / "cache").empty(), joined(unfinished(khost.scratch / "cache")));
+  }
+}
+
 TEST_CASE("interrupted while the run's folder is written: that is finished first; a second signal ends it, and leaves no mess") {
   const Khost khost;
   const std::string manifest = busy_manifest(khost);
   REQUIRE(khost({manifest, "--out", "whole"}).code == 0);
-  const std::map<std::string, std::string> slow{{"LD_PRELOAD", KHOST_SLOW_FSYNC}, {"KHOST_SLOW_FOLDER", "/slow/"}};
+  const std::map<std::string, std::string> slow{
+      {"LD_PRELOAD", KHOST_SLOW_FSYNC}, {"KHOST_SLOW_FOLDER", "/slow/"}, {"KHOST_SLOW_MILLISECONDS", "400"}};
   const auto until_it_writes = [&] {
     while (!fs::exists(khost.scratch / "slow/resolved.manifest")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   };
