@@ -111,6 +111,8 @@ Executed execute(Session& session, const std::string& out) {
   for (const Claim& claim : session.experiment.claims)
     if (const Standing& s = standings.at(claim.id); !s.fixed)
       say(fmt::format("warning: claim '{}' is post hoc: {}", claim.id, fmt::join(s.against, "; ")));
+    else if (s.has_past)
+      say(fmt::format("warning: claim '{}': {}", claim.id, s.note));
   const ClaimLedger ledger(session.cache.root());
   const Shown shows(session.plan, *session.registry);
   std::map<std::string, const PlannedTrial*> planned;

@@ -154,6 +154,16 @@ TEST_CASE(
   CHECK(all.verdict("b-near") == "confirmed");
   CHECK(has(all.claim("b-near").at("note").as_string(),
             "an earlier version has data: other trials: its arms, its bases or their text were edited"));
+  CHECK(has(all.err, "warning: claim 'b-near': an earlier version has data: other trials"));
+  CHECK_FALSE(has(backend.err, "warning: claim"));
+  const Run slightly = run(khost, manifest, {"--set", "optimizer.lr=5.0001e-3"});
+  CHECK(has(slightly.err, "warning: claim 'b-near': an earlier version has data: other trials"));
+  Written renamed = manifest;  // and another number of steps: neither its name nor its trials are known
+  renamed.claims[0] = Written::claim("b-close", "b - a", "in [-9, 9]");
+  const Run new_name = run(khost, renamed, {"--set", "steps=6"});
+  CHECK(new_name.verdict("b-close") == "confirmed");
+  CHECK(has(new_name.claim("b-close").at("note").as_string(), "an earlier version has data: renamed: it was registered "));
+  CHECK(has(new_name.err, "warning: claim 'b-close': an earlier version has data: renamed: it was registered "));
   manifest.rank = "6";
   const Run edited = run(khost, manifest);
   CHECK(edited.verdict("b-near") == "post hoc");

@@ -25,6 +25,7 @@ struct Standing {
   std::vector<std::string> against = {};  // why it is post hoc: "its margin was 0.1", "20 of its 40 trials are older"
   std::string note = {};                  // what a reader must know of a fixed one: "data of an earlier version exist"
   Json before = {};                       // the registered text, where this is an edited one; else null
+  bool has_past = false;                  // it was fixed in time, but an earlier version of it has data: the note says which
 };
 
 struct JudgedClaim {

@@ -243,7 +243,7 @@ class Entry {
     if (!own) return s;  // its entry was taken away meanwhile
     s.registered = when_and_by(*own);
     if (s.fixed)
-      s.note = note(i, *own, all);
+      note(i, *own, all, s);
     else
       against(i, *own, all, s);
     return s;
@@ -270,21 +270,27 @@ class Entry {
   }
 
   // Of a claim that was fixed in time: is there an earlier version of it with data, or are its trials computed otherwise by now?
-  std::string note(std::size_t i, const Json& own, const std::vector<Json>& all) const {
-    std::string text;
+  void note(std::size_t i, const Json& own, const std::vector<Json>& all, Standing& s) const {
     for (const Json& other : all) {
       if (&other == &own) break;  // later ones are none of its past
-      const Json* before = entry_of(other, "id", designs_[i].id);
-      if (!before || other.at("experiment").as_string() != experiment_.name || holds(other, i)) continue;
-      const Json* shows = before->find("shows");
+      const Json* before = version(i, other);
+      const Json* shows = before ? before->find("shows") : nullptr;
       if (!shows || !has_data(*shows)) continue;
-      text = "an earlier version has data: " + difference(other, experiment_.name, designs_[i], family_size(experiment_));
+      s.note = "an earlier version has data: " + difference(other, experiment_.name, designs_[i], family_size(experiment_));
+      s.has_past = true;
       break;
     }
     if (const Json* trials = own.find("trials"); trials && computed_otherwise(*trials, i))
-      text += std::string(text.empty() ? "" : "; ") +
-              "its trials are not computed as when it was registered: another backend, build or number of threads";
-    return text;
+      s.note += std::string(s.note.empty() ? "" : "; ") +
+                "its trials are not computed as when it was registered: another backend, build or number of threads";
+  }
+
+  // What in another registration is a version of the claim: by its name, or, where it was renamed, by what it says.
+  const Json* version(std::size_t i, const Json& other) const {
+    if (holds(other, i)) return nullptr;
+    const bool here = other.at("experiment").as_string() == experiment_.name;
+    const Json* named = here ? entry_of(other, "id", designs_[i].id) : nullptr;
+    return named ? named : entry_of(other, "fixed", designs_[i].fixed);
   }
 
   bool has_data(const Json& shows) const {
