@@ -368,6 +368,9 @@ TEST_CASE("text: a part that stays empty") {
     return make(cache, {R"({"files": ["one.txt"], "vocab": 40)" + more + "}"}, folder.path);
   };
   CHECK_THROWS_WITH_AS(with(""), doctest::Contains("none of the 1 documents of 'one.txt' falls into its"), Error);
+  folder.write("cr.txt", "one document, as it seems\r\rand another\rof two lines, all with words enough for a few pieces\r");
+  CHECK_THROWS_WITH_AS(make(cache, {R"({"files": ["cr.txt"], "vocab": 40})"}, folder.path),
+                       doctest::Contains("4 CRs without LF are read as blanks"), Error);
   const auto data = with(R"(, "held_out": 0, "calibration": 0)");
   CHECK(data->tokens(Part::held_out) == 0);
   CHECK(data->tokens(Part::train) > 10);

@@ -178,10 +178,13 @@ void write_tokens(const std::vector<Source>& sources, const Config& config, cons
     const auto& all = tokens[static_cast<std::size_t>(p)];
     const double asked = p == Part::held_out ? config.held_out : p == Part::calibration ? config.calibration : 1;
     if (all.empty() && asked > 0) {
-      throw Error(ErrorKind::usage, "none of the " + std::to_string(documents.size()) + " documents of " + name +
-                                        " falls into its " + name_of(p) + " part")
-          .hint("use more documents (in files, blank lines separate them), or other fractions: \"held_out\" is " +
-                Json(config.held_out).text() + ", \"calibration\" is " + Json(config.calibration).text() + "; 0 asks for none");
+      Error error(ErrorKind::usage, "none of the " + std::to_string(documents.size()) + " documents of " + name +
+                                        " falls into its " + name_of(p) + " part");
+      // Why there are so few may stand in what is otherwise said when the tokens are made: CRs alone end no line.
+      for (const Json& note : notes) error.hint(note.as_string());
+      throw error.hint("use more documents (in files, blank lines separate them), or other fractions: \"held_out\" is " +
+                       Json(config.held_out).text() + ", \"calibration\" is " + Json(config.calibration).text() +
+                       "; 0 asks for none");
     }
     arrays.push_back({name_of(p), {DType::i32, all.data(), {std::ssize(all)}}});
   }
