@@ -132,6 +132,9 @@ TEST_CASE("records of a probe under test are checked as in a trial") {
   CHECK(says(observing([](const Step& step) { step.record("value/a b", 1); }), "could not be named again: it has a space"));
   CHECK(says(concluding([](Trial& t) { t.record("value/1", 1), t.record("value/1", 1); }), "was made twice in this trial"));
   CHECK(says(concluding([](Trial& t) { t.record("value/1", 4, 1), t.record("value/1", 4, 1); }), "was made twice at step 4"));
+  CHECK(says(concluding([](Trial& t) { t.record("value/1", -5, 1); }), "the record 'value/1' was made at step -5"));
+  CHECK(says(concluding([](Trial& t) { t.record("value/1", -1, 1); }), "was made at step -1\n"));
+  CHECK(concluding([](Trial& t) { t.record("value/1", 1), t.record("value/1", 0, 1), t.record("value/1", 99, 1); }) == "");
   CHECK(says(concluding([](Trial& t) { t.evaluate({{1, 2}}); }), "alphas have another shape than this trial's adapters"));
   const auto declaring = [](std::function<void(Signals&)> f) {
     Obedient::Config c;

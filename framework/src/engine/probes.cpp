@@ -154,7 +154,13 @@ class Probes::TrialView final : public Trial {
     probes_.hooks_.write_artifact(artifact_name(name), arrays);
   }
   void record(std::string_view name, double value) override { probes_.add(instance_, name, -1, value); }
-  void record(std::string_view name, std::int64_t step, double value) override { probes_.add(instance_, name, step, value); }
+  void record(std::string_view name, std::int64_t step, double value) override {
+    // -1 is how the engine marks a record without a step: one made at it would pass for the trial's own figure.
+    if (step < 0)
+      throw Error(ErrorKind::plugin, "the record '" + std::string(name) + "' was made at step " + std::to_string(step))
+          .hint("steps count from 0; record(name, value) makes the one figure of a whole trial");
+    probes_.add(instance_, name, step, value);
+  }
 
  private:
   // Two instances of a plugin write two files: "trace" of the plugin itself, "late-trace" of its instance `late`.
