@@ -17,10 +17,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-double answer(const Khost& khost, const std::string& folder) {
+double answer(const Khost& khost, const std::string& folder, const std::string& probe = "rebuilt") {
   return parse_json_file(khost.scratch / (folder + "/summary.json"))
       .at("records")
-      .at("plain/A/rebuilt/answer")
+      .at("plain/A/" + probe + "/answer")
       .at("mean")
       .as_number();
 }
@@ -58,6 +58,36 @@ TEST_CASE("a plugin that is built again is another: none of its old records is s
   build("debug");  // with symbols for a debugger: what runs is the first
   run("back", "0 run, 4 from the cache");
   CHECK(answer(khost, "back") == 42);
+}
+
+TEST_CASE("a library that is built again makes another plugin: one of a plugin's library, and one that is linked by path") {
+  const Khost khost;
+  const fs::path built = KHOST_BINARY_DIR "/rebuilt/helped", own = khost.scratch / "own";
+  fs::create_directory(own);
+  for (const char* file : {"helped.so", "libhelper.so"}) fs::copy_file(built / file, own / file);
+  const auto build = [&](const char* inner, const char* pathed) {
+    fs::remove(own / "libinner.so");
+    fs::remove(khost.scratch / "libpathed.so");
+    fs::copy_file(built / inner / "libinner.so", own / "libinner.so");
+    fs::copy_file(built / pathed / "libpathed.so", khost.scratch / "libpathed.so");  // khost runs in that folder
+  };
+  const std::string manifest = khost.manifest(R"("plugin_path": ["own"], "probes": [{"plugin": "helped"}])");
+  const auto run = [&](const std::string& out, const char* expected, double value) {
+    CAPTURE(out);
+    const Finished o = khost({manifest, "--out", out});
+    INFO(o.err);
+    REQUIRE(o.code == 0);
+    CHECK_MESSAGE(has(o.out, expected), o.out);
+    CHECK(answer(khost, out, "helped") == value);
+  };
+  build("one", "one");
+  run("first", "4 trials: 4 run", 42);
+  build("other", "one");
+  run("inner", "4 trials: 4 run", 43);
+  build("one", "other");
+  run("pathed", "4 trials: 4 run", 52);
+  build("one", "one");
+  run("back", "0 run, 4 from the cache", 42);
 }
 
 TEST_CASE("more seeds add trials to those that are there, whatever the number of processors") {

@@ -1,10 +1,13 @@
 #include "plugin/content.hpp"
 
+#include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
 
 #include <cstring>
 #include <optional>
+#include <set>
+#include <vector>
 
 #include "artifact/whole_file.hpp"
 #include "khost/error.hpp"
@@ -70,11 +73,6 @@ bool is_runtime(std::string_view name) {
   return false;
 }
 
-struct Search {
-  std::string_view name;      // as it is linked: "libhelper.so.1"
-  std::string path, id = {};  // of the loaded one
-};
-
 std::string build_id(const dl_phdr_info& library) {
   for (int i = 0; i < library.dlpi_phnum; ++i) {
     const auto& segment = library.dlpi_phdr[i];
@@ -93,13 +91,48 @@ std::string build_id(const dl_phdr_info& library) {
   return "";
 }
 
-int look(dl_phdr_info* library, std::size_t, void* data) {
-  Search& search = *static_cast<Search*>(data);
-  const std::string_view path = library->dlpi_name ? library->dlpi_name : "";
-  if (path.substr(path.rfind('/') + 1) != search.name) return 0;
-  search.path = path;
-  search.id = build_id(*library);
-  return 1;
+// A library that is loaded.
+struct Mapped {
+  std::string path, id;  // id: of its build, "" when its linker gave none
+};
+
+std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+int note(dl_phdr_info* library, std::size_t, void* data) {
+  const std::string path = library->dlpi_name ? library->dlpi_name : "";
+  if (!path.empty()) static_cast<std::vector<Mapped>*>(data)->push_back({path, build_id(*library)});  // "": the program
+  return 0;
+}
+
+// What the loader took for `name`, as a library says that it needs it. It is asked itself: a name may be a SONAME that no file
+// has, a path, or a file's name that another folder's file has too. Nothing is loaded by asking.
+const Mapped* find(const std::vector<Mapped>& all, const std::string& name) {
+  if (void* handle = ::dlopen(name.c_str(), RTLD_LAZY | RTLD_NOLOAD)) {
+    const link_map* loaded = nullptr;
+    const bool told = ::dlinfo(handle, RTLD_DI_LINKMAP, &loaded) == 0;
+    const std::string path = told && loaded->l_name ? loaded->l_name : "";
+    ::dlclose(handle);
+    for (const Mapped& library : all)
+      if (library.path == path) return &library;
+  }
+  for (const Mapped& library : all)  // a name with $ORIGIN in it, which stands for another folder here
+    if (base_name(library.path) == base_name(name)) return &library;
+  return nullptr;
+}
+
+// Adds a line for each library that the file at `path` needs, and for what those need in turn.
+void add_needed(const std::string& path, const std::vector<Mapped>& all, std::set<std::string>& seen, std::string& lines) {
+  for (const std::string& name : ElfFile(path).needed()) {
+    if (is_runtime(base_name(name))) continue;
+    const Mapped* library = find(all, name);
+    if (!library)
+      throw Error(ErrorKind::plugin, path + " needs " + name + ", which is not among the libraries that are loaded")
+          .hint("khost could not tell when it changes: link it by its name and a run path, not by a path with variables");
+    if (!seen.insert(library->path).second) continue;
+    lines +=
+        "\n" + std::string(base_name(name)) + " " + (library->id.empty() ? library_content_of_file(library->path) : library->id);
+    add_needed(library->path, all, seen, lines);
+  }
 }
 
 }  // namespace
@@ -119,13 +152,11 @@ std::string library_content_of_file(const std::string& path) {
 }
 
 std::string with_linked_libraries(const std::string& path, const std::string& own) {
+  std::vector<Mapped> loaded;
+  ::dl_iterate_phdr(note, &loaded);
+  std::set<std::string> seen;
   std::string all = own;
-  for (const std::string& name : ElfFile(path).needed()) {
-    if (is_runtime(name)) continue;
-    Search search{name, {}};
-    if (::dl_iterate_phdr(look, &search) == 0) continue;  // loaded under another name: its own SONAME
-    all += "\n" + name + " " + (search.id.empty() ? library_content_of_file(search.path) : search.id);
-  }
+  add_needed(path, loaded, seen, all);
   return all == own ? own : sha256(all);
 }
 

@@ -12,9 +12,10 @@ namespace khost {
 std::string library_content(std::string_view bytes);
 std::string library_content_of_file(const std::string& path);  // throws a plugin Error when it cannot be read
 
-// Of a library that is loaded: its own content and what it links by name, but for libkhost, whose code has a hash of its own
-// (plan/code_identity.hpp), and the language's and OpenMP's runtimes. A linked library is told by the build-id that its linker
-// gave it, else by its content. `own` is library_content_of_file(path).
+// Of a library that is loaded: its own content and what it is linked with, by name or by path, and what that is linked with; but
+// for libkhost, whose code has a hash of its own (plan/code_identity.hpp), and the language's and OpenMP's runtimes. A linked
+// library is told by the build-id that its linker gave it, else by its content. `own` is library_content_of_file(path). Throws a
+// plugin Error when one cannot be told.
 std::string with_linked_libraries(const std::string& path, const std::string& own);
 
 }  // namespace khost
