@@ -7,8 +7,46 @@
 
 #include "khost/signal.hpp"
 #include "manifest/record_path.hpp"
+#include "message.hpp"
+#include "plugin/guarded.hpp"
 
 using namespace khost;
+
+namespace {
+
+// A model with one matrix of that name.
+struct Named : Model {
+  explicit Named(std::string n) : name(std::move(n)) {}
+  std::vector<Parameter> parameters() const override { return {{name, {2, 2}, Init::normal, 0.02, true, 0}}; }
+  void forward(Graph&) const override {}
+  std::string name;
+};
+
+}  // namespace
+
+TEST_CASE("a model's parameters are called what records and patterns can name again") {
+  const auto complaint = [](const std::string& name) {
+    return message_of([&] { guarded(std::make_shared<Named>(name), "model 'named'")->parameters(); });
+  };
+  for (const std::string& name : {std::string("tok_emb"), std::string("layer.0.attn-1.qkv"), std::string(128, 'x')})
+    CHECK(complaint(name) == "");
+  const std::pair<std::string, const char*> faults[] = {{"", "it is empty"},
+                                                        {"a b", "it has a space"},
+                                                        {"a*b", "it has '*'"},
+                                                        {"a:b", "it has ':'"},
+                                                        {"<x>", "it has '<'"},
+                                                        {"@matrices", "it has '@'"},
+                                                        {"\xc3\xa9", "it has the byte"},
+                                                        {std::string(129, 'x'), "it has 129 characters"},
+                                                        {"a/b", "it has '/'"}};
+  for (const auto& [name, fault] : faults) {
+    const std::string said = complaint(name);
+    INFO(said);
+    CHECK(said.find(std::string("cannot be a parameter's name: ") + fault) != std::string::npos);
+    CHECK(said.find("model 'named' in parameters") != std::string::npos);
+    CHECK(said.find("1 to 128 letters, digits, '_', '.' and '-'") != std::string::npos);
+  }
+}
 
 TEST_CASE("names of records: parts of letters, digits and _.-, and what else is said of them") {
   for (const char* name : {"a", "drift/0", "in_basis/layer12", "matrix/layer.0.attn.qkv", "/grad/mean/0", "/x/y", "A-b/9"}) {

@@ -5,20 +5,35 @@
 #include <utility>
 
 #include "core/call.hpp"
+#include "plugin/record_names.hpp"
 
 namespace khost {
 namespace {
 
 constexpr int most_slots = 64;  // far more than any optimizer's, far less than a number that was never set
 
+// Of a parameter: a probe puts something before it, and both together are a record's name.
+constexpr std::size_t longest_name = 128;
+
 [[noreturn]] void broken(const std::string& what) { throw Error(ErrorKind::plugin, what); }
+
+// Why a parameter cannot be called so: it is one part of records' names.
+std::string fault_of(const std::string& name) {
+  if (name.empty()) return "it is empty";
+  if (name.find('/') != std::string::npos) return "it has '/'";
+  if (name.size() > longest_name) return "it has " + std::to_string(name.size()) + " characters";
+  return fault_of_name(name, NameForm::made);
+}
 
 void check(const std::vector<Parameter>& parameters) {
   if (parameters.empty()) broken("a model without parameters");
   std::set<std::string_view> names;
   for (const Parameter& p : parameters) {
-    if (p.name.empty() || p.name.find('/') != std::string::npos)
-      broken("'" + p.name + "' cannot be a parameter's name: it is not empty and has no '/'");
+    if (const std::string fault = fault_of(p.name); !fault.empty())
+      throw Error(ErrorKind::plugin, "'" + p.name + "' cannot be a parameter's name: " + fault)
+          .hint("1 to " + std::to_string(longest_name) +
+                " letters, digits, '_', '.' and '-': it stands in the names of records, and "
+                "in a manifest's patterns");
     if (!names.insert(p.name).second) broken("the model has two parameters called '" + p.name + "'");
     const std::string named = "the parameter '" + p.name + "' " + text_of(p.shape);
     if (p.shape.empty()) broken(named + " has no dimensions");
