@@ -67,7 +67,10 @@ class FaultyData : public khost::Data, Faulty {
   FaultyData(const Fault& fault, khost::DataContext&) : Faulty(fault) {}
   std::int64_t vocabulary() const override { return 101; }
   std::string identity() const override { return "faulty " + fault().at + " " + fault().how; }
-  std::int64_t tokens(khost::Part) const override { return 10000; }
+  std::int64_t tokens(khost::Part) const override {
+    may_fail("count");
+    return 10000;
+  }
   void windows(khost::Part, std::int64_t, std::int64_t, khost::Random& random, std::span<std::int32_t> out) const override {
     may_fail("windows");
     for (std::int32_t& token : out) token = fault().at == "tokens" ? 101 : static_cast<std::int32_t>(random.below(101));

@@ -93,6 +93,9 @@ TEST_CASE("whatever a plugin throws in a trial is that trial's failure, with who
   for (const char* how : {"usage", "exception", "foreign"})
     fails(std::string(R"("data": {"plugin": "faulty", "at": "windows", "how": ")") + how + "\"}", 2,
           {"data 'faulty' in windows", "while it was set up"});
+  for (const char* how : {"usage", "exception", "foreign"})
+    fails(std::string(R"("data": {"plugin": "faulty", "at": "count", "how": ")") + how + "\"}", 2,
+          {"data 'faulty' in tokens", "while it was set up"});
   // Trials share a data source: one at a time, so that the call that goes well is the first trial's.
   fails(R"("data": {"plugin": "faulty", "at": "windows", "after": 1, "how": "exception"})", 2,
         {"data 'faulty' in windows", "before the first step"}, "1");
@@ -145,6 +148,27 @@ TEST_CASE("a base that fails costs its own trials") {
   CHECK(s.failed == 4);
   CHECK(has(s.message, "optimizer 'faulty' in update"));
   CHECK(has(s.message, "base trained"));
+}
+
+TEST_CASE("a base whose text cannot be counted costs its own trials; without any that can be, nothing runs") {
+  const KhostWithBadPlugins khost;
+  manifest(khost, "");
+  const std::string faulty = R"("data": {"plugin": "faulty", "at": "count"})";
+  write(khost.scratch / "base.manifest",
+        R"({"include": "faulty.manifest", "bases": {"trained": {"train": ["*"], "steps": 3, )" + faulty + "}}}");
+  const Finished o = khost({khost.scratch / "base.manifest", "--out", "base"});
+  INFO(o.err);
+  CHECK(o.code == 4);
+  const Statuses s = statuses(parse_json_file(khost.scratch / "base/summary.json"));
+  CHECK(s.done == 4);
+  CHECK(s.failed == 4);
+  CHECK_MESSAGE(has(s.message, "data 'faulty' in tokens"), s.message);
+  CHECK(has(s.message, "base trained"));
+  write(khost.scratch / "all.manifest",
+        R"({"include": "faulty.manifest", "arms": {"A": {)" + faulty + R"(}, "B": {)" + faulty + "}}}");
+  const Finished none = khost({khost.scratch / "all.manifest", "--out", "none"});
+  CHECK(none.code == 3);
+  CHECK_MESSAGE(has(none.err, "data 'faulty' in tokens"), none.err);
 }
 
 TEST_CASE("a full disk at one trial is that trial's failure, with what to do") {

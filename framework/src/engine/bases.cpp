@@ -127,12 +127,14 @@ void Bases::train(const PlannedBase& planned, const std::string& path) {
         create<Optimizer>(materials_.registry().get(Kind::optimizer, recipe.optimizer.plugin), recipe.optimizer.config);
     Trainer trainer(*optimizer, std::move(trained));
     const Data& data = materials_.data(recipe.data);
+    check_part(data, recipe.data, Part::train);
     Program program(*materials_.base_model().model, slots, recipe.data.batch, recipe.data.sequence, backend_);
 
     // The target is measured on the calibration part of the adapted text, which neither trials nor held-out losses use.
     std::unique_ptr<WindowSet> calibration;
     std::unique_ptr<Program> evaluator;
     if (recipe.until_loss) {
+      check_part(materials_.data(experiment_.data), experiment_.data, Part::calibration);
       calibration = std::make_unique<WindowSet>(materials_.data(experiment_.data), Part::calibration,
                                                 experiment_.data.calibration_windows, experiment_.data.sequence);
       evaluator = std::make_unique<Program>(*materials_.base_model().model, slots, calibration->batch(),

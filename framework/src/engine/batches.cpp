@@ -20,6 +20,16 @@ Batch split(const std::vector<std::int32_t>& windows, std::int64_t batch, std::i
 
 }  // namespace
 
+void check_length(std::int64_t tokens, const DataSpec& spec, Part part) {
+  if (tokens > spec.sequence) return;
+  throw Error(ErrorKind::usage, spec.source.place,
+              "a sequence of " + std::to_string(spec.sequence) + " tokens is longer than the " + name_of(part) +
+                  " part of the text, which has " + std::to_string(tokens))
+      .hint("choose a sequence of at most " + std::to_string(std::max<std::int64_t>(0, tokens - 1)) + ", or a longer text");
+}
+
+void check_part(const Data& data, const DataSpec& spec, Part part) { check_length(data.tokens(part), spec, part); }
+
 Batch draw_batch(const Data& data, Part part, std::int64_t batch, std::int64_t sequence, Random& random) {
   std::vector<std::int32_t> windows(static_cast<std::size_t>(checked_product({batch, checked_sum({sequence, 1})})));
   data.windows(part, batch, sequence + 1, random, windows);

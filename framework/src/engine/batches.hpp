@@ -8,12 +8,18 @@
 #include "graph/program.hpp"
 #include "khost/data.hpp"
 #include "khost/random.hpp"
+#include "manifest/experiment.hpp"
 
 namespace khost {
 
 struct Batch {
   std::vector<std::int32_t> tokens, targets;  // [B, T]; a target is the token after
 };
+
+// Throws a usage Error when that part of the text, of so many tokens, does not hold one sequence.
+void check_length(std::int64_t tokens, const DataSpec& spec, Part part);
+// The same, of what the data say.
+void check_part(const Data& data, const DataSpec& spec, Part part);
 
 // B windows of T + 1 tokens.
 Batch draw_batch(const Data& data, Part part, std::int64_t batch, std::int64_t sequence, Random& random);

@@ -1,40 +1,50 @@
 #include "engine/prepare.hpp"
 
+#include <optional>
 #include <set>
 
 #include "core/team.hpp"
+#include "engine/batches.hpp"
+#include "khost/interrupt.hpp"
 
 namespace khost {
-
-namespace {
-
-void check_part(const Data& data, const DataSpec& spec, Part part) {
-  const std::int64_t tokens = data.tokens(part);
-  if (tokens < spec.sequence + 1)
-    throw Error(ErrorKind::usage, spec.source.place,
-                "a sequence of " + std::to_string(spec.sequence) + " tokens is longer than the " + name_of(part) +
-                    " part of the text, which has " + std::to_string(tokens))
-        .hint("choose a sequence of at most " + std::to_string(std::max<std::int64_t>(0, tokens - 1)) + ", or a longer text");
-}
-
-}  // namespace
 
 void prepare(const TrialContext& context, int threads, const std::function<bool(const PlannedTrial&)>& kept) {
   set_team(threads);
   const Materials& materials = context.materials;
+  // What data cannot say is left to the trials and bases that ask again: others have data of their own. A text that is too short
+  // is a mistake of the manifest, and ends the run before anything is computed.
+  std::optional<Error> failure;  // the first
+  const auto answers = [&](const DataSpec& spec, Part part) {
+    std::int64_t tokens = 0;
+    try {
+      tokens = materials.data(spec).tokens(part);
+    } catch (const Error& e) {
+      if (interrupted()) throw;
+      if (!failure) failure = e;
+      return false;
+    }
+    check_length(tokens, spec, part);
+    return true;
+  };
   std::set<std::size_t> needed;
+  bool any_left = false;  // that is kept, or whose data answer
   for (const PlannedTrial& trial : context.plan.trials) {
-    if (kept(trial)) continue;
-    needed.insert(trial.base);
     const DataSpec& spec = trial.arm->data;
-    check_part(materials.data(spec), spec, Part::train);
-    if (spec.held_out_windows > 0) check_part(materials.data(spec), spec, Part::held_out);
+    if (kept(trial)) {
+      any_left = true;
+      continue;
+    }
+    if (!answers(spec, Part::train) || (spec.held_out_windows > 0 && !answers(spec, Part::held_out))) continue;
+    any_left = true;
+    needed.insert(trial.base);
   }
+  if (!any_left && failure) throw Error(*failure);
   for (const std::size_t b : needed) {
     const PlannedBase& base = context.plan.bases[b];
     if (context.bases.cached(base)) continue;
-    if (base.recipe->steps > 0) check_part(materials.data(base.recipe->data), base.recipe->data, Part::train);
-    if (base.recipe->until_loss) check_part(materials.data(context.experiment.data), context.experiment.data, Part::calibration);
+    if (base.recipe->steps > 0) answers(base.recipe->data, Part::train);
+    if (base.recipe->until_loss) answers(context.experiment.data, Part::calibration);
   }
   for (const std::size_t b : needed) context.bases.prepare(context.plan.bases[b]);
 }

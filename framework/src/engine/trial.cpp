@@ -66,6 +66,8 @@ class Running {
   const Model& model() const { return *shape_.model->model; }
 
   void build() {
+    check_part(data_, arm_.data, Part::train);
+    if (arm_.data.held_out_windows > 0) check_part(data_, arm_.data, Part::held_out);
     Random windows(planned_.key.seed, "data", "windows");
     first_ = batch_ = draw_batch(data_, Part::train, arm_.data.batch, arm_.data.sequence, windows);
     fresh_ = std::make_unique<Random>(planned_.key.seed, "data", "fresh");
