@@ -1,4 +1,6 @@
-// Ends the process with exit code 0, from wherever it is told to.
+// Ends the process with exit code 0, or the thread that it runs on, from wherever it is told to.
+#include <pthread.h>
+
 #include <cstdlib>
 #include <stdexcept>
 #include <thread>
@@ -13,7 +15,7 @@ class Exits : public khost::Probe {
   struct Config {
     std::string where = "observe";
     static void fields(auto& f) {
-      f("where", &Config::where).choices({"declare", "create", "observe", "worker", "thread", "destroy"});
+      f("where", &Config::where).choices({"declare", "create", "observe", "worker", "thread", "destroy", "end_thread", "cancel"});
     }
   };
   explicit Exits(const Config& config) : config_(config) { leave("create"); }
@@ -28,6 +30,11 @@ class Exits : public khost::Probe {
     if (step.index() == 0) return;
     leave("observe");
     if (config_.where == "worker") khost::parallel_for(2, 1, [](std::int64_t, std::int64_t) { std::exit(0); });
+    if (config_.where == "end_thread") ::pthread_exit(nullptr);
+    if (config_.where == "cancel") {
+      ::pthread_cancel(::pthread_self());
+      ::pthread_testcancel();
+    }
     if (config_.where == "thread") std::thread([] { throw std::runtime_error("thrown in a thread of its own"); }).join();
   }
 

@@ -1,5 +1,7 @@
 #include "engine/runner.hpp"
 
+#include <cxxabi.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -9,6 +11,7 @@
 #include <thread>
 
 #include "manifest/record_path.hpp"
+#include "plugin/process_end.hpp"
 
 namespace khost {
 
@@ -59,7 +62,7 @@ class Runner {
   // Each job takes the first trial that nobody has and whose needs are finished: which job runs it changes nothing in its result.
   // What goes wrong outside a trial (its backend cannot be made, the listener fails) ends this job alone: the others go on with
   // the trials that are left.
-  void take(int job) {
+  __attribute__((no_sanitize("null"))) void take(int job) {  // as call_plugin()
     std::optional<std::size_t> index;
     try {
       const auto backend = choice_.make(threads_);
@@ -75,6 +78,10 @@ class Runner {
       else
         ends(index);
       ready_.notify_all();
+    } catch (abi::__forced_unwind&) {
+      // This thread is being ended and cannot be kept (pthread_cancel() of itself; pthread_exit() does not come this far).
+      ProcessWatch::thread_ends(index ? context_.plan.trials[*index].key.text() : "");
+      throw;
     } catch (...) {
       const std::lock_guard lock(mutex_);
       ends(index);

@@ -111,6 +111,14 @@ std::string what_is_in_flight() {
   std::abort();
 }
 
+// A thread of khost's that ends leaves others waiting for it, and the first thread's end would be the process's, with exit code
+// 0.
+void end_with_thread(const std::string& what) {
+  if (state == State::off || !first_to_end()) return;
+  say(what, "a plugin that cannot go on throws khost::Error: then only its trial fails");
+  ::_exit(exit_code);
+}
+
 }  // namespace
 
 ProcessWatch::ProcessWatch() {
@@ -129,4 +137,17 @@ void ProcessWatch::renew() {
   for (int i = 0; i < threads_at_once && state == State::watching; ++i) std::atexit(on_exit);
 }
 
+void ProcessWatch::thread_ends(const std::string& place) {
+  end_with_thread("a plugin ended a thread of khost's" + (place.empty() ? place : ", in " + place));
+}
+
 }  // namespace khost
+
+// What plugins call by that name: libkhost comes before the C library in the search. A thread of the plugin's own may end so.
+extern "C" void pthread_exit(void* result) {
+  if (khost::Within::any(khost::Within::What::plugin))
+    khost::end_with_thread("a plugin ended a thread of khost's: it called pthread_exit()");
+  using Function = void (*)(void*);
+  reinterpret_cast<Function>(::dlsym(RTLD_NEXT, "pthread_exit"))(result);
+  std::abort();  // it does not return
+}
