@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "khost/openmp.hpp"
 #include "khost/parallel.hpp"
 #include "khost/plugin.hpp"
 
@@ -15,7 +16,8 @@ class Exits : public khost::Probe {
   struct Config {
     std::string where = "observe";
     static void fields(auto& f) {
-      f("where", &Config::where).choices({"declare", "create", "observe", "worker", "thread", "destroy", "end_thread", "cancel"});
+      f("where", &Config::where)
+          .choices({"declare", "create", "observe", "worker", "thread", "destroy", "end_thread", "cancel", "omp"});
     }
   };
   explicit Exits(const Config& config) : config_(config) { leave("create"); }
@@ -35,6 +37,13 @@ class Exits : public khost::Probe {
       ::pthread_cancel(::pthread_self());
       ::pthread_testcancel();
     }
+    // As g++ compiles a "#pragma omp parallel" whose body throws. The other thread throws: which one is the first is not told.
+    if (config_.where == "omp")
+      GOMP_parallel(
+          [](void*) noexcept {
+            if (omp_get_thread_num() == 1) throw std::runtime_error("thrown in a parallel region of its own");
+          },
+          nullptr, 2, 0);
     if (config_.where == "thread") std::thread([] { throw std::runtime_error("thrown in a thread of its own"); }).join();
   }
 

@@ -81,6 +81,7 @@ const std::vector<Case> cases = {
     {"an exception in a thread of its own", R"({"plugin": "exits", "where": "thread"})"},
     {"pthread_exit in observe", R"({"plugin": "exits", "where": "end_thread"})"},
     {"a thread of khost's that cancels itself", R"({"plugin": "exits", "where": "cancel"})"},
+    {"an exception out of a parallel region of OpenMP's", R"({"plugin": "exits", "where": "omp"})"},
     {"an exception out of a destructor", R"({"plugin": "exits", "where": "destroy"})"},
     {"a record that would hide one of khost's own", R"({"plugin": "recorder", "fault": "shadow"})"},
     {"a record that could hide one of khost's own", R"({"plugin": "recorder", "fault": "any_shadow"})"},

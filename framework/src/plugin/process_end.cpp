@@ -104,7 +104,8 @@ std::string what_is_in_flight() {
 [[noreturn]] void on_terminate() {
   if ((Within::any(Within::What::plugin) || !caller().empty()) && first_to_end()) {
     say("a plugin ended the process by " + what_is_in_flight(),
-        "nothing may throw out of a static initialiser, a destructor, a noexcept function or a thread of the plugin's own");
+        "nothing may throw out of a static initialiser, a destructor, a noexcept function, or a thread or parallel region of the "
+        "plugin's own");
     ::_exit(exit_code);
   }
   if (previous) previous();
