@@ -125,7 +125,11 @@ Executed execute(Session& session, const std::string& out) {
   prepare(context, session.artifact_threads, [&](const PlannedTrial& t) { return is_kept(t.hash); });
 
   RunnerHooks hooks;
-  hooks.find = [&](const std::string& hash) { return is_kept(hash) ? store.load(hash) : std::nullopt; };
+  hooks.find = [&](const std::string& hash) {
+    auto found = is_kept(hash) ? store.load(hash) : std::nullopt;
+    if (found) ledger.note_started(*planned.at(hash), shows);  // it may have been brought here from elsewhere
+    return found;
+  };
   hooks.begin = [&](const std::string& hash) { return store.begin(hash); };
   hooks.keep = [&](const std::string& temporary, const TrialResult& result) {
     store.keep(temporary, result, session.fresh ? Kept::replaces : Kept::yields);
@@ -137,10 +141,7 @@ Executed execute(Session& session, const std::string& out) {
     progress.start(job, t.key, session.materials->arm(*t.arm).steps);
   };
   hooks.stepped = [&](int job, std::int64_t step, double loss) { progress.step(job, step, loss); };
-  hooks.finished = [&](int job, const TrialResult& result) {
-    if (result.reused) ledger.note_started(*planned.at(result.hash), shows);  // it may have been brought here from elsewhere
-    progress.finish(job, result);
-  };
+  hooks.finished = [&](int job, const TrialResult& result) { progress.finish(job, result); };
   hooks.interrupted = interrupted;
   RunnerOutcome outcome = run_trials(context, session.backend, session.jobs, session.threads, hooks);
   progress.close();

@@ -171,6 +171,27 @@ TEST_CASE("a base whose text cannot be counted costs its own trials; without any
   CHECK_MESSAGE(has(none.err, "data 'faulty' in tokens"), none.err);
 }
 
+TEST_CASE("a trial that cannot be noted in the ledger fails, with why, and its job goes on with the next") {
+  const KhostWithBadPlugins khost;
+  const std::string path = manifest(khost, ""), ledger = khost.scratch / "cache/claims";
+  const auto all_fail = [&](const std::string& out, const char* what) {
+    std::filesystem::remove_all(ledger);
+    std::filesystem::create_directories(ledger);
+    write(ledger + "/started", "a file where a folder should be");
+    const Finished o = khost({path, "--out", out, "--jobs", "1"});
+    INFO(o.err);
+    REQUIRE(o.code == 4);
+    const Json summary = parse_json_file(khost.scratch / (out + "/summary.json"));
+    CHECK(statuses(summary).failed == 4);
+    for (const Json& trial : summary.at("trials").as_list())
+      CHECK_MESSAGE(has(trial.at("message").as_string(), "seed " + trial.at("seed").text() + ", " + what), trial.text());
+  };
+  all_fail("start", "noting that it started");
+  std::filesystem::remove_all(ledger);
+  REQUIRE(khost({path, "--out", "whole"}).code == 0);
+  all_fail("found", "looking for it in the cache");
+}
+
 TEST_CASE("a full disk at one trial is that trial's failure, with what to do") {
   const KhostWithBadPlugins khost;
   // Nothing else of this run is larger than 150 kB: one trial's records are.

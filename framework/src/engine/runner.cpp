@@ -138,11 +138,6 @@ class Runner {
 
   void one(int job, std::size_t index, Backend& backend) {
     const PlannedTrial& trial = context_.plan.trials[index];
-    if (auto found = locked([&] { return hooks_.find(trial.hash); })) {
-      found->reused = true;
-      return finish(job, index, *found);
-    }
-    locked([&] { hooks_.started(job, trial); });
     std::string folder;  // "" until there is one
     TrialResult result;
     const auto failed = [&](const char* reason) {
@@ -154,15 +149,22 @@ class Runner {
     };
     // Whatever goes wrong in here is this trial's failure and no other's, whoever throws it and whatever it is.
     try {
-      check_needs(trial);
-      folder = at("making its folder", trial, [&] { return locked([&] { return hooks_.begin(trial.hash); }); });
-      result = run_trial(context_, trial, [&](std::string_view path) { return upstream(trial, path); }, backend, folder,
-                         {[&](std::int64_t step, double loss) { locked([&] { hooks_.stepped(job, step, loss); }); },
-                          [&] { return stopped_ || hooks_.interrupted(); }});
-      at("keeping its result", trial, [&] { locked([&] { hooks_.keep(folder, result); }); });
+      if (auto found =
+              at("looking for it in the cache", trial, [&] { return locked([&] { return hooks_.find(trial.hash); }); })) {
+        result = std::move(*found);
+        result.reused = true;
+      } else {
+        at("noting that it started", trial, [&] { locked([&] { hooks_.started(job, trial); }); });
+        check_needs(trial);
+        folder = at("making its folder", trial, [&] { return locked([&] { return hooks_.begin(trial.hash); }); });
+        result = run_trial(context_, trial, [&](std::string_view path) { return upstream(trial, path); }, backend, folder,
+                           {[&](std::int64_t step, double loss) { locked([&] { hooks_.stepped(job, step, loss); }); },
+                            [&] { return stopped_ || hooks_.interrupted(); }});
+        at("keeping its result", trial, [&] { locked([&] { hooks_.keep(folder, result); }); });
+      }
     } catch (const Error& e) {
       if (e.kind() == ErrorKind::interrupted && (stopped_ || hooks_.interrupted())) {  // a plugin cannot interrupt the run
-        locked([&] { hooks_.discard(folder); });
+        if (!folder.empty()) locked([&] { hooks_.discard(folder); });
         stopped_ = true;
         return;
       }
