@@ -1,10 +1,12 @@
 // What the environment, libraries and plugins do to a process, and what khost keeps of it.
 #include <doctest/doctest.h>
+#include <locale.h>
 #include <omp.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cfenv>
 #include <clocale>
 #include <filesystem>
 #include <locale>
@@ -43,6 +45,13 @@ struct FakeSystem {
 
 constexpr const char* version_2 = "30 22 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate";
 constexpr const char* version_1 = "35 25 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct";
+
+// All that the two units round: long double is the x87 unit's.
+bool rounds_to_nearest() {
+  volatile float one = 1, tiny = 1e-20f;
+  volatile long double one_x87 = 1, tiny_x87 = 1e-30L;
+  return one + tiny == 1 && one_x87 + tiny_x87 == 1 && std::fegetround() == FE_TONEAREST;
+}
 
 bool keeps_denormals() {
   volatile float small = 1e-39f;
@@ -169,13 +178,16 @@ TEST_CASE("flush-to-zero and locale: what a plugin does when it is loaded, and i
   REQUIRE(keeps_denormals());
   const Plugin& plugin = load_plugin_file(KHOST_BINARY_DIR "/bad_plugins/unsettling.so").front();
   const auto settled = [] {
-    return keeps_denormals() && std::string(std::setlocale(LC_ALL, nullptr)) == "C" && std::locale() == std::locale::classic();
+    return keeps_denormals() && rounds_to_nearest() && ::uselocale(nullptr) == LC_GLOBAL_LOCALE &&
+           std::string(std::setlocale(LC_ALL, nullptr)) == "C" && std::locale() == std::locale::classic();
   };
   CHECK(settled());
   const auto probe = create<Probe>(plugin, resolve_config(plugin, Json(Json::Object{})));
   CHECK(settled());
   khost_unsettle();
   REQUIRE_FALSE(settled());  // so that what follows can fail
+  REQUIRE_FALSE(rounds_to_nearest());
+  REQUIRE(::uselocale(nullptr) != LC_GLOBAL_LOCALE);
   default_floats();
   default_locale();
   CHECK(settled());
@@ -193,7 +205,7 @@ TEST_CASE("flush-to-zero: threads of a parallel region start and end with denorm
     set_team(2);
     parallel_for(2, 1, [](std::int64_t, std::int64_t) { khost_unsettle(); });
     std::atomic<int> kept = 0;
-    parallel_for(2, 1, [&](std::int64_t, std::int64_t) { kept += keeps_denormals(); });
+    parallel_for(2, 1, [&](std::int64_t, std::int64_t) { kept += keeps_denormals() && rounds_to_nearest(); });
     CHECK(kept == 2);
     default_floats();
     default_locale();
