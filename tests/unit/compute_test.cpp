@@ -1,10 +1,12 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cfloat>
 #include <cmath>
 #include <cstring>
 #include <deque>
 #include <limits>
+#include <numeric>
 
 #include "compute/backend.hpp"
 #include "compute/kernels.hpp"
@@ -280,6 +282,58 @@ TEST_CASE("compute: column products sum in double, in row order, whatever the nu
       CHECK(out[static_cast<std::size_t>(c)] == s);
     }
   }
+}
+
+TEST_CASE("memory plan: every buffer lies where a comparison with all others puts it") {
+  Random random(4, "test", "plan");
+  const auto below = [&](int n) { return static_cast<int>(random.below(static_cast<std::uint64_t>(n))); };
+  for (int round = 0; round < 300; ++round) {
+    struct Placed {
+      std::int64_t floats, offset;
+      int first, last;
+    };
+    std::vector<Placed> all;
+    MemoryPlan plan;
+    const int count = below(60), times = 1 + below(80), longest = 1 + below(times), sizes = 1 + below(9);
+    for (int i = 0; i < count; ++i) {
+      const int first = below(times) - 5, last = first + below(longest);
+      const std::int64_t floats = 16 * below(sizes);  // many are equal, some are empty
+      all.push_back({floats, 0, first, last});
+      plan.add(floats, first, last);
+    }
+    plan.place();
+    std::vector<std::size_t> order(all.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return all[a].floats > all[b].floats; });
+    std::int64_t floats = 0;
+    std::vector<const Placed*> placed;
+    for (const std::size_t i : order) {
+      Placed& b = all[i];
+      std::ranges::stable_sort(placed, {}, &Placed::offset);
+      for (const Placed* other : placed) {
+        if (other->last < b.first || b.last < other->first) continue;
+        if (b.offset + b.floats <= other->offset) break;
+        b.offset = std::max(b.offset, other->offset + other->floats);
+      }
+      placed.push_back(&b);
+      floats = std::max(floats, b.offset + b.floats);
+      REQUIRE(plan.offset(static_cast<int>(i)) == b.offset);
+    }
+    CHECK(plan.floats() == floats);
+  }
+}
+
+TEST_CASE("memory plan: of a deep network's tensors") {
+  // Two of each layer are kept from its forward to its backward pass, two live for a moment; all layers are alike.
+  constexpr int layers = 20'000;
+  MemoryPlan plan;
+  for (int i = 0; i < layers; ++i) {
+    plan.add(64, i, 2 * layers - i), plan.add(32, i, 2 * layers - i);
+    plan.add(16, i, i), plan.add(16, 2 * layers - i, 2 * layers - i);
+  }
+  plan.place();
+  CHECK(plan.floats() == plan.most_at_once());
+  CHECK(plan.offset(4) == 64);
 }
 
 TEST_CASE("memory plan: buffers alive together never overlap, and memory is reused") {
