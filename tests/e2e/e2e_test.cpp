@@ -1,9 +1,12 @@
 // khost as its user meets it: the program, its exit codes, what it prints, the files it leaves.
 
 #include <doctest/doctest.h>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <limits>
 #include <map>
 #include <thread>
@@ -221,6 +224,74 @@ TEST_CASE("a base from a file: its round trip, and files that are not what they 
   CHECK(turned.code == 2);
   CHECK(has(turned.err, arrays[1].name));
   CHECK(has(turned.err, text_of(arrays[1].array.shape)));
+}
+
+TEST_CASE("a base from a file of F16 or BF16 gives nearly the losses of the F32 one; one of F64 is refused by name") {
+  const Khost khost;
+  REQUIRE(khost({khost.manifest(), "--seeds", "1"}).code == 0);
+  std::string base;
+  for (const auto& entry : std::filesystem::directory_iterator(khost.scratch / "cache/base"))
+    if (!has(entry.path().filename().string(), ".")) base = entry.path();
+  REQUIRE(!base.empty());
+  const SafetensorsFile file(base);
+  // As other programs write it: the values of the base, rounded.
+  const auto of_type = [&](const std::string& name, std::size_t bytes, const std::function<std::uint64_t(float)>& bits) {
+    std::string header, data;
+    for (const std::string& tensor : file.names()) {
+      const ArrayView view = file.get(tensor);
+      const std::size_t begin = data.size();
+      for (const float x : view.f32()) {
+        const std::uint64_t value = bits(x);
+        data.append(reinterpret_cast<const char*>(&value), bytes);
+      }
+      std::string shape;
+      for (const std::int64_t extent : view.shape) shape += (shape.empty() ? "" : ",") + std::to_string(extent);
+      header += (header.empty() ? "{\"" : ",\"") + tensor + R"(":{"dtype":")" + name + R"(","shape":[)" + shape +
+                R"(],"data_offsets":[)" + std::to_string(begin) + "," + std::to_string(data.size()) + "]}";
+    }
+    header += "}";
+    const std::uint64_t length = header.size();
+    write(khost.scratch / (name + ".safetensors"), std::string(reinterpret_cast<const char*>(&length), 8) + header + data);
+    return khost(
+        {khost.manifest(), "--seeds", "1", "--set", R"(bases.plain={"file": ")" + name + R"(.safetensors"})", "--out", name});
+  };
+  const auto loss = [&](const std::string& folder) {
+    return parse_json_file(khost.scratch / (folder + "/summary.json"))
+        .at("records")
+        .at("plain/A/loss/final")
+        .at("mean")
+        .as_number();
+  };
+  const auto bits_of = [](float x) { return std::bit_cast<std::uint32_t>(x); };
+  const Finished f32 = of_type("F32", 4, bits_of);
+  INFO(f32.err);
+  REQUIRE(f32.code == 0);
+  const Finished bf16 = of_type("BF16", 2, [&](float x) { return (bits_of(x) + 0x8000) >> 16; });
+  INFO(bf16.err);
+  REQUIRE(bf16.code == 0);
+  const Finished f16 = of_type("F16", 2, [](float x) {
+    // 5 bits of exponent with 15 added, 10 of fraction; below 2^-14 the fraction alone, in steps of 2^-24.
+    const float size = std::abs(x);
+    int exponent = 0;
+    std::frexp(size, &exponent);
+    const std::uint64_t magnitude = size == 0 || exponent < -13
+                                        ? static_cast<std::uint64_t>(std::lround(std::ldexp(size, 24)))
+                                        : static_cast<std::uint64_t>(std::lround(std::ldexp(size, 11 - exponent))) +
+                                              (static_cast<std::uint64_t>(exponent + 13) << 10);
+    return magnitude | (std::signbit(x) ? 0x8000u : 0u);
+  });
+  INFO(f16.err);
+  REQUIRE(f16.code == 0);
+  const double exact = loss("F32");
+  CHECK(std::abs(loss("BF16") - exact) < 0.01);
+  CHECK(std::abs(loss("F16") - exact) < 0.001);
+  CHECK(loss("BF16") != exact);  // it was rounded
+  CHECK(loss("F16") != exact);
+
+  const Finished f64 = of_type("F64", 8, [](float x) { return std::bit_cast<std::uint64_t>(static_cast<double>(x)); });
+  INFO(f64.err);
+  CHECK(f64.code == 2);
+  for (const char* text : {"F64.safetensors", "F64", "F32", "F16", "BF16"}) CHECK_MESSAGE(has(f64.err, text), text);
 }
 
 TEST_CASE("a loss that turns NaN fails its trials, names where, and keeps the others") {
