@@ -121,7 +121,7 @@ TEST_CASE("identity: a plugin that was rebuilt with another body is another; wha
   CHECK(code_identity(one) != code_identity(other));
 
   // Any byte that the loader maps counts; a file that is no library is hashed whole.
-  std::string bytes = content_of(KHOST_BINARY_DIR "/rebuilt/one/rebuilt.so");
+  std::string bytes = ::content_of(KHOST_BINARY_DIR "/rebuilt/one/rebuilt.so");
   const std::string whole = library_content(bytes);
   const auto text = bytes.find("what its body says");
   REQUIRE(text != std::string::npos);
@@ -343,7 +343,7 @@ TEST_CASE("identity: a base file that changes between planning and loading is an
     return std::make_unique<Bases>(
         loaded.experiment, materials, cache, backend, [](const PlannedBase&, const BaseProgress&) {}, [] { return false; });
   };
-  const std::string planned = content_of(p.folder / "base.safetensors");
+  const std::string planned = ::content_of(p.folder / "base.safetensors");
   draw(2);
   {
     const auto changed = bases();
