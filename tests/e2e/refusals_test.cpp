@@ -199,6 +199,9 @@ TEST_CASE("each refusal ends khost with its exit code, and says what the golden 
   REQUIRE((regenerate || golden.starts_with(preface)));
   std::string all = preface;
   for (const Case& c : cases) {
+#ifdef __SANITIZE_ADDRESS__
+    if (c.title == "a thread of khost's that cancels itself") continue;  // ASan does not see that its frames are gone, and aborts
+#endif
     const Scratch scratch;
     const Finished outcome = khost(c, scratch);
     const std::string text =
