@@ -10,7 +10,21 @@
 
 #include "blas.hpp"
 
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#endif
+
 namespace khost::blas {
+
+// ThreadSanitizer does not see libgomp's barriers. khost's parallel_ranges() tells it of them, but a C table links nothing of
+// libkhost: what a thread did before happened_before(p) comes before what another does after happened_after(p).
+#if defined(__SANITIZE_THREAD__)
+inline void happened_before(void* p) { __tsan_release(p); }
+inline void happened_after(void* p) { __tsan_acquire(p); }
+#else
+inline void happened_before(void*) {}
+inline void happened_after(void*) {}
+#endif
 
 // How C is cut: into rows x columns parts.
 struct Grid {
@@ -59,18 +73,20 @@ struct Split {
   const khost_gemm* g;
   Grid grid;
   Multiply* multiply;
+  char start = 0, end = 0;  // only their addresses matter
 };
 
-// ThreadSanitizer does not see libgomp's barriers; khost's parallel_ranges() tells it, but a C table links nothing of libkhost.
 template <class Multiply>
-__attribute__((no_sanitize("thread"))) void multiply_parts(void* data) {
-  const Split<Multiply>& split = *static_cast<const Split<Multiply>*>(data);
+void multiply_parts(void* data) {
+  auto& split = *static_cast<Split<Multiply>*>(data);
+  happened_after(&split.start);
   const std::int64_t parts = split.grid.rows * split.grid.columns;
   // All of them, also with fewer threads than were asked for.
   for (std::int64_t index = omp_get_thread_num(); index < parts; index += omp_get_num_threads()) {
     const khost_gemm part = part_of(*split.g, split.grid, index);
     if (part.m > 0 && part.n > 0) (*split.multiply)(part);
   }
+  happened_before(&split.end);
 }
 
 // A library that uses OpenMP takes its number of threads from the calling thread's setting, but within a parallel region, where
@@ -99,7 +115,9 @@ void split(const khost_gemm& g, std::int32_t threads, Multiply multiply) {
     return multiply(g);
   }
   Split<Multiply> all{&g, grid, &multiply};
+  happened_before(&all.start);
   GOMP_parallel(multiply_parts<Multiply>, &all, static_cast<unsigned>(grid.rows * grid.columns), 0);
+  happened_after(&all.end);
 }
 
 }  // namespace khost::blas
