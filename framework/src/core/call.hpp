@@ -62,9 +62,9 @@ namespace detail {
 
 // Runs f, a call into a plugin; whatever it throws is rethrown as a khost Error with the place added. An exception that is not
 // khost's becomes an ErrorKind::plugin. The forced unwinding of a thread that is cancelled is none and goes through; it is caught
-// by a reference to nothing, as there is no object: UBSan is not asked about that.
+// by a reference to nothing, as there is no object: UBSan is not asked about that (it would be within whoever inlined this).
 template <class F>
-__attribute__((no_sanitize("null"))) decltype(auto) call_plugin(const CallPlace& place, F&& f) {
+__attribute__((noinline, no_sanitize("null"))) decltype(auto) call_plugin(const CallPlace& place, F&& f) {
   const Within within(Within::What::plugin, place);
   try {
     return std::forward<F>(f)();
