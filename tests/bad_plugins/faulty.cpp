@@ -7,6 +7,7 @@
 #include <new>
 #include <stdexcept>
 
+#include "khost/graph.hpp"
 #include "khost/parallel.hpp"
 #include "khost/plugin.hpp"
 
@@ -88,7 +89,7 @@ class FaultyModel : public khost::Model, Faulty {
   }
   void forward(khost::Graph& g) const override {
     may_fail("forward");
-    g.head_cross_entropy(g.linear(g.embedding("tok_emb"), "layer.0.a"), "tok_emb");
+    head_cross_entropy(g, linear(g, embedding(g, "tok_emb"), "layer.0.a"), "tok_emb");
   }
 
  private:

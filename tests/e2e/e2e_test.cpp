@@ -381,7 +381,7 @@ TEST_CASE("plan, list and inspect tell without running") {
 TEST_CASE("the README's probe builds as it stands there and answers") {
   const Khost khost;
   const Finished o = khost(
-      {khost.manifest(R"("plugin_path": [")" KHOST_README_PLUGINS R"("], "probes": [{"plugin": "gradient_norm", "every": 2}])"),
+      {khost.manifest(R"("plugin_path": [")" KHOST_PAGE_PLUGINS R"("], "probes": [{"plugin": "gradient_norm", "every": 2}])"),
        "--out", "run"});
   INFO(o.err);
   REQUIRE(o.code == 0);
@@ -392,9 +392,24 @@ TEST_CASE("the README's probe builds as it stands there and answers") {
   CHECK(has(records(khost, "run"), "gradient_norm,norm,4,"));
   CHECK(!has(records(khost, "run"), "gradient_norm,norm,3,"));
   const Finished wrong = khost(
-      {khost.manifest(R"("plugin_path": [")" KHOST_README_PLUGINS R"("], "probes": [{"plugin": "gradient_norm", "evry": 2}])")});
+      {khost.manifest(R"("plugin_path": [")" KHOST_PAGE_PLUGINS R"("], "probes": [{"plugin": "gradient_norm", "evry": 2}])")});
   CHECK(wrong.code == 2);
   CHECK(has(wrong.err, "did you mean 'every'?"));
+}
+
+TEST_CASE("the page's model with an operation of its own builds as it stands there, and trains") {
+  const Khost khost;
+  const std::string manifest = khost.manifest(R"("plugin_path": [")" KHOST_PAGE_PLUGINS R"("],)"
+                                              R"( "probes": [{"plugin": "snr", "groups": [[0, 2], [2, "K"]]}])");
+  const Finished o = khost({manifest, "--set", R"(model={"plugin": "squared", "d_model": 24})", "--set",
+                            R"(arms.A={"adapter": null, "train": ["*"], "probes!": []})", "--out", "run"});
+  INFO(o.err);
+  REQUIRE(o.code == 0);
+  const Json summary = parse_json_file(khost.scratch / "run/summary.json");
+  const auto mean = [&](const char* name) { return summary.at("records").at(name).at("mean").as_number(); };
+  CHECK(mean("plain/A/loss/final") < mean("plain/A/loss/base"));  // all weights
+  CHECK(mean("plain/B/loss/final") < mean("plain/B/loss/base"));  // adapters on its three matrices
+  CHECK(mean("plain/B/parameters/trainable") == 3 * 7);
 }
 
 TEST_CASE("records that stand beside their probe can be claimed on, and two instances do not collide") {

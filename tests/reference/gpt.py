@@ -67,8 +67,8 @@ def loss(w, tokens, targets, heads):
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
-def loss_and_gradients(weights, bases, alphas, tokens, targets, heads):
-    """The loss as a float; dL/dalpha of every adapter; dL/dW_eff of every parameter; dL/dU and dL/dV, as NAME/U and NAME/V."""
+def loss_and_gradients(weights, bases, alphas, tokens, targets, heads, loss=loss):
+    """Of this model, or of another by its `loss`. The loss as a float; dL/dalpha of every adapter; dL/dW_eff of every parameter; dL/dU and dL/dV, as NAME/U and NAME/V."""
     alphas = {name: a.detach().clone().requires_grad_() for name, a in alphas.items()}
     bases = {name: tuple(Q.detach().clone().requires_grad_() for Q in pair) for name, pair in bases.items()}
     w = effective({name: t.detach() for name, t in weights.items()}, bases, alphas)
@@ -80,7 +80,7 @@ def loss_and_gradients(weights, bases, alphas, tokens, targets, heads):
     return value.item(), {name: a.grad for name, a in alphas.items()}, {name: t.grad for name, t in w.items()}, factors
 
 
-def training(weights, bases, alphas, batch, heads, rule, factors=False, weights_trained=()):
+def training(weights, bases, alphas, batch, heads, rule, factors=False, weights_trained=(), loss=loss):
     """Trains alphas, with `factors` U and V too, and the named weights, on one batch (tokens, targets). Yields before each update
     the loss, then (weights, bases, alphas) and their gradients (of W_eff, of NAME/U and NAME/V, of alphas). What is yielded changes
     with the next update. The arguments stay as they are."""
@@ -88,7 +88,7 @@ def training(weights, bases, alphas, batch, heads, rule, factors=False, weights_
     bases = {name: tuple(Q.clone() for Q in pair) for name, pair in bases.items()}
     alphas = {name: a.clone() for name, a in alphas.items()}
     while True:
-        value, of_alphas, of_weights, of_factors = loss_and_gradients(weights, bases, alphas, *batch, heads)
+        value, of_alphas, of_weights, of_factors = loss_and_gradients(weights, bases, alphas, *batch, heads, loss)
         yield value, (weights, bases, alphas), (of_weights, of_factors, of_alphas)
         values = {name + "/alpha": a for name, a in alphas.items()} | {name: weights[name] for name in weights_trained}
         if factors:

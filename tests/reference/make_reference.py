@@ -16,7 +16,7 @@ The file, all little-endian:
       data, row-major, without padding
     and nothing after the last.
 
-For each case CASE ("small", "full_rank", "odd", "tiny", "untied") there are
+For each case CASE ("small", "full_rank", "odd", "tiny", "untied" of gpt.py; "llama", "llama_pairs", "gpt2" of decoders.py) there are
 
     CASE/shape            i32 [8]         vocabulary, d_model, n_layer, n_head, T, B, K, rows of pos_emb (>= T)
     CASE/tokens, /targets i32 [B, T]
@@ -64,6 +64,7 @@ import sys
 import numpy as np
 import torch
 
+import decoders
 import gpt
 
 MAGIC, VERSION = b"KHOSTREF", 1
@@ -74,14 +75,18 @@ CASES = {  # vocabulary, d_model, n_layer, n_head, T, B, K, rows of pos_emb
     "odd": (37, 15, 2, 5, 9, 1, 11, 9),
     "tiny": (23, 8, 2, 2, 7, 2, 3, 7),
     "untied": (19, 8, 1, 2, 7, 2, 3, 7),
+    "llama": (29, 16, 2, 4, 9, 2, 3, 9),
+    "llama_pairs": (23, 16, 1, 4, 11, 1, 8, 11),
+    "gpt2": (27, 12, 2, 3, 7, 2, 4, 9),
 }
+ARCHITECTURES = {"llama": decoders.Llama("halves"), "llama_pairs": decoders.Llama("pairs"), "gpt2": decoders.Gpt2()}
 SGD = {"tiny": {"lr": 0.1}, "untied": {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}}  # which have the cores, too
 STEPS = 10
 
 
-def draw_weights(rng, vocabulary, d_model, n_layer, positions, tied=True):
+def draw_weights(rng, vocabulary, d_model, n_layer, positions, tied=True, model=gpt):
     weights = {}
-    for name, shape in gpt.parameter_shapes(vocabulary, d_model, n_layer, positions, tied).items():
+    for name, shape in model.parameter_shapes(vocabulary, d_model, n_layer, positions, tied).items():
         noise = rng.standard_normal(shape)
         if len(shape) == 2:
             value = noise * (0.5 if name.endswith("_emb") else shape[1] ** -0.5)
@@ -115,9 +120,10 @@ def train(*start, steps=STEPS, **what):
 def make_case(case, seed):
     vocabulary, d_model, n_layer, heads, T, B, K, positions = CASES[case]
     rng = np.random.default_rng(seed)
-    w32 = draw_weights(rng, vocabulary, d_model, n_layer, positions, tied=case != "untied")
+    model = ARCHITECTURES.get(case, gpt)
+    w32 = draw_weights(rng, vocabulary, d_model, n_layer, positions, tied=case != "untied", model=model)
     bases32, sigma = {}, {}
-    for name in filter(gpt.adaptable, w32):
+    for name in filter(model.adaptable, w32):
         *bases32[name], sigma[name] = leading_vectors(w32[name], K)
     tokens = rng.integers(vocabulary, size=(B, T + 1), dtype=np.int32)
     tokens[0, 2] = tokens[0, 1]  # a repeated token: its row gathers two gradients
@@ -131,13 +137,13 @@ def make_case(case, seed):
     x, y = (torch.from_numpy(part.astype(np.int64)) for part in (tokens[:, :-1], tokens[:, 1:]))
 
     adam, full = gpt.Adam(lr=5e-3), gpt.Adam(lr=1e-3, weight_decay=0.01, warmup=5)
-    at_loss, at_alpha, at_weight, _ = gpt.loss_and_gradients(weights, bases, at, x, y, heads)
+    at_loss, at_alpha, at_weight, _ = gpt.loss_and_gradients(weights, bases, at, x, y, heads, model.loss)
     for name, (U, V) in bases.items():  # the identity that khost's factored gradients rest on
         direct = torch.einsum("mk,mn,nk->k", U, at_weight[name], V)
         assert torch.allclose(direct, at_alpha[name], rtol=1e-12, atol=1e-14), name
     zero = {name: torch.zeros(K, dtype=torch.float64) for name in bases}
-    adam_loss, adam_alpha, adam_grad, _, _ = train(weights, bases, zero, (x, y), heads, adam)
-    full_loss, _, _, full_weight, _ = train(weights, {}, {}, (x, y), heads, full, weights_trained=weights)
+    adam_loss, adam_alpha, adam_grad, _, _ = train(weights, bases, zero, (x, y), heads, adam, loss=model.loss)
+    full_loss, _, _, full_weight, _ = train(weights, {}, {}, (x, y), heads, full, weights_trained=weights, loss=model.loss)
     assert adam_loss[0] == full_loss[0] and adam_loss[-1] < adam_loss[0] and full_loss[-1] < full_loss[0]
 
     f8 = lambda a: np.asarray(a, TYPES[0])

@@ -1,15 +1,16 @@
-// An oracle for the graph: the same tape of operations run forward in double, in plain loops, one value after the other. Written
-// from the definitions alone; gradients come from it by central differences.
+// An oracle for the graph: the same tape of operations run forward in double, one value after the other, by what each operation
+// says of itself in plain loops (Op::in_double); gradients come from it by central differences.
 #pragma once
 
 #include <cmath>
+#include <deque>
 #include <functional>
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "graph/program.hpp"
+#include "graph/op.hpp"
 #include "khost/model.hpp"
 #include "khost/random.hpp"
 
@@ -41,94 +42,51 @@ class OracleGraph final : public Graph {
  public:
   OracleGraph(const Point& at, std::int64_t batch, std::int64_t sequence, const std::vector<std::int32_t>& tokens,
               const std::vector<std::int32_t>& targets)
-      : at_(at), B_(batch), T_(sequence), tokens_(tokens), targets_(targets) {}
+      : B_(batch), T_(sequence), tokens_(tokens), targets_(targets) {
+    for (const auto& [name, shape] : at.shapes) {
+      weights_[name].slot.parameter = {name, shape};
+      effective_[name] = effective(at, name);
+    }
+  }
 
   double loss = 0;
 
+  std::int64_t columns(Value x) const { return columns_[static_cast<std::size_t>(x.id)]; }
   std::int64_t batch() const override { return B_; }
   std::int64_t sequence() const override { return T_; }
 
-  Value embedding(std::string_view name) override {
-    const Doubles W = effective(name);
-    const std::int64_t C = shape(name)[1];
-    Doubles y;
-    for (const std::int32_t t : tokens_) y.insert(y.end(), W.begin() + t * C, W.begin() + (t + 1) * C);
-    return push(y, C);
-  }
-  Value add_positions(Value x, std::string_view name) override {
-    const Doubles& P = at_.weights.at(std::string(name));
-    Doubles y = values_[x.id];
-    const std::int64_t C = cols_[x.id];
-    for (std::int64_t r = 0; r < B_ * T_; ++r)
-      for (std::int64_t c = 0; c < C; ++c) y[r * C + c] += P[r % T_ * C + c];
-    return push(y, C);
-  }
-  Value linear(Value x, std::string_view name) override { return push(product(x, name), shape(name)[0]); }
-  Value layer_norm(Value x, std::string_view weight, std::string_view bias, float eps) override {
-    const Doubles &w = at_.weights.at(std::string(weight)), &b = at_.weights.at(std::string(bias));
-    Doubles y = values_[x.id];
-    const std::int64_t C = cols_[x.id];
-    for (std::int64_t r = 0; r < B_ * T_; ++r) {
-      double mean = 0, var = 0;
-      for (std::int64_t c = 0; c < C; ++c) mean += y[r * C + c] / static_cast<double>(C);
-      for (std::int64_t c = 0; c < C; ++c) var += std::pow(y[r * C + c] - mean, 2) / static_cast<double>(C);
-      for (std::int64_t c = 0; c < C; ++c)
-        y[r * C + c] = (y[r * C + c] - mean) / std::sqrt(var + static_cast<double>(eps)) * w[c] + b[c];
+  Value append(std::unique_ptr<Op> op, std::span<const Value> inputs, std::span<const std::string_view> parameters) override {
+    Placed placed;
+    placed.name = op->name();
+    Doubles out;
+    OpDoubles d{B_, T_, tokens_, targets_, {}, {}, {}, {}, out, loss};
+    for (const Value x : inputs) {
+      placed.inputs.push_back(x.id);
+      d.in.push_back(&values_[static_cast<std::size_t>(x.id)]);
+      d.columns.push_back(columns_[static_cast<std::size_t>(x.id)]);
     }
-    return push(y, C);
-  }
-  Value causal_attention(Value qkv, std::int64_t heads) override {
-    const Doubles& x = values_[qkv.id];
-    const std::int64_t C = cols_[qkv.id] / 3, w = C / heads;
-    Doubles y(static_cast<std::size_t>(B_ * T_ * C), 0.0);
-    for (std::int64_t b = 0; b < B_; ++b)
-      for (std::int64_t h = 0; h < heads; ++h)
-        for (std::int64_t t = 0; t < T_; ++t) {
-          const auto at = [&](std::int64_t row, int part, std::int64_t c) {
-            return x[(b * T_ + row) * 3 * C + part * C + h * w + c];
-          };
-          Doubles p;
-          double total = 0;
-          for (std::int64_t j = 0; j <= t; ++j) {
-            double s = 0;
-            for (std::int64_t c = 0; c < w; ++c) s += at(t, 0, c) * at(j, 1, c);
-            p.push_back(std::exp(s / std::sqrt(static_cast<double>(w))));
-            total += p.back();
-          }
-          for (std::int64_t j = 0; j <= t; ++j)
-            for (std::int64_t c = 0; c < w; ++c) y[(b * T_ + t) * C + h * w + c] += p[j] / total * at(j, 2, c);
-        }
-    return push(y, C);
-  }
-  Value gelu(Value x) override {
-    Doubles y = values_[x.id];
-    for (double& v : y) v = v * 0.5 * (1 + std::erf(v / std::sqrt(2.0)));
-    return push(y, cols_[x.id]);
-  }
-  Value add(Value a, Value b) override {
-    Doubles y = values_[a.id];
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] += values_[b.id][i];
-    return push(y, cols_[a.id]);
-  }
-  void head_cross_entropy(Value h, std::string_view name) override {
-    const Doubles logits = product(h, name);
-    const std::int64_t V = shape(name)[0];
-    for (std::int64_t r = 0; r < B_ * T_; ++r) {
-      double total = 0;
-      for (std::int64_t v = 0; v < V; ++v) total += std::exp(logits[r * V + v]);
-      loss += (std::log(total) - logits[r * V + targets_[r]]) / static_cast<double>(B_ * T_);
+    for (const std::string_view name : parameters) {
+      Weight& w = weights_.at(std::string(name));
+      placed.weights.push_back(&w);
+      d.weights.push_back(&effective_.at(std::string(name)));
+      d.shapes.push_back(w.slot.parameter.shape);
     }
+    const std::int64_t columns = op->columns(OpShapes(placed, B_, T_, columns_));
+    if (!op->ends()) out.resize(static_cast<std::size_t>(B_ * T_ * columns));
+    op->in_double(d);
+    if (op->ends()) return {};
+    values_.push_back(std::move(out));
+    columns_.push_back(columns);
+    return {static_cast<int>(values_.size()) - 1};
   }
 
  private:
-  const Shape& shape(std::string_view name) const { return at_.shapes.at(std::string(name)); }
-  Doubles effective(std::string_view view) const {  // W + U C V', C diagonal or not
-    const std::string name(view);
-    Doubles W = at_.weights.at(name);
-    if (!at_.alpha.count(name)) return W;
-    const Doubles &alpha = at_.alpha.at(name), &U = at_.U.at(name), &V = at_.V.at(name);
-    const std::int64_t m = shape(view)[0], n = shape(view)[1], K = static_cast<std::int64_t>(U.size()) / m;
-    const bool block = at_.blocks.count(name) > 0;
+  static Doubles effective(const Point& at, const std::string& name) {  // W + U C V', C diagonal or not
+    Doubles W = at.weights.at(name);
+    if (!at.alpha.count(name)) return W;
+    const Doubles &alpha = at.alpha.at(name), &U = at.U.at(name), &V = at.V.at(name);
+    const std::int64_t m = at.shapes.at(name)[0], n = at.shapes.at(name)[1], K = static_cast<std::int64_t>(U.size()) / m;
+    const bool block = at.blocks.count(name) > 0;
     const auto C = [&](std::int64_t k, std::int64_t l) { return block ? alpha[k * K + l] : k == l ? alpha[k] : 0.0; };
     for (std::int64_t i = 0; i < m; ++i)
       for (std::int64_t j = 0; j < n; ++j)
@@ -137,26 +95,13 @@ class OracleGraph final : public Graph {
             W[i * n + j] += U[i * K + k] * C(k, l) * V[j * K + l];
     return W;
   }
-  Doubles product(Value x, std::string_view name) const {  // x W'
-    const Doubles W = effective(name);
-    const std::int64_t m = shape(name)[0], n = shape(name)[1];
-    Doubles y(static_cast<std::size_t>(B_ * T_ * m), 0.0);
-    for (std::int64_t r = 0; r < B_ * T_; ++r)
-      for (std::int64_t i = 0; i < m; ++i)
-        for (std::int64_t j = 0; j < n; ++j) y[r * m + i] += values_[x.id][r * n + j] * W[i * n + j];
-    return y;
-  }
-  Value push(Doubles y, std::int64_t cols) {
-    values_.push_back(std::move(y));
-    cols_.push_back(cols);
-    return {static_cast<int>(values_.size()) - 1};
-  }
 
-  const Point& at_;
   std::int64_t B_, T_;
   const std::vector<std::int32_t>&tokens_, &targets_;
-  std::vector<Doubles> values_;
-  std::vector<std::int64_t> cols_;
+  std::map<std::string, Weight> weights_;
+  std::map<std::string, Doubles> effective_;
+  std::deque<Doubles> values_;
+  std::vector<std::int64_t> columns_;
 };
 
 // A model with random values, adapters and a batch, for a Program and for the oracle alike.

@@ -1,5 +1,5 @@
-// The whole training path against PyTorch: losses, every gradient and ten training steps of five tiny models, as computed in
-// float64 by tests/reference/make_reference.py from the model's specification.
+// The whole training path against PyTorch: losses, every gradient and ten training steps of eight tiny models of three
+// architectures, as computed in float64 by tests/reference/make_reference.py from the models' specifications.
 //
 // khost computes in f32. The bounds below are 5 to 8 times what the same formulas lose when PyTorch runs them in f32 on these
 // cases (losses 1.9e-6, gradients 1.3e-6 of their norm, values after ten steps 7e-7), and below what small mistakes of method
@@ -16,6 +16,7 @@
 
 #include "engine/trainer.hpp"
 #include "graph/program.hpp"
+#include "graph_oracle.hpp"
 #include "khost/optimizer.hpp"
 #include "khost/spectral.hpp"
 #include "plugin/registry.hpp"
@@ -41,6 +42,49 @@ Registry& registry() {
   return it;
 }
 
+// The decoders of tests/reference/decoders.py on khost's graph, with the tensors that the dump has for them.
+void llama(Graph& g, std::int64_t layers, std::int64_t heads, Rotary pairs) {
+  Value x = embedding(g, "tok_emb");
+  for (std::int64_t l = 0; l < layers; ++l) {
+    const std::string at = "layer." + std::to_string(l) + ".";
+    const Value a = rms_norm(g, x, at + "attn_norm.weight");
+    const Value q = rotary(g, linear(g, a, at + "attn.q"), heads, pairs), k = linear(g, a, at + "attn.k");
+    const Value v = linear(g, a, at + "attn.v"), o = causal_attention(g, q, rotary(g, k, heads / 2, pairs), v, heads, heads / 2);
+    x = add(g, x, linear(g, o, at + "attn.o"));
+    const Value m = rms_norm(g, x, at + "mlp_norm.weight");
+    const Value gate = silu(g, linear(g, m, at + "mlp.gate"));
+    x = add(g, x, linear(g, multiply(g, gate, linear(g, m, at + "mlp.up")), at + "mlp.down"));
+  }
+  head_cross_entropy(g, rms_norm(g, x, "norm.weight"), "head");
+}
+
+void gpt2(Graph& g, std::int64_t layers, std::int64_t heads) {
+  const auto biased = [&](Value x, const std::string& W) { return linear(g, x, W, W + ".bias"); };
+  Value x = add_positions(g, embedding(g, "tok_emb"), "pos_emb");
+  for (std::int64_t l = 0; l < layers; ++l) {
+    const std::string at = "layer." + std::to_string(l) + ".";
+    const Value a = layer_norm(g, x, at + "ln1.weight", at + "ln1.bias");
+    x = add(g, x, biased(causal_attention(g, biased(a, at + "attn.qkv"), heads), at + "attn.proj"));
+    const Value m = layer_norm(g, x, at + "ln2.weight", at + "ln2.bias");
+    x = add(g, x, biased(gelu(g, biased(m, at + "mlp.up"), Gelu::tanh), at + "mlp.down"));
+  }
+  head_cross_entropy(g, layer_norm(g, x, "ln_f.weight", "ln_f.bias"), "tok_emb");
+}
+
+std::shared_ptr<Model> decoder(const std::string& case_name, const std::vector<std::int32_t>& shape) {
+  std::vector<Parameter> parameters;
+  for (const std::string& name : dump().names(case_name + "/weight/"))
+    parameters.push_back({name, dump().at(case_name + "/weight/" + name).shape, Init::normal, 0.02,
+                          !dump().names(case_name + "/U/" + name).empty()});
+  const std::int64_t layers = shape[2], heads = shape[3];
+  return std::make_shared<test::TestModel>(std::move(parameters), [=](Graph& g) {
+    if (case_name == "gpt2") return gpt2(g, layers, heads);
+    llama(g, layers, heads, case_name == "llama" ? Rotary::halves : Rotary::pairs);
+  });
+}
+
+bool is_decoder(const std::string& case_name) { return case_name.starts_with("llama") || case_name == "gpt2"; }
+
 Json object(Json::Object members) { return Json(std::move(members)); }
 
 // One of the dump's models with its batch, on a backend of its own.
@@ -51,18 +95,8 @@ class Tiny {
   Tiny(const std::string& case_name, const std::string& backend, Train train)
       : case_(case_name + "/"), backend_(backend, registry().get(Kind::compute, backend).descriptor->compute, "{}", 2) {
     const std::vector<std::int32_t> shape = at("shape").i32();  // vocabulary, d_model, n_layer, n_head, T, B, K, positions
-    ModelContext context;
-    context.vocabulary = shape[0];
-    context.sequence = shape[7];
-    const Plugin& gpt = registry().get(Kind::model, "gpt");
-    const bool tied = dump().names(case_ + "weight/head").empty();
+    model_ = is_decoder(case_name) ? decoder(case_name, shape) : gpt(shape);
     const bool adapted = train == Train::alpha || train == Train::block || train == Train::factors;
-    model_ = create<Model>(gpt,
-                           resolve_config(gpt, object({{"d_model", shape[1], {}},
-                                                       {"n_layer", shape[2], {}},
-                                                       {"n_head", shape[3], {}},
-                                                       {"head", tied ? "tied" : "untied", {}}})),
-                           &context);
     tokens_ = at("tokens").i32();
     targets_ = at("targets").i32();
 
@@ -118,6 +152,20 @@ class Tiny {
   }
 
  private:
+  std::shared_ptr<Model> gpt(const std::vector<std::int32_t>& shape) const {
+    ModelContext context;
+    context.vocabulary = shape[0];
+    context.sequence = shape[7];
+    const Plugin& plugin = registry().get(Kind::model, "gpt");
+    const bool tied = dump().names(case_ + "weight/head").empty();
+    return create<Model>(plugin,
+                         resolve_config(plugin, object({{"d_model", shape[1], {}},
+                                                        {"n_layer", shape[2], {}},
+                                                        {"n_head", shape[3], {}},
+                                                        {"head", tied ? "tied" : "untied", {}}})),
+                         &context);
+  }
+
   std::string case_;
   Backend backend_;
   std::shared_ptr<Model> model_;
@@ -182,7 +230,8 @@ void ten_steps(Tiny& tiny, const std::string& kind, const Optimizer& rule, Progr
 
 // Runs the test on every case with every backend.
 template <class F>
-void everywhere(F&& test, const std::vector<const char*>& cases = {"small", "full_rank", "odd", "tiny", "untied"}) {
+void everywhere(F&& test, const std::vector<const char*>& cases = {"small", "full_rank", "odd", "tiny", "untied", "llama",
+                                                                   "llama_pairs", "gpt2"}) {
   for (const char* backend : {"reference", "openblas"})
     for (const char* case_name : cases) {
       CAPTURE(backend);
@@ -308,7 +357,16 @@ TEST_CASE("reference: ten steps of Adam on all weights, with weight decay and wa
     ten_steps(tiny, "full", *adam(tiny.at("full/rule")), Program::Gradients::alpha_and_weights, [](std::size_t) {});
     for (Tiny::Slot& slot : tiny.slots()) {
       CAPTURE(slot.name);
-      CHECK(largest_error(slot.value, tiny.at("full/weight/" + slot.name).value) < value_bound);
+      std::vector<float> found = slot.value;
+      std::vector<double> expected = tiny.at("full/weight/" + slot.name).value;
+      if (slot.name.ends_with(".qkv.bias")) {
+        // A bias of keys adds the same to all of a query's scores: its gradient is 0, and what Adam makes of the rounding is
+        // noise.
+        const std::size_t third = found.size() / 3;
+        std::fill_n(found.begin() + static_cast<std::ptrdiff_t>(third), third, 0.0f);
+        std::fill_n(expected.begin() + static_cast<std::ptrdiff_t>(third), third, 0.0);
+      }
+      CHECK(largest_error(found, expected) < value_bound);
     }
   });
 }
@@ -329,7 +387,7 @@ TEST_CASE("reference: ten steps of gradient descent on the matrices alone, plain
 }
 
 TEST_CASE("reference: the SVD basis of every matrix, signs included") {
-  for (const std::string case_name : {"small/", "full_rank/", "odd/", "tiny/", "untied/"})
+  for (const std::string case_name : {"small/", "full_rank/", "odd/", "tiny/", "untied/", "llama/", "gpt2/"})
     for (const std::string& name : dump().names(case_name + "U/")) {
       CAPTURE(case_name);
       CAPTURE(name);

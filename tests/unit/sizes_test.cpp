@@ -9,6 +9,7 @@
 #include "engine/memory_need.hpp"
 #include "graph/memory_plan.hpp"
 #include "graph/program.hpp"
+#include "khost/graph.hpp"
 #include "khost/tensor.hpp"
 #include "message.hpp"
 #include "unit/scratch.hpp"
@@ -100,7 +101,7 @@ namespace {
 
 struct Chain : Model {
   std::vector<Parameter> parameters() const override { return {{"e", {101, 16}, Init::normal, 0.02, true, -1}}; }
-  void forward(Graph& g) const override { g.head_cross_entropy(g.gelu(g.embedding("e")), "e"); }
+  void forward(Graph& g) const override { head_cross_entropy(g, gelu(g, embedding(g, "e")), "e"); }
 };
 
 }  // namespace

@@ -6,10 +6,11 @@
 #include <string_view>
 #include <vector>
 
-#include "khost/graph.hpp"
 #include "khost/tensor.hpp"
 
 namespace khost {
+
+class Graph;  // khost/graph.hpp: what forward() is written on
 
 enum class Init { normal, zeros, ones };
 

@@ -22,9 +22,15 @@ void layer_norm(std::int64_t rows, std::int64_t cols, const float* x, const floa
 // dx (+)= gradient with respect to x
 void layer_norm_backward(std::int64_t rows, std::int64_t cols, const float* x, const float* mean, const float* rstd,
                          const float* weight, const float* dy, float* dx, bool accumulate);
-// dweight, dbias [cols] (+)=; either may be null
+// dweight, dbias [cols] (+)=; either may be null. mean null: of an RMS norm, whose values are not centred.
 void layer_norm_weight_gradients(std::int64_t rows, std::int64_t cols, const float* x, const float* mean, const float* rstd,
                                  const float* dy, float* dweight, float* dbias, bool accumulate);
+
+// y = x rrms weight with rrms = 1 / sqrt(mean of x^2 + eps); rrms [rows] is kept for backward.
+void rms_norm(std::int64_t rows, std::int64_t cols, const float* x, const float* weight, float eps, float* y, float* rrms);
+// dx (+)= gradient with respect to x
+void rms_norm_backward(std::int64_t rows, std::int64_t cols, const float* x, const float* rrms, const float* weight,
+                       const float* dy, float* dx, bool accumulate);
 
 // The standard normal distribution function, to a few units in the last place, in both tails.
 void normal_cdf(std::int64_t n, const float* x, float* y);
@@ -32,6 +38,9 @@ void normal_cdf(std::int64_t n, const float* x, float* y);
 void gelu(std::int64_t n, const float* x, float* y);
 // also slope = Phi(x) + x phi(x), its derivative
 void gelu_with_slope(std::int64_t n, const float* x, float* y, float* slope);
+// y = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), and y = x / (1 + exp(-x)); slope [n], their derivative, may be null.
+void gelu_tanh(std::int64_t n, const float* x, float* y, float* slope);
+void silu(std::int64_t n, const float* x, float* y, float* slope);
 // dx (+)= slope dy
 void multiply(std::int64_t n, const float* slope, const float* dy, float* dx, bool accumulate);
 
@@ -42,7 +51,7 @@ void causal_softmax(std::int64_t rows, std::int64_t first, std::int64_t cols, fl
 void causal_softmax_backward(std::int64_t rows, std::int64_t first, std::int64_t cols, float scale, const float* p, float* d,
                              std::int64_t ld);
 
-// loss[r] = -log softmax(logits[r])[target[r]], in nats. With gradient: logits[r] becomes scale (softmax(logits[r]) -
+// loss[r] = -log softmax(logits[r])[target[r]], in nats; 0 where the target is below 0, and with it the gradient. With gradient: logits[r] becomes scale (softmax(logits[r]) -
 // onehot(target[r])).
 void cross_entropy(std::int64_t rows, std::int64_t cols, float* logits, std::int64_t ld, const std::int32_t* targets,
                    double* loss, bool gradient, float scale);

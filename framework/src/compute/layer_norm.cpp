@@ -125,7 +125,7 @@ void layer_norm_weight_gradients(std::int64_t rows, std::int64_t cols, const flo
         for (std::int64_t i = 0; i < n; ++i) {
           const double g = dy[r * cols + c0 + i];
           b[i] += g;
-          w[i] += g * ((x[r * cols + c0 + i] - mean[r]) * rstd[r]);
+          w[i] += g * ((x[r * cols + c0 + i] - (mean ? mean[r] : 0.0f)) * rstd[r]);
         }
       }
       for (std::int64_t i = 0; i < n; ++i) {

@@ -104,6 +104,11 @@ void CrossEntropy(std::int64_t rows, std::int64_t cols, float* x, std::int64_t l
                   bool gradient, float scale) {
   const F32 d;
   for (std::int64_t r = 0; r < rows; ++r, x += ld) {
+    if (targets[r] < 0) {
+      loss[r] = 0;
+      if (gradient) scale_row(d, x, cols, 0.0f);
+      continue;
+    }
     const float top = largest(d, x, cols);
     const float aim = x[targets[r]];
     const double total = exponentials(d, x, cols, 1.0f, top);

@@ -9,10 +9,6 @@
 
 namespace khost {
 
-bool all_finite(const float* x, std::int64_t n) {
-  return std::all_of(x, x + n, [](float v) { return std::isfinite(v); });
-}
-
 struct Program::Impl {
   Tape tape;
   StepState step;
@@ -36,13 +32,13 @@ struct Program::Impl {
   void find_needs() {
     step.needs_alpha.assign(tape.cols.size(), 0);
     step.needs_weights.assign(tape.cols.size(), 0);
-    for (const auto& op : tape.ops) {
-      if (op->output < 0) continue;
+    for (const Placed& op : tape.ops) {
+      if (op.output < 0) continue;
       bool alpha = false, any = false;
-      for (const Weight* w : op->weights) alpha |= w->slot.adapter != nullptr, any |= w->slot.grad != nullptr;
-      for (const int v : op->inputs) alpha |= step.needs_alpha[v], any |= step.needs_weights[v];
-      step.needs_alpha[op->output] = alpha;
-      step.needs_weights[op->output] = alpha || any;
+      for (const Weight* w : op.weights) alpha |= w->slot.adapter != nullptr, any |= w->slot.grad != nullptr;
+      for (const int v : op.inputs) alpha |= step.needs_alpha[v], any |= step.needs_weights[v];
+      step.needs_alpha[op.output] = alpha;
+      step.needs_weights[op.output] = alpha || any;
     }
   }
 
@@ -51,7 +47,7 @@ struct Program::Impl {
     value.resize(tape.cols.size()), grad.assign(tape.cols.size(), -1);
     std::vector<int> last_reader(tape.cols.size(), 0);
     for (int i = 0; i < ops; ++i)
-      for (const int v : tape.ops[i]->inputs) last_reader[v] = i;
+      for (const int v : tape.ops[i].inputs) last_reader[v] = i;
     for (std::size_t v = 0; v < tape.cols.size(); ++v) {
       const std::int64_t floats = checked_product({step.rows, tape.cols[v]});
       const int made = tape.producer[v], read = last_reader[v];
@@ -61,9 +57,9 @@ struct Program::Impl {
       grad[v] = plan.add(floats, read == ops - 1 ? read : 2 * ops - 1 - read, 2 * ops - 1 - made);
     }
     for (int i = 0; i < ops; ++i) {
-      const int output = tape.ops[i]->output;
-      Planner planner(step, plan, value, i, ops, output >= 0 && step.needs_weights[output]);
-      tape.ops[i]->plan(planner);
+      Planner planner(step, plan, value, tape.ops[i], i, ops);
+      OpPlan of_op(planner);
+      tape.ops[i].op->plan(of_op);
     }
   }
 
@@ -86,27 +82,33 @@ struct Program::Impl {
                                          " were given to a program for batch " + std::to_string(step.batch) + " x sequence " +
                                          std::to_string(step.sequence));
     const bool target = what[1] == 'a';
-    for (const auto& op : tape.ops) {
-      if (target ? op->output >= 0 : !op->inputs.empty()) continue;  // tokens: embeddings; targets: the head
-      const std::int64_t vocabulary = op->weights[0]->rows();
-      for (std::size_t i = 0; i < ids.size(); ++i)
+    bool counts = !target;
+    for (const Placed& op : tape.ops) {
+      if (target ? op.output >= 0 : !op.inputs.empty()) continue;  // tokens: embeddings; targets: the head
+      const std::int64_t vocabulary = op.weights[0]->rows();
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (target && ids[i] == ignored_target) continue;
+        counts = true;
         if (ids[i] < 0 || ids[i] >= vocabulary)
           throw Error(ErrorKind::plugin, std::string(what) + ": id " + std::to_string(ids[i]) + " at sequence " +
                                              std::to_string(static_cast<std::int64_t>(i) / step.sequence) + ", position " +
                                              std::to_string(static_cast<std::int64_t>(i) % step.sequence) + " is outside the " +
-                                             std::to_string(vocabulary) + " rows of '" + op->weights[0]->slot.parameter.name +
+                                             std::to_string(vocabulary) + " rows of '" + op.weights[0]->slot.parameter.name +
                                              "'");
+      }
     }
+    if (!counts) throw Error(ErrorKind::plugin, std::string(what) + ": none of them counts, so that there is no mean loss");
   }
 
   double forward() {
-    for (const auto& op : tape.ops) {
-      op->forward(step);
+    for (const Placed& op : tape.ops) {
+      OpStep of_op(step, op);
+      op.op->forward(of_op);
       if (!step.look) continue;
       if (step.found.empty())
-        if (const std::string inner = op->inner_non_finite(step); !inner.empty()) step.found = inner + " of " + op->name;
-      if (step.found.empty() && op->output >= 0 && !all_finite(step.value[op->output], step.rows * step.cols[op->output]))
-        step.found = "output of " + op->name;
+        if (const std::string inner = op.op->inner_non_finite(of_op); !inner.empty()) step.found = inner + " of " + op.name;
+      if (step.found.empty() && op.output >= 0 && !all_finite(step.value[op.output], step.rows * step.cols[op.output]))
+        step.found = "output of " + op.name;
       if (!step.found.empty()) break;
     }
     return step.loss;
@@ -140,7 +142,10 @@ void Program::backward() {
   if (!p.ready) throw Error(ErrorKind::plugin, "Program::backward() needs a forward pass with gradients just before it");
   p.ready = false;
   for (auto op = p.tape.ops.rbegin(); op != p.tape.ops.rend(); ++op)
-    if ((*op)->output >= 0 && p.step.needs((*op)->output)) (*op)->backward(p.step);
+    if (op->output >= 0 && p.step.needs(op->output)) {
+      OpStep of_op(p.step, *op);
+      op->op->backward(of_op);
+    }
   for (const Weight& w : p.tape.weights)
     if (w.slot.adapter && w.slot.adapter->alpha_grad)
       std::transform(w.alpha_sum.begin(), w.alpha_sum.end(), w.slot.adapter->alpha_grad,

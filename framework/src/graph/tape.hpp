@@ -18,30 +18,20 @@ class Tape final : public Graph {
 
   std::int64_t batch() const override { return batch_; }
   std::int64_t sequence() const override { return sequence_; }
-  Value embedding(std::string_view W) override;
-  Value add_positions(Value x, std::string_view P) override;
-  Value linear(Value x, std::string_view W) override;
-  Value layer_norm(Value x, std::string_view weight, std::string_view bias, float eps) override;
-  Value causal_attention(Value qkv, std::int64_t heads) override;
-  Value gelu(Value x) override;
-  Value add(Value a, Value b) override;
-  void head_cross_entropy(Value h, std::string_view W) override;
+  Value append(std::unique_ptr<Op> op, std::span<const Value> inputs, std::span<const std::string_view> parameters) override;
 
   // After the model's forward(): complains of a missing head, of values and parameters that nothing uses, and sets the
   // operations' add_to flags.
   void finish();
 
   std::deque<Weight> weights;  // in parameter order; addresses are stable
-  std::vector<std::unique_ptr<Op>> ops;
+  std::vector<Placed> ops;
   std::vector<std::int64_t> cols;  // of each value
   std::vector<int> producer;       // the operation that makes each value
 
  private:
-  Weight& weight(std::string_view op, std::string_view name, std::size_t dimensions);
-  std::int64_t width(std::string_view op, Value x) const;
-  void must_be_plain(std::string_view op, const Weight& w) const;
-  std::string after(Value x) const;
-  Value push(std::unique_ptr<Op> op, std::string name, std::vector<int> inputs, std::vector<Weight*> used, std::int64_t width);
+  Weight& weight(const std::string& reader, std::string_view name);
+  std::string name_of(const Op& op, std::span<const Value> inputs, std::span<const std::string_view> parameters) const;
 
   std::int64_t batch_, sequence_;
   std::map<std::string_view, Weight*> by_name_;  // names stand in `weights`

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "khost/error.hpp"
+#include "khost/graph.hpp"
 
 namespace khost::gpt {
 
@@ -42,16 +43,16 @@ std::vector<Parameter> Gpt::parameters() const {
 }
 
 void Gpt::forward(Graph& g) const {
-  Value x = g.add_positions(g.embedding("tok_emb"), "pos_emb");
+  Value x = add_positions(g, embedding(g, "tok_emb"), "pos_emb");
   for (std::int64_t l = 0; l < config_.n_layer; ++l) {
     const std::string at = "layer." + std::to_string(l) + ".";
-    const Value a = g.layer_norm(x, at + "ln1.weight", at + "ln1.bias");
-    const Value o = g.causal_attention(g.linear(a, at + "attn.qkv"), config_.n_head);
-    x = g.add(x, g.linear(o, at + "attn.proj"));
-    const Value m = g.layer_norm(x, at + "ln2.weight", at + "ln2.bias");
-    x = g.add(x, g.linear(g.gelu(g.linear(m, at + "mlp.up")), at + "mlp.down"));
+    const Value a = layer_norm(g, x, at + "ln1.weight", at + "ln1.bias");
+    const Value o = causal_attention(g, linear(g, a, at + "attn.qkv"), config_.n_head);
+    x = add(g, x, linear(g, o, at + "attn.proj"));
+    const Value m = layer_norm(g, x, at + "ln2.weight", at + "ln2.bias");
+    x = add(g, x, linear(g, gelu(g, linear(g, m, at + "mlp.up")), at + "mlp.down"));
   }
-  g.head_cross_entropy(g.layer_norm(x, "ln_f.weight", "ln_f.bias"), tied() ? "tok_emb" : "head");
+  head_cross_entropy(g, layer_norm(g, x, "ln_f.weight", "ln_f.bias"), tied() ? "tok_emb" : "head");
 }
 
 }  // namespace khost::gpt

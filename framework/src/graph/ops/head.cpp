@@ -1,0 +1,108 @@
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "compute/kernels.hpp"
+#include "graph/adapted_matrix.hpp"
+
+namespace khost {
+namespace {
+
+// Tokens whose logits exist at a time: enough that reading and laying out W for each chunk costs little beside the products, few
+// enough that 15007 logits each stay a small part of a step's memory (15 MiB).
+constexpr std::int64_t most_rows = 256;
+
+// Logits, their cross-entropy and all of the head's gradients in one sweep over chunks of tokens: logits are by far the largest
+// value, so they are used while they are there. What backward() of the others needs is the gradient of h.
+class Head final : public Op {
+ public:
+  std::string_view name() const override { return "head"; }
+  bool adapts() const override { return true; }
+  bool ends() const override { return true; }
+
+  std::int64_t columns(const OpShapes& s) const override {
+    const auto [m, n] = s.matrix(0);
+    if (n != s.columns())
+      s.refuse(s.parameter(0) + " does not fit its input " + s.input() + ": expected " + std::to_string(s.columns()) +
+               " columns");
+    return m;
+  }
+
+  void plan(OpPlan& p) override {
+    Weight& w = *p.planner().placed.weights[0];
+    matrix_.emplace(w, p.planner().step.backend);
+    chunk_ = std::min(most_rows, p.rows());
+    ld_ = (w.rows() + 15) / 16 * 16;
+    logits_ = p.forward_scratch({chunk_, ld_});
+    if (const std::int64_t K = matrix_->adapter().rank(); K > 0) {
+      A_ = p.forward_scratch({chunk_, K});
+      B_ = p.forward_scratch({chunk_, K});
+      scratch_ = p.forward_scratch({chunk_, K});
+    }
+    losses_.resize(static_cast<std::size_t>(chunk_));
+  }
+
+  void forward(OpStep& step) override {
+    StepState& s = step.state();
+    const Weight& w = *step.placed().weights[0];
+    const std::int64_t V = w.rows(), n = w.cols();
+    float *logits = s.buffer(logits_), *A = s.buffer(A_), *B = s.buffer(B_), *scratch = s.buffer(scratch_);
+    float* dh = step.input_grad();
+    const bool adapted = s.gradients() && matrix_->adapter().rank() > 0, trained = step.weight_grad() != nullptr;
+    const auto counted = std::count_if(s.targets, s.targets + s.rows, [](std::int32_t t) { return t != ignored_target; });
+    const float scale = 1.0f / static_cast<float>(counted);
+    double sum = 0;
+    for (std::int64_t t = 0; t < s.rows; t += chunk_) {
+      const std::int64_t rows = std::min(chunk_, s.rows - t);
+      const float* h = step.in() + t * n;
+      matrix_->forward(s.backend, rows, h, A, scratch, logits, ld_);
+      if (s.look && s.found.empty()) look(s, step.placed().name, rows, V);
+      kernels::cross_entropy(rows, V, logits, ld_, s.targets + t, losses_.data(), adapted || trained || dh, scale);
+      for (std::int64_t r = 0; r < rows; ++r) sum += losses_[static_cast<std::size_t>(r)];
+      const bool add = t > 0 || step.add_to_weight();
+      if (adapted) matrix_->adapter().product_gradients(s.backend, rows, h, A, logits, ld_, B, scratch, add);
+      if (trained) matrix_->weight_gradient(s.backend, rows, logits, ld_, h, add);
+      if (dh) matrix_->input_gradient(s.backend, rows, logits, ld_, B, scratch, dh + t * n, step.add_to_input());
+    }
+    s.loss = sum / static_cast<double>(counted);
+  }
+
+  void backward(OpStep&) override {}
+
+  void in_double(OpDoubles& d) const override {
+    const std::int64_t m = d.shapes[0][0], n = d.shapes[0][1];
+    double sum = 0, counted = 0;
+    for (std::int64_t r = 0; r < d.rows(); ++r) {
+      const std::int32_t target = d.targets[static_cast<std::size_t>(r)];
+      if (target == ignored_target) continue;
+      double total = 0, aim = 0;
+      for (std::int64_t i = 0; i < m; ++i) {
+        double logit = 0;
+        for (std::int64_t j = 0; j < n; ++j) logit += (*d.in[0])[r * n + j] * (*d.weights[0])[i * n + j];
+        total += std::exp(logit);
+        if (i == target) aim = logit;
+      }
+      sum += std::log(total) - aim, ++counted;
+    }
+    d.loss = sum / counted;
+  }
+
+ private:
+  void look(StepState& s, const std::string& name, std::int64_t rows, std::int64_t cols) const {
+    if (matrix_->adapter().rank() > 0 && !all_finite(s.buffer(A_), rows * matrix_->adapter().rank()))
+      s.found = "adapter's inner values of " + name;
+    for (std::int64_t r = 0; r < rows && s.found.empty(); ++r)
+      if (!all_finite(s.buffer(logits_) + r * ld_, cols)) s.found = "logits of " + name;
+  }
+
+  std::optional<MatrixProduct> matrix_;
+  std::int64_t chunk_ = 0, ld_ = 0;
+  int logits_ = -1, A_ = -1, B_ = -1, scratch_ = -1;
+  std::vector<double> losses_;
+};
+
+}  // namespace
+
+void head_cross_entropy(Graph& g, Value h, std::string_view W) { g.apply(std::make_unique<Head>(), {h}, {W}); }
+
+}  // namespace khost

@@ -1,0 +1,114 @@
+#include <algorithm>
+#include <optional>
+
+#include "graph/adapted_matrix.hpp"
+#include "khost/parallel.hpp"
+
+namespace khost {
+namespace {
+
+// y = x W' + b, of W with its adapter
+class Linear final : public Op {
+ public:
+  explicit Linear(bool biased) : biased_(biased) {}
+
+  std::string_view name() const override { return "linear"; }
+  bool adapts() const override { return true; }
+
+  std::int64_t columns(const OpShapes& s) const override {
+    const auto [m, n] = s.matrix(0);
+    if (n != s.columns())
+      s.refuse(s.parameter(0) + " (out x in) does not fit its input " + s.input() + ": expected " + std::to_string(s.columns()) +
+               " columns");
+    if (biased_ && s.vector(1) != m) s.refuse(s.parameter(1) + " does not fit " + s.parameter(0) + ": expected " + text_of({m}));
+    return m;
+  }
+
+  void plan(OpPlan& p) override {
+    matrix_.emplace(*p.planner().placed.weights[0], p.planner().step.backend);
+    if (const std::int64_t K = matrix_->adapter().rank(); K > 0) {
+      const OpPlan::Floats floats{p.rows(), K};
+      A_ = p.saved(floats);
+      scratch_ = p.forward_scratch(floats);
+      B_ = p.backward_scratch(floats);
+      scratch_again_ = p.backward_scratch(floats);
+    }
+    if (p.planner().placed.weights[0]->slot.grad || matrix_->adapter().trains_factors()) p.keep(0);
+  }
+
+  void forward(OpStep& s) override {
+    matrix_->forward(s.state().backend, s.rows(), s.in(), s.buffer(A_), s.buffer(scratch_), s.out(), s.columns());
+    if (biased_) add_to_each_row(s.rows(), s.columns(), s.weight(1), s.out());
+  }
+
+  void backward(OpStep& s) override {
+    Backend& backend = s.state().backend;
+    const float* dy = s.output_grad();
+    const std::int64_t rows = s.rows(), ldy = s.columns();
+    float* B = s.buffer(B_);
+    float* scratch = s.buffer(scratch_again_);
+    matrix_->adapter().product_gradients(backend, rows, s.in(), s.buffer(A_), dy, ldy, B, scratch, s.add_to_weight());
+    if (s.weight_grad()) matrix_->weight_gradient(backend, rows, dy, ldy, s.in(), s.add_to_weight());
+    if (float* db = biased_ ? s.weight_grad(1) : nullptr) sum_of_rows(rows, ldy, dy, db, s.add_to_weight(1));
+    if (float* dx = s.input_grad()) matrix_->input_gradient(backend, rows, dy, ldy, B, scratch, dx, s.add_to_input());
+  }
+
+  void in_double(OpDoubles& d) const override {
+    const std::int64_t m = d.shapes[0][0], n = d.shapes[0][1];
+    for (std::int64_t r = 0; r < d.rows(); ++r)
+      for (std::int64_t i = 0; i < m; ++i) {
+        double& y = d.out[r * m + i];
+        for (std::int64_t j = 0; j < n; ++j) y += (*d.in[0])[r * n + j] * (*d.weights[0])[i * n + j];
+        if (biased_) y += (*d.weights[1])[i];
+      }
+  }
+
+  std::string inner_non_finite(const OpStep& s) const override {
+    return A_ >= 0 && !all_finite(s.buffer(A_), s.rows() * matrix_->adapter().rank()) ? "adapter's inner values" : "";
+  }
+
+ private:
+  static void add_to_each_row(std::int64_t rows, std::int64_t cols, const float* b, float* y) {
+    parallel_for(rows, 1 + 16384 / (1 + cols), [&](std::int64_t r, std::int64_t end) {
+      for (; r < end; ++r)
+        for (std::int64_t c = 0; c < cols; ++c) y[r * cols + c] += b[c];
+    });
+  }
+
+  // In double: a bias gathers the gradients of all tokens.
+  static void sum_of_rows(std::int64_t rows, std::int64_t cols, const float* dy, float* db, bool accumulate) {
+    parallel_for(cols, 16 + 16384 / (1 + rows), [&](std::int64_t begin, std::int64_t end) {
+      std::vector<double> sums(static_cast<std::size_t>(end - begin));
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t c = begin; c < end; ++c) sums[static_cast<std::size_t>(c - begin)] += dy[r * cols + c];
+      for (std::int64_t c = begin; c < end; ++c)
+        db[c] = static_cast<float>(sums[static_cast<std::size_t>(c - begin)] + (accumulate ? db[c] : 0.0f));
+    });
+  }
+
+  bool biased_;
+  std::optional<MatrixProduct> matrix_;
+  int A_ = -1, scratch_ = -1, B_ = -1, scratch_again_ = -1;
+};
+
+const detail::RegisteredCase plain{{"linear",
+                                    {1, 13, 33},
+                                    [](std::int64_t C) {
+                                      return std::vector<Parameter>{{"W", {12, C}}};
+                                    },
+                                    [](Graph& g, Value x, std::int64_t) { return linear(g, x, "W"); }}};
+const detail::RegisteredCase biased{{"linear with a bias",
+                                     {1, 13, 33},
+                                     [](std::int64_t C) {
+                                       return std::vector<Parameter>{{"W", {12, C}}, {"b", {12}}};
+                                     },
+                                     [](Graph& g, Value x, std::int64_t) { return linear(g, x, "W", "b"); }}};
+
+}  // namespace
+
+Value linear(Graph& g, Value x, std::string_view W) { return g.apply(std::make_unique<Linear>(false), {x}, {W}); }
+Value linear(Graph& g, Value x, std::string_view W, std::string_view b) {
+  return g.apply(std::make_unique<Linear>(true), {x}, {W, b});
+}
+
+}  // namespace khost
