@@ -412,6 +412,26 @@ TEST_CASE("the page's model with an operation of its own builds as it stands the
   CHECK(mean("plain/B/parameters/trainable") == 3 * 7);
 }
 
+TEST_CASE("activations that the model exposes are read by a probe, and leave the figures alone") {
+  const Khost khost;
+  const std::string trace = R"( {"plugin": "trace", "signals": ["activation", "activation.grad"], "steps": 1})";
+  REQUIRE(khost({khost.manifest(), "--out", "without"}).code == 0);
+  const Finished o = khost({khost.manifest(R"("probes": [)" + trace + "]"), "--out", "with"});
+  INFO(o.err);
+  REQUIRE(o.code == 0);
+  CHECK(records(khost, "with") == records(khost, "without"));
+  const SafetensorsFile file(khost.scratch / "with/artifacts/trace-plain-A-0.safetensors");
+  CHECK(file.names().size() == 2 * (1 + 2 * 2));
+  CHECK(file.get("activation/0/layer.1.resid_post", {30, 24}).f32().size() == 720);
+  double square = 0;
+  for (const float g : file.get("activation.grad/0/resid_pre", {30, 24}).f32()) square += static_cast<double>(g) * g;
+  CHECK(square > 0);
+  const Finished none = khost({khost.manifest(R"("plugin_path": [")" KHOST_PAGE_PLUGINS R"("], "probes": [)" + trace + "]"),
+                               "--set", R"(model={"plugin": "squared", "d_model": 24})"});
+  CHECK(none.code == 2);
+  CHECK_MESSAGE(has(none.err, "this model exposes none"), none.err);
+}
+
 TEST_CASE("records that stand beside their probe can be claimed on, and two instances do not collide") {
   const Khost khost;
   const Finished o = khost({khost.manifest(R"(

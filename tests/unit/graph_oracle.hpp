@@ -55,6 +55,7 @@ class OracleGraph final : public Graph {
   std::int64_t batch() const override { return B_; }
   std::int64_t sequence() const override { return T_; }
 
+  void expose(std::string_view, Value) override {}
   Value append(std::unique_ptr<Op> op, std::span<const Value> inputs, std::span<const std::string_view> parameters) override {
     Placed placed;
     placed.name = op->name();

@@ -273,6 +273,67 @@ TEST_CASE("graph: a target that is ignored adds nothing to the loss, nor to any 
   }
 }
 
+// Of one sequence the gradient of positions that are added is that of the sum.
+TEST_CASE("graph: what a model exposes is there after the backward pass, with its gradient, and costs nothing unread") {
+  const auto forward = [](Graph& g, bool expose) {
+    Value x = add_positions(g, embedding(g, "E"), "P");
+    if (expose) g.expose("sum", x);
+    for (const char* W : {"W1", "W2", "W3"}) x = add(g, x, gelu(g, linear(g, x, W)));
+    if (expose) g.expose("last", x);
+    head_cross_entropy(g, x, "H");
+  };
+  const std::vector<Parameter> parameters{matrix("E", 7, 6),  matrix("P", 5, 6),  matrix("W1", 6, 6),
+                                          matrix("W2", 6, 6), matrix("W3", 6, 6), matrix("H", 7, 6)};
+  const TestModel exposing(parameters, [&](Graph&g) { forward(g, true); }),
+      plain(parameters, [&](Graph&g) { forward(g, false); });
+  Backend backend("reference", compute_table("reference"), "{}", 1);
+  Bench bench(exposing, 1, 5, 7, {.ranks = {{"W3", 2}}});
+  Program shown(exposing, bench.slots, 1, 5, backend, {true, true}), unread(exposing, bench.slots, 1, 5, backend),
+      without(plain, bench.slots, 1, 5, backend);
+  CHECK(unread.arena_bytes() == without.arena_bytes());
+  CHECK(shown.arena_bytes() > without.arena_bytes());
+  for (const Program::Exposed& e : unread.exposed()) CHECK((e.value == nullptr && e.grad == nullptr));
+
+  const double loss = shown.forward(bench.tokens, bench.targets, Program::Gradients::alpha_and_weights);
+  shown.backward();
+  const std::vector<Program::Exposed> all = shown.exposed();
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].name == "sum");
+  CHECK(all[1].name == "last");
+  CHECK(all[0].cols == 6);
+  const Tensor &E = bench.values[0], &P = bench.values[1], &dP = bench.grads[1];
+  for (std::int64_t t = 0; t < 5; ++t)
+    for (std::int64_t c = 0; c < 6; ++c) {
+      const std::int64_t at = t * 6 + c;
+      CHECK(all[0].value[at] == E.data()[bench.tokens[static_cast<std::size_t>(t)] * 6 + c] + P.data()[at]);
+      CHECK(all[0].grad[at] == dP.data()[at]);
+    }
+  // Adapters alone: nothing that is trained stands before the sum, whose gradient is asked for all the same.
+  const std::vector<float> of_sum(all[0].grad, all[0].grad + 30),
+      of_alpha(bench.adapters[0].grad.span().begin(), bench.adapters[0].grad.span().end());
+  CHECK(shown.forward(bench.tokens, bench.targets, Program::Gradients::alpha) == loss);
+  shown.backward();
+  CHECK(std::equal(of_sum.begin(), of_sum.end(), all[0].grad));
+  CHECK(std::ranges::equal(of_alpha, bench.adapters[0].grad.span()));
+  CHECK(without.forward(bench.tokens, bench.targets, Program::Gradients::alpha) == loss);
+  without.backward();
+  CHECK(std::ranges::equal(of_alpha, bench.adapters[0].grad.span()));
+
+  const auto refusal = [&](auto&& expose) {
+    const TestModel model({matrix("E", 7, 6)}, [&](Graph& g) {
+      const Value x = embedding(g, "E");
+      expose(g, x);
+      head_cross_entropy(g, x, "E");
+    });
+    Bench wrong(model, 1, 2, 7, {});
+    return message_of([&] { Program(model, wrong.slots, 1, 2, backend); });
+  };
+  CHECK(refusal([](Graph& g, Value x) { g.expose("a b", x); }).find("expose 'a b': a name is made of letters") == 0);
+  CHECK(refusal([](Graph& g, Value) { g.expose("a", {7}); }).find("not a value of this graph") != std::string::npos);
+  CHECK(refusal([](Graph& g, Value x) { g.expose("a", x), g.expose("a", x); }).find("two values by that name") !=
+        std::string::npos);
+}
+
 TEST_CASE("graph: a value that three operations read, and a matrix that two use") {
   const TestModel model({matrix("E", 11, 6), matrix("W", 6, 6), matrix("H", 11, 6)}, [](Graph& g) {
     const Value x = embedding(g, "E"), a = linear(g, x, "W"), b = gelu(g, x);

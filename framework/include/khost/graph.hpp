@@ -30,6 +30,9 @@ class Graph {
   // and both shapes when they do not fit. Of an operation that ends the tape the Value is none.
   Value apply(std::unique_ptr<Op> op, std::initializer_list<Value> inputs,
               std::initializer_list<std::string_view> parameters = {});
+  // Names a value that probes may read, each step, as one of the signals `activation` and `activation.grad` (dL / d of it):
+  // "resid.3". One that no probe asks for costs nothing. Letters, digits, '_', '.' and '-'; two of one name are refused.
+  virtual void expose(std::string_view name, Value x) = 0;
   virtual Value append(std::unique_ptr<Op> op, std::span<const Value> inputs, std::span<const std::string_view> parameters) = 0;
 
  protected:

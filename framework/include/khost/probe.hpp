@@ -110,8 +110,8 @@ class Trial : public Records {
   ~Trial() = default;
 };
 
-// One joint draw of a probe's records under its null: what noise alone would give at a trial's shapes. What is noise in a trial is
-// its batch: where all steps share one (TrialInfo::fresh is false), so does a draw's noise. Valid during null() only.
+// One joint draw of a probe's records under its null: what noise alone would give at a trial's shapes. What is noise in a trial
+// is its batch: where all steps share one (TrialInfo::fresh is false), so does a draw's noise. Valid during null() only.
 class NullDraw : public Records {
  public:
   virtual const TrialInfo& trial() const = 0;   // shapes, ranks and steps; its seed is the draw's number

@@ -60,8 +60,8 @@ class Signals {
   // Records, as in emit() (or "*" for all that nothing else names), of which null() makes draws, under a model of noise in words:
   // "iid Gaussian alpha gradients"; or which have no null, and why: both stand beside the figures.
   Signals& null(std::string_view record, std::string_view model);
-  // Of which there is noise only where every step has a batch of its own ("reuse": "fresh"): on one fixed batch nothing is sampled
-  // from step to step, and they have no null.
+  // Of which there is noise only where every step has a batch of its own ("reuse": "fresh"): on one fixed batch nothing is
+  // sampled from step to step, and they have no null.
   Signals& null_if_fresh(std::string_view record, std::string_view model);
   Signals& no_null(std::string_view record, std::string_view reason);
   // The null of a record by its full declared or made name; null when nothing is said of it.
@@ -87,7 +87,8 @@ class Signals {
 // One signal at one step: an array per matrix, in the model's parameter order. `loss` is one scalar, `tokens` and `targets`
 // one [B, T] array each (i32); `basis`, "basis.svd" and "basis.random" two arrays a matrix, "NAME/U" [m, K] and
 // "NAME/V" [n, K]. `weights` has every parameter of the model, as it is at this step; `weight.grad` the adaptable and the
-// trained.
+// trained. `activation` and `activation.grad` have an array [B*T, C] for each value that the model exposes (Graph::expose), in
+// its order.
 class Signal {
  public:
   explicit Signal(std::vector<NamedArray> arrays) : arrays_(std::move(arrays)) {}

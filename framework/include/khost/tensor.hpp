@@ -21,7 +21,7 @@ std::int64_t checked_product(std::initializer_list<std::int64_t> factors);
 std::int64_t checked_sum(std::initializer_list<std::int64_t> terms);
 
 std::int64_t element_count(const Shape& shape);  // checked likewise
-std::string text_of(const Shape& shape);  // "[15007, 256]"
+std::string text_of(const Shape& shape);         // "[15007, 256]"
 
 enum class DType { f32, i32 };
 

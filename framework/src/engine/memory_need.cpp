@@ -43,8 +43,8 @@ class Slots {
     if (adapter.core == Core::factors) adapter.U_grad = adapter.V_grad = &something_;
     slots_[parameter].adapter = &adapter;
   }
-  double values(std::int64_t batch, std::int64_t sequence) const {
-    return static_cast<double>(Program::bytes_of(*model_.model, slots_, batch, sequence));
+  double values(std::int64_t batch, std::int64_t sequence, Kept kept = {}) const {
+    return static_cast<double>(Program::bytes_of(*model_.model, slots_, batch, sequence, kept));
   }
 
  private:
@@ -83,7 +83,7 @@ class Need {
   double trial(const Arm& arm) const {
     return placed(arm.place, [&] {
       const ArmShape& shape = materials_.arm(arm);
-      const bool weight_gradients = reads_weight_gradients(arm);
+      const bool weight_gradients = reads(arm, "weight.grad");
       Slots slots(*shape.model);
       const double state = slots_of(materials_, arm.optimizer);
       double floats = 0;
@@ -99,7 +99,7 @@ class Need {
         floats += (4 + state) * numbers(shape.core == "block" ? Shape{m.rank, m.rank} : Shape{m.rank});
         if (shape.core == "factors") floats += (2 + state) * numbers({checked_sum({m.rows, m.cols}), m.rank});
       }
-      double values = slots.values(arm.data.batch, arm.data.sequence);
+      double values = slots.values(arm.data.batch, arm.data.sequence, {reads(arm, "activation"), reads(arm, "activation.grad")});
       if (arm.data.held_out_windows > 0) values += slots.values(window_batch(arm.data.held_out_windows), arm.data.sequence);
       const double windows = static_cast<double>(arm.data.held_out_windows) * static_cast<double>(arm.data.sequence);
       const double records = static_cast<double>(shape.steps) * sizeof(Record);  // the loss of every step
@@ -108,10 +108,10 @@ class Need {
   }
 
  private:
-  bool reads_weight_gradients(const Arm& arm) const {
+  bool reads(const Arm& arm, std::string_view signal) const {
     return std::ranges::any_of(arm.probes, [&](const Component& c) {
       const Signals declared = describe(materials_.registry().get(Kind::probe, c.plugin), &c.config).signals;
-      return std::ranges::any_of(declared.needs, [](const Signals::Need& n) { return n.name == "weight.grad"; });
+      return std::ranges::any_of(declared.needs, [&](const Signals::Need& n) { return n.name == signal; });
     });
   }
 

@@ -39,6 +39,12 @@ class Shown {
     if (trial.batch > 0 && signal_[0].array.shape != Shape{trial.batch, trial.sequence})
       fail("is an array " + text_of(signal_[0].array.shape) + ", the trial's is " + text_of(Shape{trial.batch, trial.sequence}));
   }
+  void rows(std::int64_t rows) const {
+    for (const NamedArray& a : signal_)
+      if (a.array.shape.size() != 2 || a.array.shape[0] != rows)
+        fail("has '" + a.name + "' of shape " + text_of(a.array.shape) + " where the host shows a row for each token, of " +
+             std::to_string(rows));
+  }
   const Signal& signal() const { return signal_; }
 
  private:
@@ -64,6 +70,8 @@ void check_shown(std::string_view name, const Signal& signal, const TrialInfo& t
     shown.next("loss", {});
   } else if (name == "tokens" || name == "targets") {
     return shown.tokens(trial);
+  } else if (name.starts_with("activation")) {  // whatever the model exposes
+    return shown.rows(checked_product({trial.batch, trial.sequence}));
   } else if (name == "weights" || name == "weight.grad") {  // others too: of what is trained besides
     for (const AdaptedMatrix& m : trial.matrices) shown.has(m.name, {m.rows, m.cols});
     return;

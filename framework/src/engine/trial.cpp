@@ -73,7 +73,8 @@ class Running {
     fresh_ = std::make_unique<Random>(planned_.key.seed, "data", "fresh");
     adapters_ = std::make_unique<Adapters>(cut(), info_.matrices, info_.core);
     slots_ = slots(probes_.needs("weight.grad"));
-    program_ = std::make_unique<Program>(model(), slots_, arm_.data.batch, arm_.data.sequence, backend_);
+    program_ = std::make_unique<Program>(model(), slots_, arm_.data.batch, arm_.data.sequence, backend_,
+                                         Kept{probes_.needs("activation"), probes_.needs("activation.grad")});
 
     std::vector<Trained> trained = adapters_->trained();
     for (std::size_t i = 0; i < slots_.size(); ++i)
@@ -161,6 +162,14 @@ class Running {
     h.signals.emplace("alpha", Signal(std::move(alpha)));
     h.signals.emplace("alpha.grad", Signal(std::move(gradient)));
     h.signals.emplace("weight.grad", Signal(std::move(weight_gradient)));
+    std::vector<NamedArray> activations, activation_gradients;
+    for (const Program::Exposed& e : program_->exposed()) {
+      const Shape shape{checked_product({arm_.data.batch, arm_.data.sequence}), e.cols};
+      if (e.value) activations.push_back({e.name, {DType::f32, e.value, shape}});
+      if (e.grad) activation_gradients.push_back({e.name, {DType::f32, e.grad, shape}});
+    }
+    h.signals.emplace("activation", Signal(std::move(activations)));
+    h.signals.emplace("activation.grad", Signal(std::move(activation_gradients)));
     for (const char* kind : {"svd", "random"}) add_base_basis(h, kind);
     h.outcome = [this]() -> const Outcome& { return outcome_; };
     h.displacement = [this] { return displacement(); };

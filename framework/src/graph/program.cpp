@@ -13,14 +13,15 @@ struct Program::Impl {
   Tape tape;
   StepState step;
   MemoryPlan plan;
+  Kept kept;
   std::vector<int> value, grad;  // buffers of values, by id
   Tensor arena;
   std::vector<std::int32_t> tokens, targets;  // of the last forward pass
   bool ready = false;                         // backward() may run
 
   // Recorded and planned, without memory.
-  Impl(const Model& model, std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t sequence, Backend& backend)
-      : tape(std::move(slots), batch, sequence), step{backend, batch, sequence, checked_product({batch, sequence})} {
+  Impl(const Model& model, std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t sequence, Backend& backend, Kept keep)
+      : tape(std::move(slots), batch, sequence), step{backend, batch, sequence, checked_product({batch, sequence})}, kept(keep) {
     model.forward(tape);
     tape.finish();
     step.cols = tape.cols;
@@ -28,13 +29,16 @@ struct Program::Impl {
     plan_memory();
   }
 
-  // A value's gradient is needed when something that made it, directly or further up, is trained.
+  // A value's gradient is needed when something that made it, directly or further up, is trained, or when it is to be shown.
   void find_needs() {
     step.needs_alpha.assign(tape.cols.size(), 0);
     step.needs_weights.assign(tape.cols.size(), 0);
+    std::vector<char> shown(tape.cols.size(), 0);
+    if (kept.gradients)
+      for (const Tape::Exposed& e : tape.exposed) shown[e.value] = 1;
     for (const Placed& op : tape.ops) {
       if (op.output < 0) continue;
-      bool alpha = false, any = false;
+      bool alpha = shown[op.output], any = false;
       for (const Weight* w : op.weights) alpha |= w->slot.adapter != nullptr, any |= w->slot.grad != nullptr;
       for (const int v : op.inputs) alpha |= step.needs_alpha[v], any |= step.needs_weights[v];
       step.needs_alpha[op.output] = alpha;
@@ -55,6 +59,11 @@ struct Program::Impl {
       if (!step.needs_weights[v]) continue;
       // The head writes its input's gradient in the forward pass; the others theirs when they run backward.
       grad[v] = plan.add(floats, read == ops - 1 ? read : 2 * ops - 1 - read, 2 * ops - 1 - made);
+    }
+    const int end = 2 * ops - 1;  // of the backward pass
+    for (const Tape::Exposed& e : tape.exposed) {
+      if (kept.activations) plan.extend(value[e.value], end);
+      if (kept.gradients) plan.extend(grad[e.value], end);
     }
     for (int i = 0; i < ops; ++i) {
       Planner planner(step, plan, value, tape.ops[i], i, ops);
@@ -115,8 +124,9 @@ struct Program::Impl {
   }
 };
 
-Program::Program(const Model& model, std::vector<WeightSlot> weights, std::int64_t batch, std::int64_t sequence, Backend& backend)
-    : impl_(std::make_unique<Impl>(model, std::move(weights), batch, sequence, backend)) {
+Program::Program(const Model& model, std::vector<WeightSlot> weights, std::int64_t batch, std::int64_t sequence, Backend& backend,
+                 Kept kept)
+    : impl_(std::make_unique<Impl>(model, std::move(weights), batch, sequence, backend, kept)) {
   impl_->take_memory();
 }
 
@@ -175,14 +185,26 @@ std::string Program::first_non_finite() const {
   return p.step.found;
 }
 
-std::int64_t Program::bytes_of(const Model& model, std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t sequence) {
+std::vector<Program::Exposed> Program::exposed() const {
+  std::vector<Exposed> all;
+  for (const Tape::Exposed& e : impl_->tape.exposed)
+    all.push_back({e.name, impl_->step.cols[e.value], impl_->kept.activations ? impl_->step.value[e.value] : nullptr,
+                   impl_->kept.gradients ? impl_->step.grad[e.value] : nullptr});
+  return all;
+}
+
+std::int64_t Program::bytes_of(const Model& model, std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t sequence,
+                               Kept kept) {
   for (WeightSlot& slot : slots) slot.frozen = false;  // nothing is packed: there is nothing to pack
   const struct Threads {
     int before = omp_get_max_threads();  // a backend sets them
     ~Threads() { omp_set_num_threads(before); }
   } restored;
   Backend none("", nullptr, "{}", 1);
-  const Impl rehearsed(model, std::move(slots), batch, sequence, none);
+  const Impl rehearsed(model, std::move(slots), batch, sequence, none, kept);
+  if ((kept.activations || kept.gradients) && rehearsed.tape.exposed.empty())
+    throw Error(ErrorKind::usage, "a probe reads the model's activations, but this model exposes none")
+        .hint("Graph::expose(name, value) in the model's forward() names a value that probes may read");
   return rehearsed.plan.most_at_once() * static_cast<std::int64_t>(sizeof(float));
 }
 

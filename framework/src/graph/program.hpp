@@ -40,15 +40,22 @@ struct WeightSlot {
   bool frozen = true;                    // value does not change while the program lives: may be packed
 };
 
+// What the model exposes that is kept until the backward pass is over, and their gradients.
+struct Kept {
+  bool activations = false, gradients = false;
+};
+
 class Program {
  public:
   // Records model.forward() and plans memory. Throws a plugin Error for shapes that do not fit, unknown or unused parameters.
-  Program(const Model& model, std::vector<WeightSlot> weights, std::int64_t batch, std::int64_t sequence, Backend& backend);
+  Program(const Model& model, std::vector<WeightSlot> weights, std::int64_t batch, std::int64_t sequence, Backend& backend,
+          Kept kept = {});
   ~Program();
 
   // Memory of such a program's values in bytes, known without any of it being taken: what the arena is at least. `slots` say what
   // is trained and adapted; their arrays are not looked at. Throws as the constructor does: it is a rehearsal of it.
-  static std::int64_t bytes_of(const Model& model, std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t sequence);
+  static std::int64_t bytes_of(const Model& model, std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t sequence,
+                               Kept kept = {});
 
   enum class Gradients { none, alpha, alpha_and_weights };
 
@@ -61,6 +68,14 @@ class Program {
   // in words ("output of linear layer.3.mlp.up"), or "" when all are finite. Parameters and alphas are looked at first.
   // Runs that pass again to see every value as it is made: a backward() after it needs a new forward().
   std::string first_non_finite() const;
+
+  // The values that the model exposes, [B*T, cols] each, in its order: of the last pass, after backward(). Null where not kept.
+  struct Exposed {
+    std::string name;
+    std::int64_t cols;
+    const float *value, *grad;
+  };
+  std::vector<Exposed> exposed() const;
 
   std::int64_t arena_bytes() const;
 

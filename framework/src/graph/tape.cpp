@@ -1,8 +1,10 @@
 #include "graph/tape.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <set>
 
+#include "core/shown.hpp"
 #include "khost/error.hpp"
 
 namespace khost {
@@ -78,6 +80,17 @@ Value Tape::append(std::unique_ptr<Op> op, std::span<const Value> inputs, std::s
   placed.op = std::move(op);
   ops.push_back(std::move(placed));
   return {ops.back().output};
+}
+
+void Tape::expose(std::string_view name, Value x) {
+  const auto fits = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.' || c == '-'; };
+  const std::string called = "expose '" + printable(name) + "'";
+  if (name.empty() || name.size() > 128 || !std::ranges::all_of(name, fits))
+    refuse(called, "a name is made of letters, digits, '_', '.' and '-', at most 128 of them");
+  if (x.id < 0 || x.id >= static_cast<int>(cols.size())) refuse(called, "it is not a value of this graph");
+  if (std::ranges::find(exposed, name, &Exposed::name) != exposed.end())
+    refuse(called, "the model exposes two values by that name");
+  exposed.push_back({std::string(name), x.id});
 }
 
 void Tape::finish() {

@@ -18,6 +18,7 @@ class Tape final : public Graph {
 
   std::int64_t batch() const override { return batch_; }
   std::int64_t sequence() const override { return sequence_; }
+  void expose(std::string_view name, Value x) override;
   Value append(std::unique_ptr<Op> op, std::span<const Value> inputs, std::span<const std::string_view> parameters) override;
 
   // After the model's forward(): complains of a missing head, of values and parameters that nothing uses, and sets the
@@ -28,6 +29,11 @@ class Tape final : public Graph {
   std::vector<Placed> ops;
   std::vector<std::int64_t> cols;  // of each value
   std::vector<int> producer;       // the operation that makes each value
+  struct Exposed {
+    std::string name;
+    int value;
+  };
+  std::vector<Exposed> exposed;
 
  private:
   Weight& weight(const std::string& reader, std::string_view name);

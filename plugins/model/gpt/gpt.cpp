@@ -44,13 +44,16 @@ std::vector<Parameter> Gpt::parameters() const {
 
 void Gpt::forward(Graph& g) const {
   Value x = add_positions(g, embedding(g, "tok_emb"), "pos_emb");
+  g.expose("resid_pre", x);
   for (std::int64_t l = 0; l < config_.n_layer; ++l) {
     const std::string at = "layer." + std::to_string(l) + ".";
     const Value a = layer_norm(g, x, at + "ln1.weight", at + "ln1.bias");
     const Value o = causal_attention(g, linear(g, a, at + "attn.qkv"), config_.n_head);
     x = add(g, x, linear(g, o, at + "attn.proj"));
+    g.expose(at + "resid_mid", x);
     const Value m = layer_norm(g, x, at + "ln2.weight", at + "ln2.bias");
     x = add(g, x, linear(g, gelu(g, linear(g, m, at + "mlp.up")), at + "mlp.down"));
+    g.expose(at + "resid_post", x);
   }
   head_cross_entropy(g, layer_norm(g, x, "ln_f.weight", "ln_f.bias"), tied() ? "tok_emb" : "head");
 }

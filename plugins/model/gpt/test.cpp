@@ -62,11 +62,13 @@ TEST_CASE("gpt: an untied head is one more matrix, last, without adapter") {
 }
 
 namespace {
-// Notes what the embedding and the head read, and lets everything else pass.
+// Notes what the embedding and the head read, and what is exposed, and lets everything else pass.
 struct Reads : Graph {
   std::string embedded, ended;
+  std::vector<std::string> exposed;
   std::int64_t batch() const override { return 1; }
   std::int64_t sequence() const override { return 5; }
+  void expose(std::string_view name, Value) override { exposed.emplace_back(name); }
   Value append(std::unique_ptr<Op> op, std::span<const Value>, std::span<const std::string_view> parameters) override {
     if (op->name() == "embedding") embedded = parameters.front();
     if (op->ends()) ended = parameters.front();
@@ -81,6 +83,7 @@ TEST_CASE("gpt: which matrix the head multiplies with") {
     Gpt({.d_model = 12, .n_layer = 1, .n_head = 3, .head = head}, {7, 5}).forward(graph);
     CHECK(graph.embedded == "tok_emb");
     CHECK(graph.ended == matrix);
+    CHECK(graph.exposed == std::vector<std::string>{"resid_pre", "layer.0.resid_mid", "layer.0.resid_post"});
   }
 }
 

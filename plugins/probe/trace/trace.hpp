@@ -11,7 +11,8 @@
 // Writes signals as they are to artifacts/trace-<base>-<arm>-<seed>.safetensors (an instance "as": "late" to late-trace-...), so
 // that anyone can check khost from outside:
 //   tokens, targets [B, T] i32 (of step 0) · weights/<name> · basis/<name>/U [m, K], basis/<name>/V [n, K]
-//   loss/<i> · alpha/<i>/<name> · alpha.grad/<i>/<name> [K], or [K, K] of a block · weight.grad/<i>/<name> [m, n], i from 0;
+//   loss/<i> · alpha/<i>/<name> · alpha.grad/<i>/<name> [K], or [K, K] of a block · weight.grad/<i>/<name> [m, n] ·
+//   activation/<i>/<name>, activation.grad/<i>/<name> [B*T, C] of what the model exposes; i from 0;
 //   alpha before step i's update. weights and basis are those of step 0; where the core trains U and V, `factors` writes them at
 //   every step: factors/<i>/<name>/U, factors/<i>/<name>/V.
 // Everything is held in memory until the trial ends.
@@ -22,7 +23,8 @@ class Trace : public khost::Probe {
     std::optional<std::int64_t> steps;
     static void fields(auto& f) {
       f("signals", &Config::signals)
-          .choices({"tokens", "targets", "weights", "basis", "loss", "alpha", "alpha.grad", "weight.grad", "factors"})
+          .choices({"tokens", "targets", "weights", "basis", "loss", "alpha", "alpha.grad", "weight.grad", "factors",
+                    "activation", "activation.grad"})
           .doc("what to write");
       f("steps", &Config::steps).at_least(1).doc("only the first so many steps; null: all");
     }
