@@ -360,6 +360,17 @@ TEST_CASE("text: vocabularies that the text does not give") {
       Error);
 }
 
+TEST_CASE("text: what could not be made is not tried again for the next who asks") {
+  const Folder folder;
+  int made = 0;
+  Cache cache(folder.path, [&](std::string_view what) { made += what.starts_with("building tokenizer"); });
+  DataContext context{cache, {configuration(R"({"files": ["village.txt"], "vocab": 15007})")}, kFixtures, 1};
+  const Text data(read_config<Text::Config>(context.siblings[0]), context);
+  for (int i = 0; i < 3; ++i)
+    CHECK_THROWS_WITH_AS(data.tokens(Part::train), doctest::Contains("larger than the text supports"), Error);
+  CHECK(made == 1);
+}
+
 TEST_CASE("text: a part that stays empty") {
   const Folder folder;
   Cache cache(folder.path);

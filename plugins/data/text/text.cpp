@@ -229,11 +229,18 @@ Text::Text(const Config& config, DataContext& context) : vocabulary_(config.voca
   };
 }
 
+// What went wrong once goes wrong again, after as long: every trial that reads this text is told at once.
 const SafetensorsFile& Text::file() const {
-  std::call_once(made_, [this] {
+  const std::lock_guard lock(mutex_);
+  if (failed_) throw *failed_;
+  if (file_) return *file_;
+  try {
     file_ = make_file_();
-    make_file_ = nullptr;  // with the text
-  });
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::interrupted) failed_ = e;
+    throw;
+  }
+  make_file_ = nullptr;  // with the text
   return *file_;
 }
 

@@ -11,6 +11,7 @@
 
 #include "documents.hpp"
 #include "khost/data.hpp"
+#include "khost/error.hpp"
 #include "khost/safetensors.hpp"
 
 namespace khost {
@@ -59,7 +60,8 @@ class Text : public Data {
   // Tokens are made when they are first asked for: a plan needs only their identity. Until then the text is held.
   const SafetensorsFile& file() const;
   mutable std::function<std::unique_ptr<SafetensorsFile>()> make_file_;
-  mutable std::once_flag made_;
+  mutable std::mutex mutex_;  // of the three
+  mutable std::optional<Error> failed_;
   mutable std::unique_ptr<SafetensorsFile> file_;
 };
 
