@@ -1,10 +1,12 @@
 // Who owns what in a folder that processes, containers and hosts share.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,9 +70,15 @@ class Other {
   ~Other() { kill(); }
   bool permitted() const { return permitted_; }
   void kill() {
-    if (inner_ > 0) ::kill(inner_, SIGKILL);
+    if (inner_ > 0) {
+      // Over when its files are closed and its locks given back: it is no child of this process, which cannot wait for it.
+      const int process = static_cast<int>(::syscall(SYS_pidfd_open, inner_, 0));
+      ::kill(inner_, SIGKILL);
+      pollfd over{process, POLLIN, 0};
+      CHECK(::poll(&over, 1, 60000) == 1);
+      ::close(process);
+    }
     if (pid_ > 0) {
-      if (inner_ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
       ::kill(pid_, SIGKILL);
       ::waitpid(pid_, nullptr, 0);
     }
