@@ -186,7 +186,7 @@ TEST_CASE("cache: two threads want one artifact") {
   CHECK_FALSE(together);
 }
 
-TEST_CASE("cache: two processes want one artifact") {
+TEST_CASE("cache: two processes want one artifact" * doctest::test_suite("processes")) {
   const Scratch scratch;
   const std::string log = scratch / "log";
   pid_t children[2];

@@ -115,6 +115,8 @@ int temporaries(const std::string& root) {
 
 }  // namespace
 
+TEST_SUITE_BEGIN("processes");  // tests/CMakeLists.txt runs them apart
+
 TEST_CASE("owner file: its maker lives, others do not get it, and it goes with it") {
   const Scratch scratch;
   const std::string path = scratch / "owner";
@@ -368,3 +370,5 @@ TEST_CASE("a forked child has names of its own, and leaves its parent's files al
   CHECK(maker_lives(scratch / "owner"));
   CHECK(fs::exists(scratch / "cache/owners/" + token));
 }
+
+TEST_SUITE_END();
