@@ -115,7 +115,7 @@ void MemoryPlan::place() {
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return buffers_[a].floats > buffers_[b].floats; });
   for (const Buffer& b : buffers_) times.insert(times.end(), {b.first, b.last});
   std::ranges::sort(times);
-  times.erase(std::ranges::unique(times).begin(), times.end());
+  times.erase(std::unique(times.begin(), times.end()), times.end());  // clang++ 14 has no ranges::unique
   const auto index = [&](int time) { return static_cast<int>(std::ranges::lower_bound(times, time) - times.begin()); };
   Occupancy occupied(static_cast<int>(times.size()));
   floats_ = 0;
