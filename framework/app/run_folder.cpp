@@ -20,10 +20,6 @@ void remove_temporaries(const fs::path& folder) {
     if (is_temporary_name(entry.path().filename().string())) fs::remove_all(entry.path(), error);
 }
 
-}  // namespace
-
-namespace {
-
 const fs::path& first_folder() {
   static const fs::path folder = [] {
     std::error_code gone;

@@ -174,7 +174,8 @@ TEST_CASE("cblas: what is behind a stub is part of what a trial is known by") {
 
 TEST_CASE("threads: what the library uses is recorded, and more than there are processors is said") {
   const Khost khost;
-  const std::string manifest = khost.manifest(R"("compute": {"plugin": "cblas", "library": ")" KHOST_BINARY_DIR R"(/cblas/serial_openblas.so"})");
+  const std::string manifest =
+      khost.manifest(R"("compute": {"plugin": "cblas", "library": ")" KHOST_BINARY_DIR R"(/cblas/serial_openblas.so"})");
   const Finished finished = khost({manifest, "--threads", "64", "--jobs", "2", "--set", "steps=1", "--out", "many"});
   INFO(finished.err);
   REQUIRE(finished.code == 0);

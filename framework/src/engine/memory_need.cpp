@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "engine/batches.hpp"
 #include "engine/result.hpp"
@@ -83,7 +84,8 @@ class Need {
   double trial(const Arm& arm) const {
     return placed(arm.place, [&] {
       const ArmShape& shape = materials_.arm(arm);
-      const bool weight_gradients = reads(arm, "weight.grad");
+      const std::set<std::string> read = signals_read(arm);
+      const bool weight_gradients = read.contains("weight.grad");
       Slots slots(*shape.model);
       const double state = slots_of(materials_, arm.optimizer);
       double floats = 0;
@@ -99,7 +101,8 @@ class Need {
         floats += (4 + state) * numbers(shape.core == "block" ? Shape{m.rank, m.rank} : Shape{m.rank});
         if (shape.core == "factors") floats += (2 + state) * numbers({checked_sum({m.rows, m.cols}), m.rank});
       }
-      double values = slots.values(arm.data.batch, arm.data.sequence, {reads(arm, "activation"), reads(arm, "activation.grad")});
+      double values =
+          slots.values(arm.data.batch, arm.data.sequence, {read.contains("activation"), read.contains("activation.grad")});
       if (arm.data.held_out_windows > 0) values += slots.values(window_batch(arm.data.held_out_windows), arm.data.sequence);
       const double windows = static_cast<double>(arm.data.held_out_windows) * static_cast<double>(arm.data.sequence);
       const double records = static_cast<double>(shape.steps) * sizeof(Record);  // the loss of every step
@@ -108,11 +111,12 @@ class Need {
   }
 
  private:
-  bool reads(const Arm& arm, std::string_view signal) const {
-    return std::ranges::any_of(arm.probes, [&](const Component& c) {
-      const Signals declared = describe(materials_.registry().get(Kind::probe, c.plugin), &c.config).signals;
-      return std::ranges::any_of(declared.needs, [&](const Signals::Need& n) { return n.name == signal; });
-    });
+  std::set<std::string> signals_read(const Arm& arm) const {
+    std::set<std::string> names;
+    for (const Component& c : arm.probes)
+      for (const Signals::Need& need : describe(materials_.registry().get(Kind::probe, c.plugin), &c.config).signals.needs)
+        names.insert(need.name);
+    return names;
   }
 
   const Experiment& experiment_;

@@ -26,9 +26,7 @@ std::int64_t OpShapes::rows() const { return checked_product({batch_, sequence_}
 std::int64_t OpShapes::columns(std::size_t input) const { return columns_[static_cast<std::size_t>(placed_.inputs.at(input))]; }
 std::string OpShapes::input(std::size_t i) const { return text_of({rows(), columns(i)}); }
 
-namespace {
 std::string named(const Weight& w) { return "'" + w.slot.parameter.name + "' " + text_of(w.slot.parameter.shape); }
-}  // namespace
 
 std::string OpShapes::parameter(std::size_t i) const { return named(*placed_.weights.at(i)); }
 

@@ -80,6 +80,7 @@ class Planner {
   int forward_, backward_;
 };
 
+std::string named(const Weight& w);  // "'layer.0.ln1.weight' [256]"
 bool all_finite(const float* x, std::int64_t n);
 
 }  // namespace khost

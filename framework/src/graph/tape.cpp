@@ -15,8 +15,6 @@ namespace {
   throw Error(ErrorKind::plugin, std::string(op) + ": " + why);
 }
 
-std::string named(const Weight& w) { return "'" + w.slot.parameter.name + "' " + text_of(w.slot.parameter.shape); }
-
 }  // namespace
 
 Tape::Tape(std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t sequence) : batch_(batch), sequence_(sequence) {

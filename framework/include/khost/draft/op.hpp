@@ -153,7 +153,7 @@ class Op {
   virtual bool ends() const;
 };
 
-// A test of an operation, beside it in its file: how it stands between an embedding and a head. tests/unit/ops_test.cpp runs all
+// A test of an operation, beside it in its file: how it stands between an embedding and a head. tests/unit/graph_test.cpp runs all
 // of them: on every backend, at several shapes, every gradient against central differences of in_double().
 struct OpCase {
   std::string name;
