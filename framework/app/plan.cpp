@@ -7,11 +7,12 @@
 #include <set>
 
 #include "commands.hpp"
+#include "console.hpp"
 #include "engine/pace.hpp"
 #include "interruptions.hpp"
 #include "manifest/series.hpp"
 #include "report/text.hpp"
-#include "session.hpp"
+#include "session_options.hpp"
 #include "store/trial_store.hpp"
 
 namespace khost {
@@ -139,15 +140,15 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
 
 void plan(SessionOptions options) {
   catch_interruptions();
-  const auto say = [](std::string_view what) { std::cerr << what << "\n"; };
+  Console console;
   Paces paces;
   Estimate estimate;
   const auto series = read_series(options.manifest);
   for (const std::string& manifest : series ? series->manifests : std::vector<std::string>{options.manifest}) {
     options.manifest = manifest;
-    const Session session(options, say);
-    for (const std::string& warning : session.experiment.warnings) say("warning: " + warning);
-    for (const std::string& note : session.environment.notes) say("warning: " + note);
+    const Session session(options, console);
+    for (const std::string& warning : session.experiment.warnings) console.message("warning: " + warning);
+    for (const std::string& note : session.environment.notes) console.message("warning: " + note);
     if (series && manifest != series->manifests.front()) std::cout << "\n";
     print_plan(session, paces, estimate);
   }
@@ -162,7 +163,7 @@ void plan(SessionOptions options) {
 Command plan_command() {
   Command command("plan", "what a manifest would run, what is cached, and what it costs");
   auto& o = command.values<SessionOptions>();
-  o.declare(command);
+  declare(command, o);
   command.example("plan experiments/kseries.manifest --seeds 3");
   command.does([&o] { plan(o); });
   return command;

@@ -1,6 +1,4 @@
 // khost register: fixes the claims of a manifest, and the trials they will be judged on, without running anything.
-#include "register.hpp"
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -9,24 +7,16 @@
 #include <iostream>
 
 #include "artifact/file.hpp"
-#include "artifact/temporary.hpp"
 #include "commands.hpp"
+#include "console.hpp"
 #include "interruptions.hpp"
 #include "khost/interrupt.hpp"
 #include "manifest/series.hpp"
-#include "store/claim_ledger.hpp"
+#include "run/registration.hpp"
+#include "session_options.hpp"
 #include "store/shipped.hpp"
-#include "store/trial_store.hpp"
 
 namespace khost {
-
-std::map<std::string, Standing> register_claims(const Session& session) {
-  own_temporaries(session.cache.root());  // of entries: who is killed while one is written must be known to the next run
-  const TrialStore store(session.cache.root());
-  return ClaimLedger(session.cache.root())
-      .enter(session.experiment, session.plan, *session.registry, Shown(session.plan, *session.registry),
-             [&](const std::string& hash) { return store.has(hash); });
-}
 
 namespace {
 
@@ -55,6 +45,7 @@ void write_shipped(const std::string& manifest, const SessionOptions& options, c
 
 void register_manifest(SessionOptions options, const std::string& shipped) {
   catch_interruptions();
+  Console console;
   const auto series = read_series(options.manifest);
   for (const std::string& manifest : series ? series->manifests : std::vector<std::string>{options.manifest}) {
     check_interrupt();
@@ -63,7 +54,7 @@ void register_manifest(SessionOptions options, const std::string& shipped) {
       continue;
     }
     options.manifest = manifest;
-    const Session session(options, [](std::string_view what) { std::cerr << what << "\n"; });
+    const Session session(options, console);
     print_standings(session.experiment, register_claims(session));
   }
 }
@@ -77,7 +68,7 @@ Command register_command() {
     std::string shipped;
   };
   auto& o = command.values<Options>();
-  o.session.declare(command);
+  declare(command, o.session);
   command.option("shipped", "FOLDER", o.shipped, "for a release: write the claims' hashes to FOLDER/<experiment>.json instead");
   command.example("register my.manifest");
   command.example("register experiments/kseries.manifest --shipped share/registered");

@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
-#include <iostream>
-
 #include "commands.hpp"
-#include "execute.hpp"
+#include "console.hpp"
 #include "interruptions.hpp"
 #include "series.hpp"
+#include "session_options.hpp"
 
 namespace khost {
 
@@ -14,18 +13,20 @@ namespace {
 void run(const SessionOptions& options, const std::string& out) {
   if (const auto series = read_series(options.manifest)) return run_series(*series, options, out);
   catch_interruptions();
-  Session session(options, [](std::string_view what) { std::cerr << what << "\n"; });
-  const Executed executed = execute(session, out);
-  print(executed);
-  const auto all = std::ssize(executed.run.trials);
-  if (executed.failed)
-    throw Error(ErrorKind::trial, executed.failed < all
-                                      ? fmt::format("{} of {} trials failed; the others are kept", executed.failed, all)
+  Console console;
+  Session session(options, console);
+  std::set<std::string> computed;
+  const FinishedRun finished = run_experiment(session, out, computed);
+  print(finished);
+  const auto all = std::ssize(finished.run.trials);
+  if (finished.failed)
+    throw Error(ErrorKind::trial, finished.failed < all
+                                      ? fmt::format("{} of {} trials failed; the others are kept", finished.failed, all)
                                   : all > 1 ? fmt::format("all {} trials failed", all)
                                             : "the only trial failed")
-        .hint("why stands below the table and in " + executed.run.folder +
+        .hint("why stands below the table and in " + finished.run.folder +
               "/summary.json; the same command tries again what failed");
-  if (!executed.unwritten.empty() || !executed.lost.empty()) throw lost_files(executed.unwritten.size(), executed.lost.size());
+  if (!finished.unwritten.empty() || !finished.lost.empty()) throw lost_files(finished.unwritten.size(), finished.lost.size());
 }
 
 }  // namespace
@@ -36,7 +37,7 @@ Command run_command() {
     std::string out;
   };
   auto& o = command.values<Options>();
-  o.declare(command);
+  declare(command, o);
   command.option("out", "FOLDER", o.out, "the run's folder (default: runs/<experiment>/<hash>)");
   command.flag("fresh", o.fresh, "compute trials anew that are in the cache, and replace them");
   command.example("run experiments/paper85.manifest");

@@ -8,24 +8,26 @@
 #include <memory>
 
 #include "artifact/file.hpp"
-#include "execute.hpp"
+#include "console.hpp"
 #include "interruptions.hpp"
 #include "khost/interrupt.hpp"
-#include "register.hpp"
 #include "report/text.hpp"
-#include "run_folder.hpp"
+#include "run/registration.hpp"
+#include "run/run_folder.hpp"
 
 namespace khost {
 
 void run_series(const Series& series, SessionOptions options, const std::string& out) {
   catch_interruptions();
+  Console console;
   std::vector<std::unique_ptr<Session>> sessions;
   for (const std::string& manifest : series.manifests) {
     check_interrupt();
     options.manifest = manifest;
-    sessions.push_back(std::make_unique<Session>(options, [](std::string_view what) { std::cerr << what << "\n"; }));
+    sessions.push_back(std::make_unique<Session>(options, console));
   }
   for (const auto& session : sessions) register_claims(*session);  // they share trials
+  std::set<std::string> computed;
   std::string summary;
   std::vector<std::pair<std::string, Json>> claims;  // by experiment
   double seconds = 0;
@@ -35,15 +37,15 @@ void run_series(const Series& series, SessionOptions options, const std::string&
     check_interrupt();
     const std::string& name = session->experiment.name;
     std::cout << fmt::format("\n{}: {}\n\n", name, session->experiment.title);
-    const Executed executed = execute(*session, out.empty() ? "" : out + "/" + name);
-    print(executed);
-    const auto count = static_cast<std::int64_t>(executed.run.trials.size());
-    const auto reused = std::ranges::count(executed.run.trials, true, &TrialResult::reused);
+    const FinishedRun finished = run_experiment(*session, out.empty() ? "" : out + "/" + name, computed);
+    print(finished);
+    const auto count = static_cast<std::int64_t>(finished.run.trials.size());
+    const auto reused = std::ranges::count(finished.run.trials, true, &TrialResult::reused);
     summary += fmt::format("  {:<14} {:>5} trials, {:>5} of them computed before  {:>14}  {}\n", name, count, reused,
-                           duration_text(executed.seconds), executed.run.folder);
-    claims.emplace_back(name, claims_json(executed.run));
-    seconds += executed.seconds, failed += executed.failed, trials += count;
-    unwritten += executed.unwritten.size(), lost += executed.lost.size();
+                           duration_text(finished.seconds), finished.run.folder);
+    claims.emplace_back(name, claims_json(finished.run));
+    seconds += finished.seconds, failed += finished.failed, trials += count;
+    unwritten += finished.unwritten.size(), lost += finished.lost.size();
     session.reset();  // its text and models
   }
   std::cout << fmt::format("\n{}: {}\n\n{}\n  {} experiments, {} trials, {}\n", series.name, series.title, summary,

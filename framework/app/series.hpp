@@ -4,7 +4,7 @@
 #include <string>
 
 #include "manifest/series.hpp"
-#include "session.hpp"
+#include "run/session.hpp"
 
 namespace khost {
 

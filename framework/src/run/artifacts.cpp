@@ -1,4 +1,4 @@
-#include "artifacts.hpp"
+#include "run/artifacts.hpp"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "session.hpp"
+#include "run/session.hpp"
 
 #include <fmt/format.h>
 
@@ -10,15 +10,6 @@
 #include "engine/rehearsal.hpp"
 
 namespace khost {
-
-void SessionOptions::declare(Command& command) {
-  command.argument("MANIFEST", manifest, "the experiment's manifest");
-  command.option("set", "KEY=VALUE", set, "change a key of the manifest: adapter.rank=16; may be repeated");
-  command.option("seeds", "N", seeds, {1, 100000}, "how many seeds, from 0");
-  command.option("backend", "NAME", backend, "the compute backend; `khost list` shows them");
-  command.option("threads", "N", threads, {1, 1024}, "threads of each trial");
-  command.option("jobs", "N", jobs, {1, 1024}, "trials at a time");
-}
 
 std::vector<Setting> settings_of(const SessionOptions& options) {
   std::vector<Setting> settings;
@@ -53,10 +44,8 @@ std::vector<std::string> notes_of(const Environment& e, int processors, const st
 
 }  // namespace
 
-Session::Session(const SessionOptions& options, Cache::Announce heard)
-    : announce(std::move(heard)), cache(Cache::default_root(), [this](std::string_view what) {
-        if (announce) announce(what);
-      }) {
+Session::Session(const SessionOptions& options, RunListener& heard)
+    : listener(heard), cache(options.cache.empty() ? Cache::default_root() : options.cache, [this](std::string_view what) { listener.message(what); }) {
   LoadedExperiment loaded = read_experiment(options.manifest, settings_of(options));
   experiment = std::move(loaded.experiment);
   registry = std::move(loaded.registry);

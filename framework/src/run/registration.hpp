@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "session.hpp"
+#include "run/session.hpp"
 #include "stats/claims.hpp"
 #include "store/shown.hpp"
 

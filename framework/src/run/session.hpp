@@ -1,4 +1,4 @@
-// What `run` and `plan` share: from a manifest and the command line to a complete plan.
+// From a manifest and a few choices to a complete plan: what running and planning share.
 #pragma once
 
 #include <memory>
@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "artifact/cache.hpp"
-#include "command_line.hpp"
 #include "engine/backends.hpp"
 #include "engine/memory_need.hpp"
 #include "manifest/experiment.hpp"
 #include "plan/plan.hpp"
+#include "run/listener.hpp"
 
 namespace khost {
 
@@ -21,18 +21,18 @@ struct SessionOptions {
   std::optional<int> seeds, threads, jobs;
   std::optional<std::string> backend;
   bool fresh = false;  // trials of the cache are computed anew, and replaced
-
-  void declare(Command& command);
+  std::string cache = {};  // its folder; "": as the environment says (Cache::default_root())
 };
 
 // What --set and --seeds change in the manifest.
 std::vector<Setting> settings_of(const SessionOptions& options);
 
 struct Session {
-  Session(const SessionOptions& options, Cache::Announce announce);
-  Session(const Session&) = delete;  // the cache announces through it
+  // The listener, which outlives it, hears of what is made. Throws a usage or plugin Error for what cannot be run.
+  Session(const SessionOptions& options, RunListener& listener);
+  Session(const Session&) = delete;
 
-  Cache::Announce announce;  // who hears of what is being made; may be changed
+  RunListener& listener;
   Experiment experiment;
   std::shared_ptr<Registry> registry;
   Cache cache;

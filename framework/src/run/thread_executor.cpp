@@ -1,0 +1,54 @@
+#include "run/thread_executor.hpp"
+
+#include <cxxabi.h>
+
+#include <thread>
+
+#include "plugin/process_end.hpp"
+
+namespace khost {
+
+namespace {
+
+void run_task(const TrialContext& context, Tasks& tasks, const Task& task, Backend& backend) {
+  TrialResult result;
+  try {
+    result = run_trial(context, *task.trial, [&](std::string_view path) { return record_of_needs(task, path); }, backend,
+                       task.folder,
+                       {[&](std::int64_t step, double loss) { tasks.step(task, step, loss); }, [&] { return tasks.interrupted(); }});
+  } catch (const Error& e) {
+    tasks.failed(task, e);
+    return;
+  }
+  tasks.done(task, std::move(result));
+}
+
+}  // namespace
+
+void ThreadExecutor::run(Tasks& tasks) {
+  std::vector<std::thread> others;
+  for (int worker = 1; worker < workers_; ++worker) others.emplace_back([this, &tasks, worker] { work(tasks, worker); });
+  work(tasks, 0);
+  for (std::thread& t : others) t.join();
+}
+
+// UBSan: see call_plugin().
+__attribute__((no_sanitize("null"))) void ThreadExecutor::work(Tasks& tasks, int worker) {
+  std::string at;  // the trial that runs
+  try {
+    const auto backend = backend_.make(threads_);
+    while (const auto task = tasks.take(worker)) {
+      at = task->trial->key.text();
+      run_task(context_, tasks, *task, *backend);
+      at.clear();
+    }
+  } catch (abi::__forced_unwind&) {
+    // This thread is being ended and cannot be kept (pthread_cancel() of itself; pthread_exit() does not come this far).
+    ProcessWatch::thread_ends(at);
+    throw;
+  } catch (...) {
+    tasks.ended(std::current_exception());
+  }
+}
+
+}  // namespace khost
