@@ -24,6 +24,7 @@
 
 namespace khost {
 class Probes;
+class TrialHost;
 }
 
 namespace khost::testing {
@@ -95,7 +96,8 @@ class HostedProbe {
   Signals declared_;
   bool policy_;
   Make make_;
-  std::unique_ptr<Probes> host_;  // the host's own
+  std::unique_ptr<Probes> host_;     // the host's own
+  std::shared_ptr<TrialHost> lent_;  // the fake trial, as the host lends it
   bool used_ = false;             // has it begun a trial?
   const FakeTrial* trial_ = nullptr;
 };

@@ -8,6 +8,7 @@
 
 #include "engine/adapters.hpp"
 #include "engine/batches.hpp"
+#include "engine/trial_weights.hpp"
 #include "core/team.hpp"
 #include "khost/spectral.hpp"
 
@@ -32,29 +33,21 @@ std::shared_ptr<const CutBasis> any_basis(const ArmShape& shape, Random& random)
 // One trial's worth of programs on random weights and tokens; its times are those of the slowest of all that run beside it.
 class Runner {
  public:
-  Runner(const Materials& materials, const Arm& arm, const Weights& weights, Backend& backend)
+  Runner(const Materials& materials, const Arm& arm, const std::shared_ptr<const Weights>& weights, Backend& backend)
       : arm_(arm),
         shape_(materials.arm(arm)),
         held_out_batch_(WindowSet(materials.data(arm.data), Part::held_out, std::max<std::int64_t>(1, arm.data.held_out_windows),
                                   arm.data.sequence)
                             .batch()),
         random_(1, "pace", "values"),
-        adapters_(any_basis(shape_, random_), shape_.matrices, shape_.core) {
-    const bool weights_too = !arm.train.empty();
-    std::size_t next = 0;
-    for (std::size_t i = 0; i < weights.values.size(); ++i) {
-      const Parameter& p = weights.parameters[i];
-      if (p.adaptable) gradients_.emplace_back(p.shape);
-      const AdapterSlot* adapter = p.adaptable ? adapters_.slot(next++) : nullptr;
-      slots_.push_back({p, const_cast<float*>(weights.values[i].data()), p.adaptable ? gradients_.back().data() : nullptr,
-                        adapter, !weights_too});
-    }
+        adapters_(any_basis(shape_, random_), shape_.matrices, shape_.core),
+        weights_(weights, shape_.trains, MatrixGradients::yes, &adapters_) {
     for (std::int64_t i = 0; i < 8 * arm.data.sequence; ++i)
       tokens_.push_back(
           static_cast<std::int32_t>(random_.below(static_cast<std::uint64_t>(materials.data(arm.data).vocabulary()))));
     const auto begun = std::chrono::steady_clock::now();
-    program_ = std::make_unique<Program>(*shape_.model->model, slots_, arm.data.batch, arm.data.sequence, backend);
-    held_out_ = std::make_unique<Program>(*shape_.model->model, slots_, held_out_batch_, arm.data.sequence, backend);
+    program_ = std::make_unique<Program>(*shape_.model->model, weights_.slots(), arm.data.batch, arm.data.sequence, backend);
+    held_out_ = std::make_unique<Program>(*shape_.model->model, weights_.slots(), held_out_batch_, arm.data.sequence, backend);
     adapters_.apply(adapters_.alphas());
     pace_.set_up = since(begun);
   }
@@ -100,8 +93,7 @@ class Runner {
   std::int64_t held_out_batch_;
   Random random_;
   Adapters adapters_;
-  std::vector<Tensor> gradients_;
-  std::vector<WeightSlot> slots_;
+  TrialWeights weights_;
   std::vector<std::int32_t> tokens_;
   std::unique_ptr<Program> program_, held_out_;
   Pace pace_;
@@ -110,7 +102,7 @@ class Runner {
 }  // namespace
 
 Pace measure_pace(const Materials& materials, const Arm& arm, const BackendChoice& backend, int jobs, int threads) {
-  const Weights weights = draw_weights(materials.arm(arm).model->parameters, 1);
+  const auto weights = std::make_shared<const Weights>(draw_weights(materials.arm(arm).model->parameters, 1));
   std::barrier barrier(jobs);
   std::vector<Pace> paces(static_cast<std::size_t>(jobs));
   std::vector<std::exception_ptr> failures(paces.size());
@@ -140,9 +132,9 @@ Pace measure_pace(const Materials& materials, const Arm& arm, const BackendChoic
   // One decomposition of every matrix, on one thread.
   const auto begun = std::chrono::steady_clock::now();
   set_team(threads);
-  for (std::size_t i = 0; i < weights.parameters.size(); ++i) {
-    const Parameter& p = weights.parameters[i];
-    if (p.adaptable) svd_basis(weights.values[i].span(), p.shape[0], p.shape[1], 1);
+  for (std::size_t i = 0; i < weights->parameters.size(); ++i) {
+    const Parameter& p = weights->parameters[i];
+    if (p.adaptable) svd_basis(weights->values[i].span(), p.shape[0], p.shape[1], 1);
   }
   mean.decomposition = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return mean;

@@ -110,7 +110,7 @@ class Probes::StepView final : public Step {
  public:
   StepView(Probes& probes, const Instance& instance, std::int64_t index) : probes_(probes), instance_(instance), index_(index) {}
   std::int64_t index() const override { return index_; }
-  const TrialInfo& trial() const override { return *probes_.hooks_.info; }
+  const TrialInfo& trial() const override { return probes_.host_->info(); }
   const Signal& operator[](std::string_view signal) const override {
     if (!instance_.needs(signal, index_)) {
       std::string list;
@@ -120,11 +120,10 @@ class Probes::StepView final : public Step {
                   "the signal '" + std::string(signal) + "' was not declared for step " + std::to_string(index_))
           .hint("declared: " + (list.empty() ? "none" : list));
     }
-    const auto& shown = probes_.hooks_.signals;
-    const auto found = shown.find(std::string(signal));
-    if (found == shown.end())
+    const Signal* shown = probes_.host_->signal(std::string(signal));
+    if (!shown)
       throw Error(ErrorKind::plugin, "the signal '" + std::string(signal) + "' is not shown in this trial");
-    return found->second;
+    return *shown;
   }
   void record(std::string_view name, double value) const override { probes_.add(instance_, name, index_, value); }
 
@@ -137,21 +136,21 @@ class Probes::StepView final : public Step {
 class Probes::TrialView final : public Trial {
  public:
   TrialView(Probes& probes, Instance& instance) : probes_(probes), instance_(instance) {}
-  const TrialInfo& info() const override { return *probes_.hooks_.info; }
-  const Alphas& alphas() const override { return *probes_.hooks_.alphas; }
-  const Outcome& outcome() const override { return probes_.hooks_.outcome(); }
-  std::vector<double> displacement() override { return probes_.hooks_.displacement(); }
+  const TrialInfo& info() const override { return probes_.host_->info(); }
+  const Alphas& alphas() const override { return probes_.host_->alphas(); }
+  const Outcome& outcome() const override { return probes_.host_->outcome(); }
+  std::vector<double> displacement() override { return probes_.host_->displacement(); }
   double evaluate(const Alphas& alphas) override {
     check(alphas);
-    return probes_.hooks_.evaluate(alphas);
+    return probes_.host_->evaluate(alphas);
   }
   void gradients(const Alphas& alphas, std::int64_t count, const Visit& visit) override {
     check(alphas);
-    probes_.hooks_.gradients(alphas, count, visit);
+    probes_.host_->gradients(alphas, count, visit);
   }
   Random random(std::string_view purpose) override { return Random(info().seed, instance_.component.name, purpose); }
   void write_artifact(std::string_view name, std::span<const NamedArray> arrays) override {
-    probes_.hooks_.write_artifact(artifact_name(name), arrays);
+    probes_.host_->write_artifact(artifact_name(name), arrays);
   }
   void record(std::string_view name, double value) override { probes_.add(instance_, name, -1, value); }
   void record(std::string_view name, std::int64_t step, double value) override {
@@ -186,10 +185,10 @@ class Probes::PlanView final : public StepPlan {
  public:
   PlanView(Probes& probes, Instance& instance, std::int64_t index) : probes_(probes), instance_(instance), index_(index) {}
   std::int64_t index() const override { return index_; }
-  const TrialInfo& trial() const override { return *probes_.hooks_.info; }
+  const TrialInfo& trial() const override { return probes_.host_->info(); }
   std::span<float> alpha_scale(std::size_t matrix) override {
     instance_.must_modify("alpha.scale");
-    return probes_.hooks_.alpha_scale(matrix);
+    return probes_.host_->alpha_scale(matrix);
   }
   void set_rank(std::size_t matrix, std::int64_t K) override {
     instance_.must_modify("alpha.rank");
@@ -199,11 +198,11 @@ class Probes::PlanView final : public StepPlan {
                   "set_rank(" + std::to_string(matrix) + ", " + std::to_string(K) + "): " +
                       (matrix >= matrices.size() ? "there are " + std::to_string(matrices.size()) + " matrices"
                                                  : matrices[matrix].name + " has K = " + std::to_string(matrices[matrix].rank)));
-    probes_.hooks_.set_rank(matrix, K);
+    probes_.host_->set_rank(matrix, K);
   }
   void reset_optimizer() override {
     instance_.must_modify("optimizer.state");
-    probes_.hooks_.reset_optimizer();
+    probes_.host_->reset_optimizer();
   }
   Random& random() override { return *instance_.random; }
 
@@ -253,11 +252,11 @@ void Probes::resolve(const TrialInfo& info, const Find& upstream, std::vector<st
   }
 }
 
-void Probes::begin(TrialHooks hooks) {
-  hooks_ = std::move(hooks);
+void Probes::begin(TrialHost& host) {
+  host_ = &host;
   for (auto& i : instances_) {
-    i->random = std::make_unique<Random>(hooks_.info->seed, i->component.name, "policy");
-    call_plugin(i->in("begin"), [&] { i->probe->begin(*hooks_.info); });
+    i->random = std::make_unique<Random>(host.info().seed, i->component.name, "policy");
+    call_plugin(i->in("begin"), [&] { i->probe->begin(host.info()); });
   }
 }
 

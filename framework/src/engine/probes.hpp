@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -21,18 +20,23 @@ namespace khost {
 TrialInfo info_of(const TrialKey& key, const Arm& arm, const ArmShape& shape);
 
 // What a trial lends its probes. The signals' arrays stay where they are for the whole trial; only their contents change.
-struct TrialHooks {
-  const TrialInfo* info = nullptr;
-  std::map<std::string, Signal> signals;  // all that any probe of this trial needs, by name
-  const Alphas* alphas = nullptr;
-  std::function<double(const Alphas&)> evaluate;
-  std::function<void(const Alphas&, std::int64_t, const Trial::Visit&)> gradients;
-  std::function<const Outcome&()> outcome;
-  std::function<std::vector<double>()> displacement;
-  std::function<std::span<float>(std::size_t)> alpha_scale;  // of a matrix; asking for it switches scaling on for the step
-  std::function<void(std::size_t, std::int64_t)> set_rank;
-  std::function<void()> reset_optimizer;
-  std::function<void(const std::string& name, std::span<const NamedArray>)> write_artifact;
+class TrialHost {
+ public:
+  virtual const TrialInfo& info() const = 0;
+  virtual const Alphas& alphas() const = 0;
+  virtual const Outcome& outcome() const = 0;
+  // What the trial shows under that name; null: it shows no such signal.
+  virtual const Signal* signal(const std::string& name) const = 0;
+  virtual double evaluate(const Alphas& alphas) = 0;
+  virtual void gradients(const Alphas& alphas, std::int64_t count, const Trial::Visit& visit) = 0;
+  virtual std::vector<double> displacement() = 0;
+  virtual std::span<float> alpha_scale(std::size_t matrix) = 0;  // asking for it switches scaling on for the step
+  virtual void set_rank(std::size_t matrix, std::int64_t K) = 0;
+  virtual void reset_optimizer() = 0;
+  virtual void write_artifact(const std::string& name, std::span<const NamedArray> arrays) = 0;
+
+ protected:
+  ~TrialHost() = default;
 };
 
 // A probe that was made, with what it declares.
@@ -58,8 +62,7 @@ class Probes {
   // Throws a plugin Error for a rank outside 0 .. min(m, n).
   using Find = std::function<double(std::string_view path)>;
   void resolve(const TrialInfo& info, const Find& upstream, std::vector<std::int64_t>& ranks);
-  void begin(TrialHooks hooks);
-  void show(const std::string& name, Signal signal) { hooks_.signals.insert_or_assign(name, std::move(signal)); }
+  void begin(TrialHost& host);  // which outlives what follows
   void before_step(std::int64_t step);
   void observe(std::int64_t step);
   void conclude();
@@ -78,7 +81,7 @@ class Probes {
 
   void add(const Instance& instance, std::string_view name, std::int64_t step, double value);
   std::vector<std::shared_ptr<Instance>> instances_;
-  TrialHooks hooks_;
+  TrialHost* host_ = nullptr;
   std::vector<Record> records_;
   std::set<std::pair<std::string, std::int64_t>> made_;  // full names of the records, with their steps
 };

@@ -19,35 +19,42 @@ std::string given_name(const std::string& instance, const std::string& name) {
   return instance == under_test.name ? name : "/" + instance + "/" + name;
 }
 
-TrialHooks hooks_of(FakeTrial& trial) {
-  TrialHooks hooks;
-  hooks.info = &trial.info();
-  hooks.alphas = &trial.trained;
-  hooks.signals = trial.signals;
-  hooks.evaluate = [&trial](const Alphas& alphas) {
-    if (!trial.loss) throw Error(ErrorKind::plugin, "this FakeTrial has no `loss` to evaluate");
-    return trial.loss(alphas);
-  };
-  hooks.gradients = [&trial](const Alphas& alphas, std::int64_t count, const Trial::Visit& visit) {
-    if (!trial.batch_gradient) throw Error(ErrorKind::plugin, "this FakeTrial has no `batch_gradient`");
-    for (std::int64_t i = 0; i < count; ++i) visit(i, trial.loss ? trial.loss(alphas) : 0, trial.batch_gradient(i, alphas));
-  };
-  hooks.outcome = [&trial]() -> const Outcome& { return trial.result; };
-  hooks.displacement = [&trial] {
-    if (trial.moved.size() != trial.info().matrices.size())
+class FakeHost final : public TrialHost {
+ public:
+  explicit FakeHost(FakeTrial& trial) : trial_(trial) {}
+
+  const TrialInfo& info() const override { return trial_.info(); }
+  const Alphas& alphas() const override { return trial_.trained; }
+  const Outcome& outcome() const override { return trial_.result; }
+  const Signal* signal(const std::string& name) const override {
+    const auto found = trial_.signals.find(name);
+    return found == trial_.signals.end() ? nullptr : &found->second;
+  }
+  double evaluate(const Alphas& alphas) override {
+    if (!trial_.loss) throw Error(ErrorKind::plugin, "this FakeTrial has no `loss` to evaluate");
+    return trial_.loss(alphas);
+  }
+  void gradients(const Alphas& alphas, std::int64_t count, const Trial::Visit& visit) override {
+    if (!trial_.batch_gradient) throw Error(ErrorKind::plugin, "this FakeTrial has no `batch_gradient`");
+    for (std::int64_t i = 0; i < count; ++i) visit(i, trial_.loss ? trial_.loss(alphas) : 0, trial_.batch_gradient(i, alphas));
+  }
+  std::vector<double> displacement() override {
+    if (trial_.moved.size() != trial_.info().matrices.size())
       throw Error(ErrorKind::plugin, "`moved` of this FakeTrial has not one entry per matrix");
-    return trial.moved;
-  };
-  hooks.alpha_scale = [&trial](std::size_t matrix) -> std::span<float> { return trial.scale.at(matrix); };
-  hooks.set_rank = [&trial](std::size_t matrix, std::int64_t K) { trial.ranks[matrix] = K; };
-  hooks.reset_optimizer = [&trial] { ++trial.resets; };
-  hooks.write_artifact = [&trial](const std::string& name, std::span<const NamedArray> arrays) {
+    return trial_.moved;
+  }
+  std::span<float> alpha_scale(std::size_t matrix) override { return trial_.scale.at(matrix); }
+  void set_rank(std::size_t matrix, std::int64_t K) override { trial_.ranks[matrix] = K; }
+  void reset_optimizer() override { ++trial_.resets; }
+  void write_artifact(const std::string& name, std::span<const NamedArray> arrays) override {
     const std::string instance = under_test.name + "-";  // before what the probe said, so that two instances differ
     const std::string given = name.starts_with(instance) ? name.substr(instance.size()) : name;
-    for (const NamedArray& a : arrays) trial.artifacts[given].push_back(a.name);
-  };
-  return hooks;
-}
+    for (const NamedArray& a : arrays) trial_.artifacts[given].push_back(a.name);
+  }
+
+ private:
+  FakeTrial& trial_;
+};
 
 }  // namespace
 
@@ -119,7 +126,8 @@ std::vector<std::int64_t> HostedProbe::resolve(FakeTrial& trial) {
 void HostedProbe::begin(FakeTrial& trial) {
   if (std::exchange(used_, true)) make();
   trial.records.clear(), trial.series.clear(), trial.artifacts.clear();
-  host_->begin(hooks_of(trial));
+  lent_ = std::make_shared<FakeHost>(trial);
+  host_->begin(*lent_);
   trial_ = &trial;
 }
 
@@ -144,7 +152,6 @@ void HostedProbe::observe(FakeTrial& trial, std::int64_t index) {
                   "the test does not show '" + need.name + "', which the probe needs at step " + std::to_string(index));
     check_shown(need.name, found->second, trial.info(),
                 host_->basis_rank(need.name.substr(std::min<std::size_t>(6, need.name.size()))));
-    host_->show(need.name, found->second);
   }
   host_->observe(index);
   take_records(trial);

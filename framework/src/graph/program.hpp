@@ -34,10 +34,10 @@ struct AdapterSlot {
 // One parameter of the model, in Model::parameters() order.
 struct WeightSlot {
   Parameter parameter;
-  float* value = nullptr;                // not const: base training updates it in place
+  const float* value = nullptr;          // nothing here writes it; training does, between passes
   float* grad = nullptr;                 // where backward writes dL/dW when the pass asks for weight gradients; null: never
   const AdapterSlot* adapter = nullptr;  // null: not adapted
-  bool frozen = true;                    // value does not change while the program lives: may be packed
+  bool frozen = true;                    // it never changes while the program lives: may be packed
 };
 
 // What the model exposes that is kept until the backward pass is over, and their gradients.

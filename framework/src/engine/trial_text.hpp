@@ -1,0 +1,32 @@
+// What a trial reads: its own batch, those that follow where each step has one, and windows it is measured on.
+#pragma once
+
+#include <memory>
+
+#include "engine/batches.hpp"
+
+namespace khost {
+
+class TrialText {
+ public:
+  // Throws a usage Error when the text is too short. Data and spec outlive it.
+  TrialText(const Data& data, const DataSpec& spec, std::uint64_t seed);
+  TrialText(const TrialText&) = delete;  // signals point into it
+
+  const Batch& first() const { return first_; }      // the trial's own: its losses are measured on it
+  const Batch& current() const { return current_; }  // of this step; its arrays stay where they are
+  void next();                                       // another one where data are fresh, else the same
+  Batch draw(Random& windows) const;                 // of the training part
+
+  const WindowSet& held_out();  // made when it is first asked for
+  const DataSpec& spec() const { return spec_; }
+
+ private:
+  const Data& data_;
+  const DataSpec& spec_;
+  Random fresh_;
+  Batch first_, current_;
+  std::unique_ptr<WindowSet> held_out_;
+};
+
+}  // namespace khost

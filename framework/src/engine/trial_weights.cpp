@@ -1,0 +1,61 @@
+#include "engine/trial_weights.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace khost {
+
+TrialWeights::TrialWeights(std::shared_ptr<const Weights> base, const std::vector<bool>& trains, MatrixGradients matrices,
+                           const Adapters* adapters)
+    : base_(std::move(base)), adapters_(adapters), own_(base_->values.size()), gradients_(base_->values.size()) {
+  std::size_t matrix = 0;
+  for (std::size_t i = 0; i < base_->values.size(); ++i) {
+    const Parameter& p = base_->parameters[i];
+    const bool trained = !trains.empty() && trains[i];
+    if (trained) {
+      own_[i] = Tensor(p.shape);
+      std::ranges::copy(base_->values[i].span(), own_[i].data());
+    }
+    if (trained || (matrices == MatrixGradients::yes && p.adaptable)) gradients_[i] = Tensor(p.shape);
+    WeightSlot& slot = slots_.emplace_back();
+    slot.parameter = p;
+    slot.value = trained ? own_[i].data() : base_->values[i].data();
+    slot.grad = gradients_[i].size() > 0 ? gradients_[i].data() : nullptr;
+    slot.adapter = p.adaptable && adapters_ ? adapters_->slot(matrix++) : nullptr;
+    slot.frozen = !trained;
+  }
+}
+
+std::vector<Trained> TrialWeights::trained() {
+  std::vector<Trained> out;
+  for (std::size_t i = 0; i < own_.size(); ++i) {
+    const Parameter& p = base_->parameters[i];
+    if (own_[i].size() > 0) out.push_back({p.name, p.shape.size() == 2, own_[i].span(), gradients_[i].span()});
+  }
+  return out;
+}
+
+bool TrialWeights::trains_any() const {
+  return std::ranges::any_of(slots_, [](const WeightSlot& slot) { return !slot.frozen; });
+}
+
+std::vector<double> TrialWeights::displacement() const {
+  std::vector<double> out = adapters_->displacement();
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].parameter.adaptable) continue;
+    const std::size_t matrix = next++;
+    if (own_[i].size() == 0) continue;
+    const std::vector<float> adapter = adapters_->difference(matrix);  // empty where K = 0
+    const std::span<const float> now = own_[i].span(), before = base_->values[i].span();
+    double sum = 0;
+    for (std::size_t k = 0; k < now.size(); ++k) {
+      const double moved = static_cast<double>(now[k]) - before[k] + (adapter.empty() ? 0 : adapter[k]);
+      sum += moved * moved;
+    }
+    out[matrix] = std::sqrt(sum);
+  }
+  return out;
+}
+
+}  // namespace khost
