@@ -4,15 +4,19 @@
 
 namespace khost {
 
-Trainer::Trainer(const Optimizer& optimizer, std::vector<Trained> tensors) : optimizer_(optimizer), tensors_(std::move(tensors)) {
-  for (const Trained& t : tensors_) state_.emplace_back(t.value.size() * static_cast<std::size_t>(optimizer_.slots()));
+Trainer::Trainer(const Optimizer& optimizer, std::vector<Trained> tensors, std::int64_t steps)
+    : optimizer_(optimizer), tensors_(std::move(tensors)), training_steps_(steps) {
+  for (Trained& t : tensors_) {
+    state_.emplace_back(t.value.size() * static_cast<std::size_t>(optimizer_.slots()));
+    if (t.shape.empty()) t.shape = {static_cast<std::int64_t>(t.value.size())};
+  }
 }
 
 void Trainer::step() {
-  ++step_;
+  ++step_, ++training_step_;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const Trained& t = tensors_[i];
-    optimizer_.update({t.name, step_, t.decays, t.value, t.gradient, state_[i]});
+    optimizer_.update({t.name, step_, t.decays, t.value, t.gradient, state_[i], t.shape, training_step_, training_steps_});
   }
 }
 

@@ -1,4 +1,4 @@
-// One optimizer at work on a fixed set of tensors; owns gradients' destination and the rule's state.
+// One optimizer at work on a fixed set of tensors, whose values and gradients are others'; owns the rule's state.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "khost/optimizer.hpp"
+#include "khost/tensor.hpp"
 
 namespace khost {
 
@@ -17,13 +18,15 @@ struct Trained {
   bool decays = false;
   std::span<float> value;
   std::span<const float> gradient;
+  Shape shape = {};  // of value; left out: a vector
 };
 
 class Trainer {
  public:
-  Trainer(const Optimizer& optimizer, std::vector<Trained> tensors);
-  void step();  // updates every tensor, in order
-  void reset();
+  // `steps`: how many there will be, at most; 0 where that is not known.
+  Trainer(const Optimizer& optimizer, std::vector<Trained> tensors, std::int64_t steps = 0);
+  void step();   // updates every tensor, in order
+  void reset();  // the state is as it was before the first step; how far the training is stays
   // Sets the state of one tensor's entries to zero where `entry(k)`.
   void forget(std::string_view tensor, const std::function<bool(std::size_t)>& entry);
 
@@ -31,7 +34,8 @@ class Trainer {
   const Optimizer& optimizer_;
   std::vector<Trained> tensors_;
   std::vector<std::vector<float>> state_;
-  std::int64_t step_ = 0;
+  std::int64_t step_ = 0, training_step_ = 0;  // done: since the last reset, and in all
+  std::int64_t training_steps_;
 };
 
 }  // namespace khost

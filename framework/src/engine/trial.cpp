@@ -160,7 +160,7 @@ LiveTrial::LiveTrial(const TrialContext& context, const PlannedTrial& planned, c
                Kept{probes_.needs("activation"), probes_.needs("activation.grad")}),
       optimizer_(
           create<Optimizer>(context.materials.registry().get(Kind::optimizer, arm_.optimizer.plugin), arm_.optimizer.config)),
-      trainer_(*optimizer_, all_trained(adapters_, weights_)),
+      trainer_(*optimizer_, all_trained(adapters_, weights_), shape_.steps),
       artifacts_(planned, info_, folder) {
   result_.key = planned.key;
   result_.hash = planned.hash;
