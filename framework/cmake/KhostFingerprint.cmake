@@ -23,7 +23,7 @@ endfunction()
 # Writes <build>/generated/khost/fingerprint.hpp; untouched when nothing changed, so that nothing is rebuilt.
 function(khost_generate_fingerprint)
   set(folder ${CMAKE_CURRENT_SOURCE_DIR}/include/khost)
-  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${folder} ${folder}/*.hpp)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${folder} ${folder}/*.hpp ${folder}/*.h)
   list(SORT headers)
   khost_hash_sources(${folder} "${headers}" KHOST_SDK_HASH)
   list(TRANSFORM headers PREPEND ${folder}/)
@@ -37,8 +37,8 @@ endfunction()
 # the hash is another.
 function(khost_generate_code_hash RESULT)
   set(folder ${CMAKE_CURRENT_SOURCE_DIR})
-  set(patterns ${folder}/include/khost/*.hpp ${folder}/src/manifest/record_path.* ${folder}/src/plugin/nulls.cpp
-    ${folder}/src/plugin/signals.cpp ${folder}/src/plugin/components.cpp)
+  set(patterns ${folder}/include/khost/*.hpp ${folder}/include/khost/*.h ${folder}/src/manifest/record_path.*
+    ${folder}/src/plugin/nulls.cpp ${folder}/src/plugin/signals.cpp ${folder}/src/plugin/components.cpp)
   foreach(floor core artifact compute graph engine)
     list(APPEND patterns ${folder}/src/${floor}/*.cpp ${folder}/src/${floor}/*.hpp)
   endforeach()

@@ -145,8 +145,8 @@ TEST_CASE("each kind of wrong product is refused, with the product, what was fou
   fault = Fault::none;
 }
 
-TEST_CASE("khost's own backends multiply right on this machine") {
-  for (const char* name : {"openblas", "onednn", "blis", "cblas", "reference"}) {
+TEST_CASE("khost's own backends, and the one in C, multiply right on this machine") {
+  for (const char* name : {"openblas", "onednn", "blis", "cblas", "reference", "naive"}) {
     CAPTURE(name);
     for (const int threads : {1, 2})
       CHECK(message_of([&] { Backend(name, test::compute_table(name), test::compute_options(name), threads); }) == "");

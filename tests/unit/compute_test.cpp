@@ -29,11 +29,11 @@ std::vector<float> normals(std::int64_t n, std::uint64_t seed, double sd = 1) {
 
 Backend make(const char* name, int threads) { return {name, compute_table(name), compute_options(name), threads}; }
 
-constexpr const char* optimised[] = {"openblas", "onednn", "blis", "cblas", "portable"};
+constexpr const char* tested_backends[] = {"openblas", "onednn", "blis", "cblas", "portable", "naive"};
 
-std::deque<Backend> all_optimised(int threads) {
+std::deque<Backend> all_tested(int threads) {
   std::deque<Backend> all;  // a backend does not move
-  for (const char* name : optimised) all.emplace_back(name, compute_table(name), compute_options(name), threads);
+  for (const char* name : tested_backends) all.emplace_back(name, compute_table(name), compute_options(name), threads);
   return all;
 }
 
@@ -81,7 +81,7 @@ void compare_gemm(std::deque<Backend>& tested, Backend& oracle, bool ta, bool tb
 
 TEST_CASE("compute: every backend agrees with the reference on a grid of shapes") {
   Backend oracle("reference", compute_table("reference"), "{}", 2);
-  std::deque<Backend> tested = all_optimised(2);
+  std::deque<Backend> tested = all_tested(2);
   for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{1, 1, 1},
                                 {1, 7, 5},
                                 {7, 1, 5},
@@ -105,7 +105,7 @@ TEST_CASE("compute: every backend agrees with the reference on a grid of shapes"
 
 TEST_CASE("compute: packed weights against the reference, for every number of rows, wide and odd") {
   Backend oracle("reference", compute_table("reference"), "{}", 2);
-  std::deque<Backend> tested = all_optimised(2);
+  std::deque<Backend> tested = all_tested(2);
   for (const auto& [n, k] :
        {std::array<std::int64_t, 2>{256, 256}, {768, 256}, {15007, 24}, {24, 15007}, {31, 17}, {1, 9}, {9, 1}})
     for (const std::int64_t m : {1, 7, 128, 131})
@@ -118,7 +118,7 @@ TEST_CASE("compute: one packed matrix serves two contexts, and outlives the one 
   const auto a = normals(5 * 64, 1), b = normals(96 * 64, 2);
   std::vector<float> first(5 * 96), second(5 * 96);
   khost_gemm g{0, 1, 5, 96, 64, 1.0f, a.data(), 64, b.data(), 64, 0.0f, first.data(), 96};
-  for (const char* name : optimised) {
+  for (const char* name : tested_backends) {
     std::shared_ptr<const Backend::Packed> packed;
     {
       Backend one = make(name, 1);
@@ -154,7 +154,7 @@ TEST_CASE("compute: cblas says what it needs and what it was given instead") {
 }
 
 TEST_CASE("compute: an inner size of 0 scales C, and leaves nothing of it at beta 0") {
-  for (const char* name : {"openblas", "onednn", "blis", "cblas", "reference", "portable"}) {
+  for (const char* name : {"openblas", "onednn", "blis", "cblas", "reference", "portable", "naive"}) {
     Backend backend = make(name, 1);
     float c[2] = {NAN, 3}, d[2] = {1, 3};
     const float none = 0;

@@ -18,6 +18,16 @@ const Plugin& page_plugin(const std::string& name) {
 
 }  // namespace
 
+TEST_CASE("a compute plugin in C is loaded and described as any other") {
+  const Plugin& naive = page_plugin("naive");
+  CHECK(judge_plugin_file(naive.path).fingerprint == KHOST_C_TABLE);
+  CHECK(title_of(naive) == "compute 'naive'");
+  CHECK(naive.descriptor->numerics == 1);
+  CHECK(std::string(naive.descriptor->summary) == "plain loops in C");
+  CHECK(score_of(naive) == 1);
+  CHECK(describe(naive, nullptr).schema.fields.empty());
+}
+
 TEST_CASE("Muon can be written: a matrix moves by an orthogonal step, what is none or an embedding by its momentum") {
   const Plugin& plugin = page_plugin("muon");
   Json config{Json::Object{}};

@@ -9,8 +9,7 @@
 //   };
 //   KHOST_PLUGIN(khost::probe<Snr>("snr", "gradient signal-to-noise ratio per group of dims", 1))
 //
-// The host reads the entry's first bytes from the file before it loads it; they are therefore plain data, without
-// relocations. Nothing is ever unloaded.
+// The entry itself, in C: khost/entry.h.
 #pragma once
 
 #include <cxxabi.h>
@@ -24,19 +23,22 @@
 
 #include "khost/compute.hpp"
 #include "khost/data.hpp"
+#include "khost/entry.h"
 #include "khost/fingerprint.hpp"
 #include "khost/model.hpp"
 #include "khost/optimizer.hpp"
 #include "khost/probe.hpp"
 #include "khost/schema.hpp"
 
-#define KHOST_MAGIC "KHOSTPL"  // 8 bytes with the final 0
-#define KHOST_PLUGIN_API 1u
-#define KHOST_C_TABLE "c-table"  // the fingerprint of a compute plugin: any toolchain
-
 namespace khost {
 
-enum class Kind : std::uint32_t { compute, model, optimizer, data, probe };
+enum class Kind : std::uint32_t {
+  compute = KHOST_KIND_COMPUTE,
+  model = KHOST_KIND_MODEL,
+  optimizer = KHOST_KIND_OPTIMIZER,
+  data = KHOST_KIND_DATA,
+  probe = KHOST_KIND_PROBE
+};
 const char* name_of(Kind kind);
 
 // What the host knows of a component without making one.
@@ -46,41 +48,6 @@ struct Description {
 };
 
 }  // namespace khost
-
-extern "C" {
-
-struct khost_message {
-  char text[2048];
-};
-
-struct khost_descriptor {
-  std::uint32_t struct_size;
-  std::uint32_t kind;      // khost::Kind
-  std::uint32_t policy;    // 1: the probe is a policy
-  std::uint32_t numerics;  // bumped whenever results change; part of a trial's hash
-  const char* name;
-  const char* summary;  // one line
-  // The schema, and for probes the signals of `config` (null: of the defaults). All return 0, or 1 + khost::ErrorKind with a
-  // message.
-  int (*describe)(const khost::Json* config, khost::Description* out, khost_message* message);
-  // `config` is resolved; `context` is ModelContext*, DataContext* or null by kind; `out` is a Model*, Optimizer*, Data*, Probe*.
-  int (*create)(const khost::Json* config, void* context, void** out, khost_message* message);
-  void (*destroy)(void* instance);
-  const khost_compute* compute;  // kind compute only; the functions above are null then
-};
-
-struct khost_entry {
-  char magic[8];
-  std::uint32_t struct_size;
-  std::uint32_t api_version;
-  char fingerprint[496];
-  // Above: inline, judged before loading. Below: read after loading.
-  std::uint32_t descriptor_size;
-  std::uint32_t descriptor_count;
-  const khost_descriptor* descriptors;
-};
-
-}  // extern "C"
 
 namespace khost::detail {
 
@@ -215,10 +182,10 @@ constexpr khost_descriptor compute(const char* name, const char* summary, std::u
 #define KHOST_CHECK_KIND static_assert(true)
 #endif
 
-#define KHOST_ENTRY(FINGERPRINT, ...)                                                                \
-  static constexpr khost_descriptor khost_descriptors_[] = {__VA_ARGS__};                            \
-  KHOST_CHECK_KIND;                                                                                  \
-  extern "C" __attribute__((visibility("default"))) constinit const khost_entry khost_plugin_entry = \
+#define KHOST_ENTRY(FINGERPRINT, ...)                                     \
+  static constexpr khost_descriptor khost_descriptors_[] = {__VA_ARGS__}; \
+  KHOST_CHECK_KIND;                                                       \
+  constinit const khost_entry khost_plugin_entry =                        \
       khost::detail::entry(FINGERPRINT, khost_descriptors_, sizeof khost_descriptors_ / sizeof *khost_descriptors_)
 
 #define KHOST_PLUGIN(...) KHOST_ENTRY(KHOST_FINGERPRINT, __VA_ARGS__);
