@@ -1,7 +1,8 @@
-# Hashes of sources: khost/fingerprint.hpp, what must agree between a plugin's build and the host's, and code_hash.hpp, which sources
-# of the host decide what a trial computes.
+# Hashes of sources: khost/fingerprint.hpp, what must agree between a plugin's build and the host's, for each kind of plugin, and
+# code_hash.hpp, which sources of the host decide what a trial computes.
 
 set(KHOST_SDK_ABI 1)  # raise it for a change of the contract that the headers do not show
+set(KHOST_PLUGIN_KINDS compute model optimizer data probe)  # in the order of khost::Kind; the header of each is khost/KIND.hpp
 set(KHOST_FINGERPRINT_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 
 # One hash of C++ files, paths relative to FOLDER: the same whatever their comments, white space and checkout folder.
@@ -20,13 +21,91 @@ function(khost_hash_sources FOLDER FILES RESULT)
   set(${RESULT} ${hash} PARENT_SCOPE)
 endfunction()
 
+# Those of HEADERS, paths relative to FOLDER/khost, that HEADER includes at any depth, itself among them; not what the headers STOP
+# include.
+function(khost_included_headers FOLDER HEADERS HEADER STOP RESULT)
+  set(found "")
+  set(left ${HEADER})
+  while(left)
+    list(POP_FRONT left next)
+    if(next IN_LIST found OR NOT next IN_LIST HEADERS)
+      continue()
+    endif()
+    list(APPEND found ${next})
+    if(next IN_LIST STOP)
+      continue()
+    endif()
+    file(STRINGS ${FOLDER}/khost/${next} lines REGEX "^#include \"khost/")
+    list(TRANSFORM lines REPLACE "^#include \"khost/([^\"]*)\".*" "\\1")
+    list(APPEND left ${lines})
+  endwhile()
+  set(${RESULT} ${found} PARENT_SCOPE)
+endfunction()
+
+# Of HEADERS, sets <PREFIX>_KIND for each kind: those that must agree between khost and a plugin of that kind. These are all but
+# another kind's own, so that a header nobody thought of counts for every kind. A kind's own are those that include its header and
+# no other kind's (nulls.hpp: probes'), and what such headers alone include (signal.hpp). Compute has none of its own: its header
+# is a C table with a version in it, which others may include.
+function(khost_headers_by_kind FOLDER HEADERS PREFIX)
+  set(kind_headers ${KHOST_PLUGIN_KINDS})
+  list(TRANSFORM kind_headers APPEND .hpp)
+  set(without_kind "")
+  foreach(header IN LISTS HEADERS)
+    khost_included_headers(${FOLDER} "${HEADERS}" ${header} "" included)
+    set(kinds "")
+    foreach(kind IN LISTS KHOST_PLUGIN_KINDS)
+      if(NOT kind STREQUAL compute AND ${kind}.hpp IN_LIST included)
+        list(APPEND kinds ${kind})
+      endif()
+    endforeach()
+    list(LENGTH kinds count)
+    if(count EQUAL 0)
+      list(APPEND without_kind ${header})
+      continue()
+    elseif(count GREATER 1)  # plugin.hpp: for everybody, with what it includes, but for the kinds' headers
+      set(kinds all)
+      khost_included_headers(${FOLDER} "${HEADERS}" ${header} "${kind_headers}" included)
+      list(REMOVE_ITEM included ${kind_headers})
+    endif()
+    foreach(each IN LISTS included)
+      list(APPEND users_of_${each} ${kinds})
+    endforeach()
+  endforeach()
+  foreach(header IN LISTS without_kind)
+    if(NOT users_of_${header})  # parallel.hpp: for whoever includes it
+      khost_included_headers(${FOLDER} "${HEADERS}" ${header} "" included)
+      foreach(each IN LISTS included)
+        list(APPEND users_of_${each} all)
+      endforeach()
+    endif()
+  endforeach()
+  foreach(kind IN LISTS KHOST_PLUGIN_KINDS)
+    khost_included_headers(${FOLDER} "${HEADERS}" ${kind}.hpp "" counting)
+    foreach(header IN LISTS HEADERS)
+      list(REMOVE_DUPLICATES users_of_${header})
+      list(LENGTH users_of_${header} count)
+      if(count GREATER 1 OR users_of_${header} STREQUAL all OR users_of_${header} STREQUAL kind)
+        list(APPEND counting ${header})
+      endif()
+    endforeach()
+    list(REMOVE_DUPLICATES counting)
+    list(SORT counting)
+    set(${PREFIX}_${kind} ${counting} PARENT_SCOPE)
+  endforeach()
+endfunction()
+
 # Writes <build>/generated/khost/fingerprint.hpp; untouched when nothing changed, so that nothing is rebuilt.
 function(khost_generate_fingerprint)
-  set(folder ${CMAKE_CURRENT_SOURCE_DIR}/include/khost)
-  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${folder} ${folder}/*.hpp ${folder}/*.h)
+  set(include ${CMAKE_CURRENT_SOURCE_DIR}/include)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${include}/khost ${include}/khost/*.hpp ${include}/khost/*.h)
   list(SORT headers)
-  khost_hash_sources(${folder} "${headers}" KHOST_SDK_HASH)
-  list(TRANSFORM headers PREPEND ${folder}/)
+  khost_headers_by_kind(${include} "${headers}" counting)
+  set(KHOST_SDK_HASHES "")
+  foreach(kind IN LISTS KHOST_PLUGIN_KINDS)
+    khost_hash_sources(${include}/khost "${counting_${kind}}" hash)
+    string(APPEND KHOST_SDK_HASHES "    {\"${kind}\", \"${hash}\"},\n")
+  endforeach()
+  list(TRANSFORM headers PREPEND ${include}/khost/)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${headers})
   configure_file(${KHOST_FINGERPRINT_CMAKE_DIR}/fingerprint.hpp.in ${CMAKE_BINARY_DIR}/generated/khost/fingerprint.hpp @ONLY)
 endfunction()

@@ -11,7 +11,7 @@
   extern "C" {                                                                        \
   extern __attribute__((visibility("default"))) const khost_entry khost_plugin_entry; \
   constinit const khost_entry khost_plugin_entry = [] {                               \
-    khost_entry e = khost::detail::entry(KHOST_FINGERPRINT, bad_descriptors, 1);      \
+    khost_entry e = khost::detail::entry(bad::fingerprint.text, bad_descriptors, 1);  \
     CHANGE;                                                                           \
     return e;                                                                         \
   }();                                                                                \
@@ -19,9 +19,11 @@
 
 namespace bad {
 
+constexpr khost::detail::Fingerprint fingerprint = khost::detail::fingerprint(khost::detail::only(khost::Kind::probe));
+
 // Changes the fingerprint's part KEY=... to KEY=VALUE, as another build would have it.
 constexpr void set_part(khost_entry& e, std::string_view key, std::string_view value) {
-  const std::string_view before = KHOST_FINGERPRINT;
+  const std::string_view before = fingerprint.text;
   const std::size_t begin = before.find(key), end = std::min(before.find(';', begin), before.size());
   std::size_t at = begin;
   for (const std::string_view text : {key, value, before.substr(end)})

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "khost/fingerprint.hpp"
+#include "khost/plugin.hpp"
 #include "unit/scratch.hpp"
 #include "unit/text_file.hpp"
 
@@ -26,6 +26,8 @@ const std::string pthread_openblas = bad_plugins + "/pthread/libopenblas.so.0";
 
 // A manifest's compute key with that file for plugin cblas.
 std::string cblas(const std::string& library) { return R"("compute": {"plugin": "cblas", "library": ")" + library + R"("},)"; }
+
+const std::string fingerprint = khost::detail::fingerprint(khost::detail::only(khost::Kind::probe)).text;
 
 constexpr const char* preface =
     "What khost says of each plugin that it refuses, and its exit code. tests/e2e/refusals_test.cpp compares and regenerates "
@@ -168,8 +170,7 @@ std::string normalised(std::string text, const Scratch& scratch) {
   text = replaced(text, scratch.folder() + "/", "");
   text = replaced(text, build, "<build>");
   text = std::regex_replace(text, std::regex("(<build>/plugins\n)[^\n]*/lib/khost/plugins[^\n]*"), "$1    <installed plugins>");
-  const std::string fingerprint = KHOST_FINGERPRINT;
-  text = replaced(text, fingerprint.substr(fingerprint.find("sdk=") + 4, 16), "<the SDK's hash>");
+  text = replaced(text, fingerprint.substr(fingerprint.find("sdk.probe=") + 10, 16), "<the SDK's hash>");
   text = std::regex_replace(text, std::regex("bytes \\d+ to \\d+"), "bytes <n> to <n>");
   return text;
 }
@@ -186,8 +187,8 @@ std::string section_of(const std::string& golden, const std::string& title) {
 
 // The golden file is of g++ 12 without a sanitizer; in other builds the sections that print the host's fingerprint differ.
 bool same_build() {
-  return std::regex_replace(std::string(KHOST_FINGERPRINT), std::regex("sdk=[0-9a-f]+"), "sdk=") ==
-         "abi=1;sdk=;compiler=gcc-12;std=202002;cxx11abi=1;debug=0;rtti=1;asan=0;tsan=0";
+  return std::regex_replace(fingerprint, std::regex("probe=[0-9a-f]+"), "probe=") ==
+         "abi=1;sdk.probe=;compiler=gcc-12;std=202002;cxx11abi=1;debug=0;rtti=1;asan=0;tsan=0";
 }
 
 }  // namespace

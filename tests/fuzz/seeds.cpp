@@ -203,10 +203,11 @@ std::string library(std::string_view fingerprint, std::string_view needed) {
 
 void libraries(const fs::path& folder) {
   Corpus corpus(folder, "elf");
-  corpus.add(library(KHOST_FINGERPRINT, ""));
+  const detail::Fingerprint fingerprint = detail::fingerprint(detail::only(Kind::probe));
+  corpus.add(library(fingerprint.text, ""));
   corpus.add(library(KHOST_C_TABLE, "libgomp.so.1"));
-  corpus.add(library("abi=0;sdk=0", "libomp.so.5"));
-  corpus.add(library(KHOST_FINGERPRINT, "libc.so.6").substr(0, 700));
+  corpus.add(library("abi=0;sdk.probe=0", "libomp.so.5"));
+  corpus.add(library(fingerprint.text, "libc.so.6").substr(0, 700));
 }
 
 void texts(const fs::path& folder) {

@@ -31,6 +31,10 @@ const fs::path bad_plugins = fs::path(KHOST_BINARY_DIR) / "bad_plugins";
 
 std::string path_of(const std::string& name) { return (bad_plugins / (name + ".so")).string(); }
 
+// Of this build, as a probe and as an optimizer have it.
+const std::string of_probes = detail::fingerprint(detail::only(Kind::probe)).text;
+const std::string of_optimizers = detail::fingerprint(detail::only(Kind::optimizer)).text;
+
 // What loading says; the process must live to tell it.
 std::string refusal(const std::string& name) {
   return message_of([&] { load_plugin_file(path_of(name)); });
@@ -76,7 +80,7 @@ const Plugin& plugin(const std::string& name) { return load_plugin_file(path_of(
 TEST_CASE("a good plugin is judged, loaded, described and made") {
   const Judged judged = judge_plugin_file(path_of("good"));
   CHECK(judged.api_version == KHOST_PLUGIN_API);
-  CHECK(judged.fingerprint == KHOST_FINGERPRINT);
+  CHECK(judged.fingerprint == of_probes);
 
   const auto loaded = load_plugin_file(path_of("good"));
   REQUIRE(loaded.size() == 1);
@@ -147,32 +151,35 @@ TEST_CASE("each unfit plugin is refused with its own reason, and the process liv
 TEST_CASE("a fingerprint that differs is shown with the host's, the first difference and the mend") {
   const std::string text = refusal("wrong_fingerprint");
   CHECK(says(text, "does not fit this khost: its SDK headers' hash is 0000000000000000, khost's is "));
-  CHECK(says(text, "\n  plugin: abi=1;sdk=0000000000000000;compiler="));
-  CHECK(says(text, std::string("\n  khost:  ") + KHOST_FINGERPRINT + "\n"));
+  CHECK(says(text, "\n  plugin: abi=1;sdk.probe=0000000000000000;compiler="));
+  CHECK(says(text, "\n  khost:  " + of_probes + "\n"));
   CHECK(says(text, "rebuild the plugin with this khost's SDK, framework/include"));
 
-  const std::string_view host = "abi=1;sdk=12;compiler=gcc-12;std=202002;cxx11abi=1;debug=0;rtti=1;asan=0;tsan=0";
+  const std::string_view host = "abi=1;sdk.probe=12;compiler=gcc-12;std=202002;cxx11abi=1;debug=0;rtti=1;asan=0;tsan=0";
   CHECK(first_difference(host, host).text == "");
   const auto compiler =
-      first_difference("abi=1;sdk=12;compiler=clang-14;std=202002;cxx11abi=1;debug=0;rtti=1;asan=0;tsan=0", host);
+      first_difference("abi=1;sdk.probe=12;compiler=clang-14;std=202002;cxx11abi=1;debug=0;rtti=1;asan=0;tsan=0", host);
   CHECK(compiler.text == "its compiler is clang-14, khost's is gcc-12");
   CHECK(says(compiler.mend, "rebuild the plugin with gcc-12"));
-  const auto two = first_difference("abi=1;sdk=12;compiler=gcc-12;std=202002;cxx11abi=0;debug=0;rtti=1;asan=1;tsan=0", host);
+  const auto two =
+      first_difference("abi=1;sdk.probe=12;compiler=gcc-12;std=202002;cxx11abi=0;debug=0;rtti=1;asan=1;tsan=0", host);
   CHECK(two.text == "its libstdc++ ABI flag is 0, khost's is 1");
   CHECK(two.mend == "rebuild the plugin with -D_GLIBCXX_USE_CXX11_ABI=1");
-  const auto standard = first_difference("abi=1;sdk=12;compiler=gcc-12;std=201703;cxx11abi=1;debug=0;rtti=1;asan=0;tsan=0", host);
+  const auto standard =
+      first_difference("abi=1;sdk.probe=12;compiler=gcc-12;std=201703;cxx11abi=1;debug=0;rtti=1;asan=0;tsan=0", host);
   CHECK(standard.text == "its C++ standard is C++17, khost's is C++20");
   CHECK(standard.mend == "rebuild the plugin as C++20 (CMAKE_CXX_STANDARD)");
-  const auto tsan = first_difference("abi=1;sdk=12;compiler=gcc-12;std=202002;cxx11abi=1;debug=0;rtti=1;asan=0;tsan=1", host);
+  const auto tsan =
+      first_difference("abi=1;sdk.probe=12;compiler=gcc-12;std=202002;cxx11abi=1;debug=0;rtti=1;asan=0;tsan=1", host);
   CHECK(tsan.text == "its ThreadSanitizer is on, khost's is off");
-  CHECK(first_difference("abi=1;sdk=12", host).text == "its compiler is not given, khost's is gcc-12");
+  CHECK(first_difference("abi=1;sdk.probe=12", host).text == "its compiler is not given, khost's is gcc-12");
   CHECK(first_difference("", host).text == "its SDK ABI version is not given, khost's is 1");
   CHECK(first_difference(std::string(host) + ";more=1", host).text == "its fingerprint has another form");
 }
 
 TEST_CASE("the fingerprint of this build says what it is made of") {
-  const std::string fingerprint = KHOST_FINGERPRINT;
-  CHECK(says(fingerprint, "abi=1;sdk="));
+  const std::string& fingerprint = of_probes;
+  CHECK(says(fingerprint, "abi=1;sdk.probe="));
   CHECK(says(fingerprint, ";std=202002;cxx11abi=1;debug="));
   CHECK(says(fingerprint, ";rtti=1;asan="));
 #if defined(__clang__)
@@ -180,6 +187,28 @@ TEST_CASE("the fingerprint of this build says what it is made of") {
 #else
   CHECK(says(fingerprint, ";compiler=gcc-" + std::to_string(__GNUC__) + ";"));
 #endif
+}
+
+TEST_CASE("a fingerprint is of the kinds that a plugin brings, and of no other") {
+  CHECK(host_fingerprint(of_probes) == of_probes);
+  CHECK(host_fingerprint(of_optimizers) == of_optimizers);
+  CHECK(says(of_optimizers, "abi=1;sdk.optimizer="));
+  const std::string both = detail::fingerprint(detail::only(Kind::model) | detail::only(Kind::probe)).text;
+  CHECK(both.find(";sdk.model=") < both.find(";sdk.probe="));
+  CHECK(host_fingerprint(both) == both);
+  for (const char* kind : {"compute", "model", "optimizer", "data", "probe"})  // of what names none, and so cannot fit
+    CHECK(says(host_fingerprint("abi=1"), ";sdk." + std::string(kind) + "="));
+  CHECK(first_difference("abi=1;sdk.model=12;sdk.probe=13;compiler=gcc-12", "abi=1;sdk.model=12;sdk.probe=14;compiler=gcc-12")
+            .text == "its SDK headers' hash is 13, khost's is 14");
+
+  // One that is as an optimizer has it passes before the file is loaded, and not when a probe turns out to be in it.
+  std::string bytes = contents_of(path_of("good"));
+  std::string other = of_optimizers;
+  other.resize(sizeof(khost_entry::fingerprint));
+  bytes.replace(bytes.find(of_probes), other.size(), other);
+  const Scratch scratch;
+  CHECK(says(message_of([&] { load_plugin_file(scratch.write("good.so", bytes)); }),
+             "good.so brings a component of kind probe, of whose headers its fingerprint says nothing: abi=1;sdk.optimizer="));
 }
 
 TEST_CASE("libraries for another machine are refused") {
@@ -201,7 +230,7 @@ TEST_CASE("libraries for another machine are refused") {
 struct JudgedBytes {
   std::size_t at, size;
   explicit JudgedBytes(const std::string& file)
-      : at(file.find(KHOST_MAGIC)), size(offsetof(khost_entry, fingerprint) + std::string(KHOST_FINGERPRINT).size() + 1) {}
+      : at(file.find(KHOST_MAGIC)), size(offsetof(khost_entry, fingerprint) + of_probes.size() + 1) {}
   bool same(const std::string& a, const std::string& b) const { return a.compare(at, size, b, at, size) == 0; }
 };
 
@@ -276,7 +305,7 @@ TEST_CASE("no damaged file brings the reader down: it is refused, or what was ju
     if (!text.empty()) continue;
     ++accepted;
     CHECK(judged.same(damaged, bytes));
-    CHECK(found.fingerprint == KHOST_FINGERPRINT);
+    CHECK(found.fingerprint == of_probes);
     CHECK(found.api_version == KHOST_PLUGIN_API);
     CHECK(damaged.compare(EI_CLASS, 2, bytes, EI_CLASS, 2) == 0);  // 64 bits, little-endian
     CHECK(damaged.compare(offsetof(Elf64_Ehdr, e_type), 4, bytes, offsetof(Elf64_Ehdr, e_type), 4) == 0);  // and e_machine

@@ -39,9 +39,10 @@ enum class Kind : std::uint32_t {
   data = KHOST_KIND_DATA,
   probe = KHOST_KIND_PROBE
 };
-const char* name_of(Kind kind);
+const char* name_of(Kind kind);  // "optimizer", for good; from any thread
 
-// What the host knows of a component without making one.
+// What the host knows of a component without making one. The schema comes first: other kinds than probes touch nothing else, so
+// that their fingerprint does not depend on Signals.
 struct Description {
   Schema schema;
   Signals signals;  // probes: what the given configuration declares
@@ -119,11 +120,32 @@ constexpr khost_descriptor descriptor(const char* name, const char* summary, std
           nullptr};
 }
 
+// A set of kinds.
+using Kinds = std::uint32_t;
+constexpr Kinds only(Kind kind) { return 1u << static_cast<std::uint32_t>(kind); }
 template <std::size_t count>
-constexpr bool brings(const khost_descriptor (&descriptors)[count], Kind kind) {
-  for (const khost_descriptor& d : descriptors)
-    if (d.kind == static_cast<std::uint32_t>(kind)) return true;
-  return false;
+constexpr Kinds kinds_of(const khost_descriptor (&descriptors)[count]) {
+  Kinds kinds = 0;
+  for (const khost_descriptor& d : descriptors) kinds |= only(static_cast<Kind>(d.kind));
+  return kinds;
+}
+
+// Of this build, for a plugin that brings these kinds: "abi=1;sdk.optimizer=HASH;compiler=gcc-12;..." (khost/fingerprint.hpp).
+struct Fingerprint {
+  char text[sizeof(khost_entry::fingerprint)] = {};
+};
+constexpr Fingerprint fingerprint(Kinds kinds) {
+  Fingerprint made;
+  std::size_t size = 0;
+  const auto add = [&](const char* text) {
+    while (*text) made.text[size++] = *text++;
+  };
+  add(KHOST_FINGERPRINT_ABI);
+  std::uint32_t kind = 0;
+  for (const SdkHash& sdk : sdk_hashes)
+    if (kinds & only(static_cast<Kind>(kind++))) add(";sdk."), add(sdk.kind), add("="), add(sdk.hash);
+  add(KHOST_FINGERPRINT_BUILD);
+  return made;
 }
 
 constexpr khost_entry entry(const char* fingerprint, const khost_descriptor* descriptors, std::uint32_t count) {
@@ -175,8 +197,8 @@ constexpr khost_descriptor compute(const char* name, const char* summary, std::u
 }  // namespace khost
 
 #if defined(KHOST_PLUGIN_KIND)  // by khost_add_plugin(NAME KIND ...)
-#define KHOST_CHECK_KIND                                                                   \
-  static_assert(khost::detail::brings(khost_descriptors_, khost::Kind::KHOST_PLUGIN_KIND), \
+#define KHOST_CHECK_KIND                                                                                                  \
+  static_assert((khost::detail::kinds_of(khost_descriptors_) & khost::detail::only(khost::Kind::KHOST_PLUGIN_KIND)) != 0, \
                 "no component here is of the kind that khost_add_plugin() was given")
 #else
 #define KHOST_CHECK_KIND static_assert(true)
@@ -188,5 +210,5 @@ constexpr khost_descriptor compute(const char* name, const char* summary, std::u
   constinit const khost_entry khost_plugin_entry =                        \
       khost::detail::entry(FINGERPRINT, khost_descriptors_, sizeof khost_descriptors_ / sizeof *khost_descriptors_)
 
-#define KHOST_PLUGIN(...) KHOST_ENTRY(KHOST_FINGERPRINT, __VA_ARGS__);
+#define KHOST_PLUGIN(...) KHOST_ENTRY(khost::detail::fingerprint(khost::detail::kinds_of(khost_descriptors_)).text, __VA_ARGS__);
 #define KHOST_COMPUTE_PLUGIN(...) KHOST_ENTRY(KHOST_C_TABLE, __VA_ARGS__);

@@ -37,7 +37,6 @@ constexpr std::size_t inline_size = offsetof(khost_entry, descriptor_size);
 static_assert(offsetof(khost_entry, magic) == 0 && offsetof(khost_entry, struct_size) == 8 &&
                   offsetof(khost_entry, api_version) == 12 && offsetof(khost_entry, fingerprint) == 16 && inline_size == 512,
               "the inline part of the entry is read from files of any version: its layout never changes");
-static_assert(sizeof KHOST_FINGERPRINT <= sizeof(khost_entry::fingerprint), "the fingerprint must fit the entry");
 
 bool second_openmp(std::string_view library) {
   for (const std::string_view stem : {std::string_view("libomp"), std::string_view("libiomp5")})
@@ -56,11 +55,13 @@ T value_at(std::span<const std::byte> bytes, std::size_t offset) {
 }
 
 void judge_fingerprint(const std::string& path, const std::string& theirs) {
-  if (theirs == KHOST_FINGERPRINT || theirs == KHOST_C_TABLE) return;
-  const FingerprintDifference difference = first_difference(theirs, KHOST_FINGERPRINT);
+  if (theirs == KHOST_C_TABLE) return;
+  const std::string ours = host_fingerprint(theirs);
+  if (theirs == ours) return;
+  const FingerprintDifference difference = first_difference(theirs, ours);
   refuse(path,
          fmt::format("does not fit this khost: {}\n  plugin: {}\n  khost:  {}", difference.text,
-                     theirs.empty() ? "(no fingerprint)" : theirs, KHOST_FINGERPRINT),
+                     theirs.empty() ? "(no fingerprint)" : theirs, ours),
          difference.mend);
 }
 
@@ -231,6 +232,11 @@ void check_descriptor(const std::string& path, const std::string& fingerprint, c
            fmt::format("has the entry of a compute plugin, KHOST_COMPUTE_PLUGIN(), but brings a component of kind {}",
                        name_of(static_cast<Kind>(d.kind))),
            "end its source with KHOST_PLUGIN(...): the other one checks nothing of how C++ was compiled");
+  if (!names_kind(fingerprint, static_cast<Kind>(d.kind)))
+    refuse(path,
+           fmt::format("brings a component of kind {}, of whose headers its fingerprint says nothing: {}",
+                       name_of(static_cast<Kind>(d.kind)), fingerprint),
+           "make the entry with KHOST_PLUGIN(...) of this khost's khost/plugin.hpp, and build the plugin again");
   if (!d.describe || !d.create || !d.destroy)
     refuse(path, "has a descriptor without describe, create or destroy",
            "make it with khost::model(), optimizer(), data() or probe()");
