@@ -1,8 +1,9 @@
 /* A compute backend: a plain C table, so that any toolchain can bring a BLAS. All arrays are f32, row-major.
  *
- * Calls on one context come from one thread at a time; two contexts may be used from two threads at once. Functions
- * that return int give 0 for done and KHOST_DECLINED for "not this one": the host's portable kernel then does it. A null
- * function pointer declines every call. Nothing here throws. */
+ * Calls on one context come from one thread at a time, not always the same; two contexts may be used from two threads at once.
+ * Arguments are valid until the function returns, but for what pack() reads. Functions that return int give 0 for done and
+ * KHOST_DECLINED for "not this one": the host's portable kernel then does it. A null function pointer declines every call.
+ * Nothing here throws. */
 #pragma once
 
 #include <stddef.h>
@@ -48,12 +49,13 @@ typedef struct khost_compute {
   uint32_t struct_size; /* sizeof(khost_compute) */
   uint32_t api_version; /* KHOST_COMPUTE_API */
 
-  /* How good on this CPU; higher wins, 0 or less: unusable here. The oracle `reference` gives 1, an optimised BLAS about 100. */
+  /* How good on this CPU; higher wins, 0 or less: unusable here. The oracle `reference` gives 1, an optimised BLAS about 100.
+   * From any thread, as often as anybody asks. */
   int (*score)(void);
 
   /* options: a JSON object with the manifest's further keys, which the host has checked against `options` below; "{}" when the
    * backend is named on the command line alone. On failure returns non-zero and writes a message of at most `size` bytes with
-   * its final 0. */
+   * its final 0. From several threads at once. */
   int (*create)(const char* options, int32_t threads, void** context, char* message, size_t size);
   void (*destroy)(void* context);
   void (*info)(void* context, khost_compute_info* out);

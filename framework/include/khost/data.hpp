@@ -18,7 +18,8 @@ namespace khost {
 enum class Part { train, calibration, held_out };
 const char* name_of(Part part);
 
-// The host's cache, as a plugin sees it: files named by the hash of everything that made them.
+// The host's cache, as a plugin sees it: files named by the hash of everything that made them. Valid while the Data that it was
+// given to is made and as long as that lives. From any thread; two that want the same file wait for each other.
 class ArtifactStore {
  public:
   // The path of artifact `kind`/hash(recipe); built once by build(temporary path) and renamed into place, with a lock
@@ -37,6 +38,7 @@ class ArtifactStore {
   ~ArtifactStore() = default;
 };
 
+// Valid while the Data is made: what is to last is copied.
 struct DataContext {
   ArtifactStore& artifacts;
   // Resolved configurations of every data source of this plugin in the experiment, this one included, sorted and without
@@ -46,6 +48,8 @@ struct DataContext {
   int threads = 1;
 };
 
+// One instance serves all trials and bases that read this source, at once: but for its constructor all is called from several
+// threads at a time, and gives the same each time.
 class Data {
  public:
   virtual ~Data();
@@ -54,7 +58,7 @@ class Data {
   virtual std::string identity() const = 0;
   virtual std::int64_t tokens(Part part) const = 0;  // how many tokens the part has
   // `count` windows of `length` consecutive tokens of a part, one after the other in `out` [count, length]; where each starts is
-  // drawn from `random`. Throws a usage Error when the part is shorter than one window.
+  // drawn from `random`, which is the caller's own. Throws a usage Error when the part is shorter than one window.
   virtual void windows(Part part, std::int64_t count, std::int64_t length, Random& random, std::span<std::int32_t> out) const = 0;
 };
 

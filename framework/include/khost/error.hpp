@@ -25,9 +25,9 @@ enum class ErrorKind {
   interrupted,  // 5: Ctrl-C; a second run resumes
 };
 
-// The one exception of khost. Throw it with the cause; whoever knows more on the way up adds a frame
-// (plugin, arm, step) or a hint, and rethrows. What it is given may come from any file: control characters become escapes, and
-// text of more than a screen is cut in its middle.
+// The one exception of khost. Like a string, an object is one thread's at a time. Throw it with the cause; whoever knows more on
+// the way up adds a frame (plugin, arm, step) or a hint, and rethrows. What it is given may come from any file: control
+// characters become escapes, and text of more than a screen is cut in its middle.
 class Error : public std::exception {
  public:
   Error(ErrorKind kind, std::string message);
@@ -41,8 +41,8 @@ class Error : public std::exception {
   Error& within(std::string_view frame);  // where it happened, innermost first: "probe snr", "arm K64, base trained, seed 3"
 
   ErrorKind kind() const { return kind_; }
-  const Place& place() const { return place_; }
-  const std::string& message() const { return message_; }
+  const Place& place() const { return place_; }            // valid as long as the error
+  const std::string& message() const { return message_; }  // likewise
 
   // "FILE:LINE:COL: MESSAGE\n  in FRAME, FRAME\n  HINT"; valid until the error changes.
   const char* what() const noexcept override { return text_.c_str(); }
@@ -55,7 +55,7 @@ class Error : public std::exception {
 };
 
 // The candidates nearest to a mistyped name (edit distance at most a third of its length), nearest first, as
-// "did you mean 'alpha', 'alphas'?", or "" when nothing is near.
+// "did you mean 'alpha', 'alphas'?", or "" when nothing is near. From any thread.
 template <class Names>
 std::string did_you_mean(std::string_view name, const Names& candidates);
 std::string nearest_names(std::string_view name, const std::string_view* candidates, std::size_t count);

@@ -1,4 +1,4 @@
-// SHA-256, as lower-case hex.
+// SHA-256, as lower-case hex. From any thread.
 #pragma once
 
 #include <string>

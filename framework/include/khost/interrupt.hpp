@@ -1,4 +1,4 @@
-// Ctrl-C and SIGTERM: what may take longer than a second asks now and then whether it should stop.
+// Ctrl-C and SIGTERM: what may take longer than a second asks now and then whether it should stop. From any thread.
 #pragma once
 
 namespace khost {

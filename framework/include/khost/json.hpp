@@ -1,4 +1,6 @@
-// A JSON value that knows where in its file it stands, so that every complaint about it can say so.
+// A JSON value that knows where in its file it stands, so that every complaint about it can say so. Threads and lifetimes are as
+// of the standard containers: several threads may read one value at once; what is given by reference or pointer is valid until
+// the value is changed or ends.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +51,7 @@ class Json {
   bool is_string() const;
   bool is_list() const;
   bool is_object() const;
-  const char* type_name() const;  // "null", "boolean", "integer", "number", "string", "list", "object"
+  const char* type_name() const;  // for good: "null", "boolean", "integer", "number", "string", "list", "object"
 
   // Each throws a usage Error with the place when the type differs.
   bool as_bool() const;
@@ -61,7 +63,8 @@ class Json {
   const Object& as_object() const;
   Object& as_object();
 
-  // Objects. find: null pointer when absent. set: replaces or appends. erase: false when absent.
+  // Objects. find: null pointer when absent. set: replaces or appends, which ends pointers to other members. erase: false when
+  // absent.
   const Json* find(std::string_view key) const;
   Json* find(std::string_view key);
   const Json& at(std::string_view key) const;  // throws with the place when absent
@@ -92,7 +95,7 @@ struct JsonMember {
 std::string as_json_number(std::string_view word);
 
 // Strict JSON plus // and /* */ comments and trailing commas. Throws a usage Error with file, line and column
-// for a syntax error, a duplicate key (naming the place of the first), or a number that cannot be held.
+// for a syntax error, a duplicate key (naming the place of the first), or a number that cannot be held. From any thread.
 Json parse_json(std::string_view text, const std::string& file);
 Json parse_json_file(const std::string& path);
 

@@ -1,4 +1,5 @@
-// What noise alone would give: draws for Probe::null(), and closed forms to hold them against.
+// What noise alone would give: draws for Probe::null(), and closed forms to hold them against. From any thread, each with a
+// NullDraw or Random of its own; what is returned is the caller's.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Work split over the trial's threads, always the same way for the same size: results do not depend on timing.
+// Work split over the trial's threads, always the same way for the same size: results do not depend on timing. From any thread;
+// `body` runs on several threads at once, and is done with its context when the call returns.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +13,9 @@ namespace khost {
 // returns when all are done. The first exception of a range is rethrown. Nested calls run on the caller's thread.
 void parallel_ranges(std::int64_t n, std::int64_t grain, void (*body)(void*, std::int64_t, std::int64_t), void* context);
 
-// While it lives, what this thread splits by parallel_ranges is cut into `ranges` ranges (fewer where `grain` says so) and not by
-// the number of threads: results that depend on where the cuts are, are then the same on one processor and on many. With fewer
-// threads than ranges each takes several. Nested calls are one range, as ever.
+// While it lives, on the thread that made it and ends it: what this thread splits by parallel_ranges is cut into `ranges` ranges
+// (fewer where `grain` says so) and not by the number of threads: results that depend on where the cuts are, are then the same on
+// one processor and on many. With fewer threads than ranges each takes several. Nested calls are one range, as ever.
 class FixedRanges {
  public:
   explicit FixedRanges(int ranges);

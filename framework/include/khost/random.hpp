@@ -8,10 +8,11 @@
 namespace khost {
 
 // Counter-based (Philox 4x32-10, Salmon et al. 2011). Two streams with different names are independent; the same names
-// give the same numbers on every machine. Cheap to copy; a copy continues from the same place.
+// give the same numbers on every machine. Cheap to copy; a copy continues from the same place. One thread at a time: threads that
+// draw at once have a stream each.
 class Random {
  public:
-  Random(std::uint64_t seed, std::string_view instance, std::string_view purpose);
+  Random(std::uint64_t seed, std::string_view instance, std::string_view purpose);  // keeps neither text
 
   std::uint32_t bits();                  // 32 uniform bits
   double uniform();                      // in [0, 1), 53 bits

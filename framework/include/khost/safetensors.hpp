@@ -12,7 +12,8 @@
 namespace khost {
 
 // Writes to a temporary name beside `path` and renames. Tensors in the given order; metadata goes under "__metadata__". Throws a
-// usage Error when the file cannot be written (a full disk) or a name occurs twice.
+// usage Error when the file cannot be written (a full disk) or a name occurs twice. From any thread; of two that write one path
+// at once one file stays, whole.
 void write_safetensors(const std::string& path, std::span<const NamedArray> arrays,
                        const std::map<std::string, std::string>& metadata = {});
 
@@ -20,7 +21,8 @@ void write_safetensors(const std::string& path, std::span<const NamedArray> arra
 // checks everything: length of the header, offsets inside the file and without overlap or gap, shape x dtype = bytes. Throws a
 // usage Error that says what is wrong with which tensor, or what else the file is (a Git LFS pointer, an index, a pickle) and
 // what to do. Viewable are F32, I32, and F16 and BF16, as f32 (which holds each of their values); other dtypes are refused by
-// name when they are asked for. Views may be asked for from any thread.
+// name when they are asked for. After it is made, all is from any
+// thread, several at once; references are valid as long as it lives.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::string& path);

@@ -1,5 +1,6 @@
 // A component's parameters, declared once: validation, `khost inspect`, generated pages, the manifest's JSON schema
-// and the resolved manifest all come from this one place.
+// and the resolved manifest all come from this one place. Functions are from any thread; a Schema is read by many, changed by
+// one.
 //
 //   struct Config {
 //     double lr = 5e-3;
@@ -21,7 +22,7 @@ namespace khost {
 
 enum class FieldType { boolean, integer, number, string, list, object, any };
 
-const char* name_of(FieldType type);
+const char* name_of(FieldType type);  // for good
 
 struct Field {
   std::string name;
@@ -44,7 +45,7 @@ struct Field {
 
 struct Schema {
   std::vector<Field> fields;
-  const Field* find(std::string_view name) const;
+  const Field* find(std::string_view name) const;  // null when absent; valid until `fields` changes
 };
 
 // Checks `given` against the schema and fills in defaults, in schema order. Throws a usage Error at the place of the
@@ -65,7 +66,7 @@ concept Configuration = requires {
 }
 &&std::default_initializable<C>;
 
-// What f("lr", &Config::lr) returns while a schema is built.
+// What f("lr", &Config::lr) returns while a schema is built. Valid in that expression alone; texts are copied.
 class FieldBuilder {
  public:
   explicit FieldBuilder(Field& field) : field_(field) {}

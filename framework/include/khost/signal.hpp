@@ -24,7 +24,7 @@ When at(std::vector<std::int64_t> steps);
 // Does `name` fit a declared name, in which a part in <> stands for any text without '/'? "drift/<group>" fits "drift/0".
 bool matches_record(std::string_view declared, std::string_view name);
 
-// What a probe or policy declares.
+// What a probe or policy declares. declare() is called from several threads, each with a Signals of its own; texts are copied.
 class Signals {
  public:
   struct Need {
@@ -64,7 +64,8 @@ class Signals {
   // sampled from step to step, and they have no null.
   Signals& null_if_fresh(std::string_view record, std::string_view model);
   Signals& no_null(std::string_view record, std::string_view reason);
-  // The null of a record by its full declared or made name; null when nothing is said of it.
+  // The null of a record by its full declared or made name; null when nothing is said of it. Valid until
+  // something more is declared.
   const Null* null_of(std::string_view record) const;
   // What conclude() will cost, for the plan: forward passes, and forward-and-backward passes, on one batch.
   Signals& evaluations(std::int64_t count);
@@ -88,7 +89,7 @@ class Signals {
 // one [B, T] array each (i32); `basis`, "basis.svd" and "basis.random" two arrays a matrix, "NAME/U" [m, K] and
 // "NAME/V" [n, K]. `weights` has every parameter of the model, as it is at this step; `weight.grad` the adaptable and the
 // trained. `activation` and `activation.grad` have an array [B*T, C] for each value that the model exposes (Graph::expose), in
-// its order.
+// its order. Its arrays are the trial's: valid during the call that it was shown to, for whichever of the plugin's threads.
 class Signal {
  public:
   explicit Signal(std::vector<NamedArray> arrays) : arrays_(std::move(arrays)) {}

@@ -1,4 +1,5 @@
-// Spectra, and what is derived from them. Effective ranks never go without their estimator's name.
+// Spectra, and what is derived from them. Effective ranks never go without their estimator's name. From any thread, several at
+// once; what is returned is the caller's.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Arrays that the host owns and views of them that it hands out.
+// Arrays that the host owns and views of them that it hands out. Several threads may read one at once.
 #pragma once
 
 #include <cstddef>
@@ -41,7 +41,8 @@ struct NamedArray {
   ArrayView array;
 };
 
-// An owned f32 array, 64-byte aligned, zero-filled when made.
+// An owned f32 array, 64-byte aligned, zero-filled when made. Pointers, spans and views are valid until it is assigned to or
+// ends; moving it keeps them.
 class Tensor {
  public:
   Tensor() = default;

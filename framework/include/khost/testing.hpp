@@ -9,6 +9,8 @@
 //   trial.step(probe, 0, {{1, 2}});              // alpha's gradient, a vector per matrix that carries an adapter
 //   probe.conclude(trial);
 //   CHECK(trial.records.at("drift/0") == ...);
+//
+// All on the test's own thread.
 #pragma once
 
 #include <functional>
@@ -31,7 +33,8 @@ namespace khost::testing {
 
 class HostedProbe;
 
-// A trial with the given matrices; holds what the probe recorded and changed. Not for performance.
+// A trial with the given matrices; holds what the probe recorded and changed. Not for performance. It outlives the calls that
+// follow begin(), up to the next begin().
 class FakeTrial {
  public:
   explicit FakeTrial(std::vector<AdaptedMatrix> matrices);

@@ -1,4 +1,4 @@
-// One character at a time out of text that may be anything.
+// One character at a time out of text that may be anything. From any thread.
 #pragma once
 
 #include <cstddef>
