@@ -9,9 +9,7 @@
 #include "artifact/cache.hpp"
 #include "engine/bases.hpp"
 #include "khost/safetensors.hpp"
-#include "manifest/arms.hpp"
-#include "manifest/bases.hpp"
-#include "manifest/build.hpp"
+#include "manifest/experiment.hpp"
 #include "plan/code_identity.hpp"
 #include "plan/plan.hpp"
 #include "plugin/content.hpp"
@@ -184,11 +182,12 @@ struct Change {
   Counts counts = Counts::yes;
 };
 
-// Each field of `fields` must have its change: a new one cannot be forgotten. `apply` puts it into the manifest.
-void check_fields(const std::vector<Field>& fields, const std::map<std::string, Change>& changes,
-                  const std::function<void(Planned&, const std::string&, const Json&)>& apply) {
+// Each key must have its change: a new one cannot be forgotten. `apply` puts it into the manifest.
+template <class Keys>
+void check_keys(const std::map<std::string, Change>& changes,
+                const std::function<void(Planned&, const std::string&, const Json&)>& apply) {
   const Planned::Hashes before = Planned().plan();
-  for (const Field& field : fields) {
+  for (const Field& field : schema_of<Keys>().fields) {
     CAPTURE(field.name);
     const auto change = changes.find(field.name);
     REQUIRE_MESSAGE(change != changes.end(), "say in this test what another value of the new field is, and whether it counts");
@@ -202,8 +201,7 @@ void check_fields(const std::vector<Field>& fields, const std::map<std::string, 
 }  // namespace
 
 TEST_CASE("identity: each key of an arm, of its data and its adapter counts, and of a base, and nothing that names or plans") {
-  check_fields(
-      arm_fields(),
+  check_keys<ArmKeys>(
       {{"model", {R"({"n_head": 1})"}},
        {"data", {R"({"batch": 3})"}},
        {"optimizer", {R"({"lr": 0.01})"}},
@@ -218,18 +216,16 @@ TEST_CASE("identity: each key of an arm, of its data and its adapter counts, and
        {"probes!", {R"([{"plugin": "effective_rank", "as": "er"}])"}},
        {"sweep", {nullptr}}},  // other arms, each with the key that is swept
       [](Planned& p, const std::string& key, const Json& value) { p.manifest.find("arms")->find("A")->set(key, value); });
-  check_fields(schema_of<HostData>().fields,
-               {{"sequence", {"6"}},
-                {"batch", {"3"}},
-                {"reuse", {R"("fresh")"}},
-                {"held_out_windows", {"3"}},
-                {"calibration_windows", {"3", Counts::no}}},  // of bases that train until a loss, see below
-               [](Planned& p, const std::string& key, const Json& value) { p.manifest.find("data")->set(key, value); });
-  check_fields(schema_of<AdapterSpec>().fields,
-               {{"basis", {R"("random")"}}, {"core", {R"("block")"}}, {"rank", {R"({"default": 5, "tok_emb": 2})"}}},
-               [](Planned& p, const std::string& key, const Json& value) { p.manifest.find("adapter")->set(key, value); });
-  check_fields(
-      base_fields(),
+  check_keys<DataKeys>({{"sequence", {"6"}},
+                        {"batch", {"3"}},
+                        {"reuse", {R"("fresh")"}},
+                        {"held_out_windows", {"3"}},
+                        {"calibration_windows", {"3", Counts::no}}},  // of bases that train until a loss, see below
+                       [](Planned& p, const std::string& key, const Json& value) { p.manifest.find("data")->set(key, value); });
+  check_keys<AdapterKeys>(
+      {{"basis", {R"("random")"}}, {"core", {R"("block")"}}, {"rank", {R"({"default": 5, "tok_emb": 2})"}}},
+      [](Planned& p, const std::string& key, const Json& value) { p.manifest.find("adapter")->set(key, value); });
+  check_keys<BaseKeys>(
       {{"train", {R"(["tok_emb"])"}},
        {"steps", {"4"}},
        {"until", {R"({"loss": 3})"}},
@@ -241,8 +237,7 @@ TEST_CASE("identity: each key of an arm, of its data and its adapter counts, and
        {"base_draws", {"2", Counts::no}},  // how many there are
        {"file", {nullptr}}},               // see below
       [](Planned& p, const std::string& key, const Json& value) { p.manifest.find("bases")->find("made")->set(key, value); });
-  check_fields(
-      manifest_fields(),
+  check_keys<ManifestKeys>(
       {{"khost", {nullptr}},
        {"experiment", {R"("other")", Counts::no}},
        {"title", {R"("other")", Counts::no}},

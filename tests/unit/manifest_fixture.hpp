@@ -10,6 +10,7 @@
 
 #include "manifest/build.hpp"
 #include "manifest/overlay.hpp"
+#include "manifest/parts.hpp"
 
 namespace khost::test {
 
@@ -148,6 +149,12 @@ inline std::string complaint(const std::string& text, const std::vector<Setting>
   } catch (const Error& e) {
     return replaced(e.what(), folder.path.string() + "/", "");
   }
+}
+
+// "SAIDkey, key, ...": all of an object, as messages list them.
+template <class Keys>
+std::string with_keys(const std::string& said) {
+  return said + joined(keys_of(schema_of<Keys>()));
 }
 
 inline const char* good = R"({

@@ -20,37 +20,8 @@ bool is_of_the_adapter(std::string_view thing) {
   return thing == "basis" || thing.starts_with("alpha") || thing.starts_with("adapter");
 }
 
-struct ArmFields {
-  Json model, data, optimizer, adapter;
-  std::vector<std::string> train;
-  std::optional<std::int64_t> steps, budget;
-  std::vector<std::int64_t> record_at;
-  std::optional<std::int64_t> seeds;
-  Json needs, probes, replaced_probes, sweep;
-  static void fields(auto& f) {
-    f("model", &ArmFields::model).doc("a patch on the experiment's model");
-    f("data", &ArmFields::data).doc("a patch on the experiment's data");
-    f("optimizer", &ArmFields::optimizer).doc("a patch on the experiment's optimizer");
-    f("adapter", &ArmFields::adapter).doc("a patch on the experiment's adapter; null: none");
-    f("train", &ArmFields::train).doc("tensors trained beside the adapter: names with *, \"@matrices\" the adaptable ones");
-    f("steps", &ArmFields::steps).at_least(1).doc("instead of the experiment's");
-    f("budget", &ArmFields::budget).at_least(1).doc("steps x adapter parameters, instead of steps");
-    f("record_at", &ArmFields::record_at).at_least(1).doc("after how many steps the losses are recorded too");
-    f("seeds", &ArmFields::seeds).at_least(1).doc("only the experiment's first so many");
-    f("needs", &ArmFields::needs).doc("arms whose records its policies read: a name or a list");
-    f("probes", &ArmFields::probes).doc("added to the experiment's");
-    f("probes!", &ArmFields::replaced_probes).doc("instead of the experiment's");
-    f("sweep", &ArmFields::sweep).doc("one arm for each value: {\"optimizer.lr\": [1e-3, 5e-3]}");
-  }
-};
-
-struct Restriction {
-  std::optional<std::vector<std::string>> arms;
-  static void fields(auto& f) { f("arms", &Restriction::arms).doc("the arms it runs in; without it, all"); }
-};
-
 ReadProbe read_probe(Reading& reading, const Json& given, bool in_arm) {
-  static const std::vector<Field> restriction = schema_of<Restriction>().fields;
+  static const std::vector<Field> restriction = schema_of<ProbeKeys>().fields;
   if (in_arm && given.is_object())
     for (const JsonMember& m : given.as_object())
       if (m.key == "arms")
@@ -63,7 +34,7 @@ ReadProbe read_probe(Reading& reading, const Json& given, bool in_arm) {
     throw Error(ErrorKind::usage, given.place, "'" + component.name + "' is the name of khost's own records")
         .hint("name the probe with \"as\"");
   if (!in_arm) {
-    const auto arms = read_config<Restriction>(read.host).arms;
+    const auto arms = read_config<ProbeKeys>(read.host).arms;
     out.everywhere = !arms;
     out.arms = arms.value_or(std::vector<std::string>{});
   }
@@ -86,33 +57,29 @@ class ArmReader {
   }
 
   ReadArm read() {
-    const ArmFields fields = read_config<ArmFields>(resolve(schema_of<ArmFields>(), given_, owner_, &reading_.warnings));
     Arm& arm = out_.arm;
+    ArmKeys& keys = arm;
+    keys = read_config<ArmKeys>(resolve(schema_of<ArmKeys>(), given_, owner_, &reading_.warnings));
     for (const JsonMember& m : given_.as_object()) arm.places.emplace_back(m.key, m.value.place);
-    read_length(fields);
-    arm.train = fields.train;
-    arm.seeds = fields.seeds;
-    arm.needs = needed(fields.needs);
-    arm.model = read_component(reading_, Kind::model, patched("model", fields.model, R"({"head": "untied"})")).component;
-    arm.data = read_data(reading_, patched("data", fields.data, R"({"batch": 2})"));
-    arm.optimizer =
-        read_component(reading_, Kind::optimizer, patched("optimizer", fields.optimizer, R"({"lr": 1e-3})")).component;
+    read_length();
+    arm.needs = needed(keys.needs);
+    arm.model = read_component(reading_, Kind::model, patched("model", keys.model, R"({"head": "untied"})")).component;
+    arm.data = read_data(reading_, patched("data", keys.data, R"({"batch": 2})"));
+    arm.optimizer = read_component(reading_, Kind::optimizer, patched("optimizer", keys.optimizer, R"({"lr": 1e-3})")).component;
     arm.adapter = read_adapter(reading_, adapter());
-    read_arm_probes(fields);
+    read_arm_probes(keys);
     check_probes();
     return std::move(out_);
   }
 
  private:
-  void read_length(const ArmFields& fields) {
+  void read_length() {
     Arm& arm = out_.arm;
-    arm.steps = fields.steps.value_or(defaults_.steps);
-    arm.budget = fields.budget;
-    if (fields.steps && fields.budget)
+    if (arm.steps && arm.budget)
       throw Error(ErrorKind::usage, given_.at("budget").place,
                   owner_ + " has both 'budget' and 'steps', the other at " + given_.at("steps").place.text())
           .hint("a budget decides how many steps there are");
-    arm.record_at = fields.record_at;
+    if (!arm.steps && !arm.budget) arm.steps = defaults_.steps;
     std::sort(arm.record_at.begin(), arm.record_at.end());
     const auto twice = std::adjacent_find(arm.record_at.begin(), arm.record_at.end());
     if (twice == arm.record_at.end()) return;
@@ -153,7 +120,7 @@ class ArmReader {
     return own ? overlay(std::move(start), *own) : start;
   }
 
-  void read_arm_probes(const ArmFields& fields) {
+  void read_arm_probes(const ArmKeys& keys) {
     const Json *added = given_.find("probes"), *instead = given_.find("probes!");
     if (added && instead)
       throw Error(ErrorKind::usage, added->place,
@@ -162,9 +129,9 @@ class ArmReader {
     if (!instead)
       for (const ReadProbe& probe : *defaults_.probes)
         if (probe.everywhere || std::find(probe.arms.begin(), probe.arms.end(), out_.arm.name) != probe.arms.end()) add(probe);
-    const Json& own = instead ? fields.replaced_probes : fields.probes;
-    if (own.is_null()) return;
-    for (const Json& probe : expect_list(own, "'probes' of " + owner_, probes_example).as_list())
+    const std::optional<Json>& own = instead ? keys.replaced_probes : keys.probes;
+    if (!own) return;
+    for (const Json& probe : expect_list(*own, "'probes' of " + owner_, probes_example).as_list())
       add(read_probe(reading_, probe, true));
   }
 
@@ -264,14 +231,6 @@ std::vector<ReadArm> read_arms(Reading& reading, const Json& manifest, const Arm
   return out;
 }
 
-std::vector<Field> arm_fields() { return schema_of<ArmFields>().fields; }
-
-std::vector<std::string> arm_keys() {
-  std::vector<std::string> keys;
-  for (const Field& field : arm_fields()) keys.push_back(field.name);
-  return keys;
-}
-
 Error no_arm(const Reading& reading, const Place& place, const std::string& said, const std::string& name,
              const std::vector<std::string>& names) {
   Error error(ErrorKind::usage, place, said + "there is no arm '" + name + "'");
@@ -287,23 +246,17 @@ Json resolved_json(const ReadProbe& probe) {
 }
 
 Json resolved_json(const Arm& arm) {
-  Json out{Json::Object{}};
-  out.set("model", resolved_json(arm.model));
-  out.set("data", resolved_json(arm.data));
-  out.set("optimizer", resolved_json(arm.optimizer));
-  out.set("adapter", resolved_json(arm.adapter));
-  out.set("train", detail::to_json(arm.train));
-  if (arm.budget)
-    out.set("budget", *arm.budget);
-  else
-    out.set("steps", arm.steps);
-  out.set("record_at", detail::to_json(arm.record_at));
-  if (arm.seeds) out.set("seeds", *arm.seeds);
-  out.set("needs", detail::to_json(arm.needs));
+  ArmKeys keys = arm;
+  keys.model = resolved_json(arm.model);
+  keys.data = resolved_json(arm.data);
+  keys.optimizer = resolved_json(arm.optimizer);
+  keys.adapter = resolved_json(arm.adapter);
+  keys.needs = detail::to_json(arm.needs);
   Json::List probes;
   for (const Component& probe : arm.probes) probes.push_back(resolved_json(probe));
-  out.set("probes!", Json(std::move(probes)));
-  return out;
+  keys.probes.reset();  // those of the experiment are among them
+  keys.replaced_probes = Json(std::move(probes));
+  return resolved_keys(keys);
 }
 
 }  // namespace khost

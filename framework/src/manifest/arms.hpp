@@ -30,9 +30,6 @@ struct ArmDefaults {
 };
 std::vector<ReadArm> read_arms(Reading& reading, const Json& manifest, const ArmDefaults& defaults);
 
-std::vector<Field> arm_fields();  // of an arm's object, as a manifest writes it
-std::vector<std::string> arm_keys();
-
 // "SAIDthere is no arm 'NAME'", with the nearest of `names`, or what a sweep made of it.
 Error no_arm(const Reading& reading, const Place& place, const std::string& said, const std::string& name,
              const std::vector<std::string>& names);

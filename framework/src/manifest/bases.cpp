@@ -9,39 +9,6 @@
 namespace khost {
 namespace {
 
-struct Until {
-  double loss = 0;
-  std::string on = "calibration";
-  std::optional<std::int64_t> expect;
-  static void fields(auto& f) {
-    f("loss", &Until::loss).required().doc("stop when the loss is at or below this, in nats per token");
-    f("on", &Until::on).choices({"calibration"}).doc("where it is measured: the calibration part of the experiment's data");
-    f("expect", &Until::expect).at_least(0).operational().doc("steps it is known to take, for the plan's estimate of time");
-  }
-};
-
-struct BaseFields {
-  std::vector<std::string> train;
-  std::optional<std::int64_t> steps;
-  std::optional<Until> until;
-  Json corpus, batch, data, optimizer;
-  std::int64_t base_seed = 0, base_draws = 1;
-  std::string file;
-
-  static void fields(auto& f) {
-    f("train", &BaseFields::train).doc("what is trained: tensor names with *, \"*\" all, \"@matrices\" the adaptable ones");
-    f("steps", &BaseFields::steps).at_least(0).doc("training steps; with 'until' at most so many; 0: the plain initialisation");
-    f("until", &BaseFields::until).doc("train until a loss is reached");
-    f("corpus", &BaseFields::corpus).doc("short for \"data\": {\"corpus\": ...}");
-    f("batch", &BaseFields::batch).doc("short for \"data\": {\"batch\": ...}");
-    f("data", &BaseFields::data).doc("a patch on the experiment's data");
-    f("optimizer", &BaseFields::optimizer).doc("instead of the experiment's; without 'plugin' a patch on it");
-    f("base_seed", &BaseFields::base_seed).at_least(0).doc("of initialisation and training, apart from the trials' seeds");
-    f("base_draws", &BaseFields::base_draws).range(1, 1000).doc("how many such bases are drawn");
-    f("file", &BaseFields::file).doc("a safetensors file, instead of everything else");
-  }
-};
-
 constexpr std::int64_t longest_until = 2000;  // steps of a base that trains until a loss and names no bound
 
 constexpr const char* example =
@@ -57,15 +24,12 @@ class BaseReader {
   }
 
   BaseRecipe read() {
-    fields_ = read_config<BaseFields>(resolve(schema_of<BaseFields>(), given_, owner_, &reading_.warnings));
+    keys_ = read_config<BaseKeys>(resolve(schema_of<BaseKeys>(), given_, owner_, &reading_.warnings));
     if (given_.find("file")) {
       from_file();
       return base_;
     }
-    base_.train = fields_.train;
     base_.train_place = given_.find("train") ? place_of("train") : base_.place;
-    base_.base_seed = static_cast<std::uint64_t>(fields_.base_seed);
-    base_.base_draws = fields_.base_draws;
     read_length();
     base_.data = read_data(reading_, patched_data());
     base_.optimizer = read_component(reading_, Kind::optimizer, chosen_optimizer()).component;
@@ -92,15 +56,15 @@ class BaseReader {
   }
 
   void read_length() {
-    if (!fields_.steps && !fields_.until)
+    if (!keys_.steps && !keys_.until)
       throw wrong(given_.place, "needs 'steps', 'until' or 'file'")
           .hint(R"({"steps": 0} is the plain initialisation, {"train": ["*"], "steps": 200} a training)");
-    if (fields_.until) {
-      base_.until_loss = fields_.until->loss;
-      base_.expected_steps = fields_.until->expect;
-      if (fields_.steps == 0) throw wrong(place_of("steps"), "trains until a loss, but 0 steps at most");
+    if (keys_.until) {
+      base_.until_loss = keys_.until->loss;
+      base_.expected_steps = keys_.until->expect;
+      if (keys_.steps == 0) throw wrong(place_of("steps"), "trains until a loss, but 0 steps at most");
     }
-    base_.steps = fields_.steps.value_or(longest_until);
+    base_.steps = keys_.steps.value_or(longest_until);
     if (base_.steps > 0 && base_.train.empty())
       throw wrong(given_.place, "trains, but 'train' does not say what")
           .hint(R"("train": ["*"] trains everything, ["tok_emb", "pos_emb"] the embeddings)");
@@ -110,13 +74,13 @@ class BaseReader {
     Json data = manifest_.at("data");
     expect_object(data, "'data'", R"({"plugin": "text", "corpus": "kjv"})");
     data.set("reuse", "fresh");  // a base is trained on a corpus, not fitted to one batch
-    if (!fields_.data.is_null())
-      data = overlay(std::move(data), expect_object(fields_.data, "'data' of " + owner_, R"({"batch": 16})"));
+    if (!keys_.data.is_null())
+      data = overlay(std::move(data), expect_object(keys_.data, "'data' of " + owner_, R"({"batch": 16})"));
     for (const char* key : {"corpus", "batch"}) {
       const Json* shorthand = given_.find(key);
       if (!shorthand || shorthand->is_null()) continue;
-      if (!fields_.data.is_null())
-        if (const Json* also = fields_.data.find(key))
+      if (!keys_.data.is_null())
+        if (const Json* also = keys_.data.find(key))
           throw wrong(shorthand->place, std::string("gives '") + key + "' twice; the other is at " + also->place.text());
       Json patch{Json::Object{}};
       patch.place = given_.place;
@@ -128,7 +92,7 @@ class BaseReader {
   }
 
   Json chosen_optimizer() const {
-    const Json& own = fields_.optimizer;
+    const Json& own = keys_.optimizer;
     if (own.is_null()) return manifest_.at("optimizer");
     if (expect_object(own, "'optimizer' of " + owner_, R"({"plugin": "adam", "lr": 1e-3})").find("plugin")) return own;
     return overlay(manifest_.at("optimizer"), own);
@@ -138,13 +102,11 @@ class BaseReader {
   const Json& manifest_;
   const Json& given_;
   std::string owner_;
-  BaseFields fields_;
   BaseRecipe base_;
+  BaseKeys& keys_ = base_;  // as written
 };
 
 }  // namespace
-
-std::vector<Field> base_fields() { return schema_of<BaseFields>().fields; }
 
 std::vector<BaseRecipe> read_bases(Reading& reading, const Json& manifest) {
   const Json* bases = manifest.find("bases");
@@ -159,18 +121,16 @@ std::vector<BaseRecipe> read_bases(Reading& reading, const Json& manifest) {
 }
 
 Json resolved_json(const BaseRecipe& base) {
-  Json out{Json::Object{}};
-  if (!base.file.empty()) {
-    out.set("file", base.file);
-    return out;
-  }
-  out.set("train", detail::to_json(base.train));
-  out.set("steps", base.steps);
-  if (base.until_loss) out.set("until", detail::to_json(Until{*base.until_loss, "calibration", base.expected_steps}));
-  out.set("data", resolved_json(base.data));
-  out.set("optimizer", resolved_json(base.optimizer));
-  out.set("base_seed", Json(base.base_seed));
-  out.set("base_draws", base.base_draws);
+  if (!base.file.empty()) return Json::object({{"file", base.file}});
+  BaseKeys keys = base;
+  keys.steps = base.steps;
+  if (keys.until) keys.until->expect = base.expected_steps;
+  keys.corpus.reset();  // they are in the data
+  keys.batch.reset();
+  keys.data = resolved_json(base.data);
+  keys.optimizer = resolved_json(base.optimizer);
+  Json out = resolved_keys(keys);
+  out.erase("file");
   return out;
 }
 

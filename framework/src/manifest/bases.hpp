@@ -5,8 +5,6 @@
 
 namespace khost {
 
-std::vector<Field> base_fields();  // of a base's object, as a manifest writes it
-
 // `data` and `optimizer` are the experiment's as written, which a recipe patches.
 std::vector<BaseRecipe> read_bases(Reading& reading, const Json& manifest);
 Json resolved_json(const BaseRecipe& base);

@@ -12,37 +12,8 @@
 namespace khost {
 namespace {
 
-struct TopFields {
-  std::int64_t khost = 0;
-  std::string experiment, title, note, published;
-  std::int64_t seeds = 10, steps = 40;
-  std::vector<std::string> plugin_path;
-  Json include, compute, data, model, optimizer, adapter, bases, arms, probes, claims;
-
-  static void fields(auto& f) {
-    f("khost", &TopFields::khost).required().doc("the manifest's format: 1");
-    f("experiment", &TopFields::experiment).required().doc("its name: a-z, 0-9, '_' and '-'");
-    f("title", &TopFields::title).doc("shown above reports");
-    f("note", &TopFields::note).doc("anything; shown in reports");
-    f("published", &TopFields::published).doc("the published figures to show beside the run's: a name in share/published");
-    f("seeds", &TopFields::seeds).range(1, 100000).doc("how many trial seeds; they are 0, 1, ...");
-    f("steps", &TopFields::steps).at_least(1).doc("training steps of every arm");
-    f("plugin_path", &TopFields::plugin_path).operational().doc("folders searched for plugins before the usual ones");
-    f("include", &TopFields::include).doc("manifests that this one lies over");
-    f("compute", &TopFields::compute).doc("the compute backend; without it the best there is");
-    f("data", &TopFields::data).required().doc("{\"plugin\": ..., ...}");
-    f("model", &TopFields::model).required().doc("{\"plugin\": ..., ...}");
-    f("optimizer", &TopFields::optimizer).doc("{\"plugin\": ..., ...}");
-    f("adapter", &TopFields::adapter).doc("basis, core and rank; null: none");
-    f("bases", &TopFields::bases).doc("the frozen models that are adapted");
-    f("arms", &TopFields::arms).doc("the compositions that are compared");
-    f("probes", &TopFields::probes).doc("probes and policies of every arm");
-    f("claims", &TopFields::claims).doc("predictions fixed before the run");
-  }
-};
-
-TopFields read_top(const Json& manifest, std::vector<std::string>* warnings) {
-  const TopFields top = read_config<TopFields>(resolve(schema_of<TopFields>(), manifest, "the manifest", warnings));
+ManifestKeys read_top(const Json& manifest, std::vector<std::string>* warnings) {
+  const ManifestKeys top = read_config<ManifestKeys>(resolve(schema_of<ManifestKeys>(), manifest, "the manifest", warnings));
   check_format(manifest.at("khost"));
   check_experiment_name(manifest.at("experiment"));
   return top;
@@ -51,16 +22,13 @@ TopFields read_top(const Json& manifest, std::vector<std::string>* warnings) {
 class Builder {
  public:
   Builder(const Json& manifest, Catalog& catalog) : manifest_(manifest), reading_{catalog, {}} {
-    reading_.swept = expand_sweeps(manifest_, arm_keys());
+    reading_.swept = expand_sweeps(manifest_);
   }
 
   Experiment build(const std::string& path) {
-    const TopFields top = read_top(manifest_, &reading_.warnings);
     Experiment e;
-    e.name = top.experiment;
-    e.title = top.title;
-    e.published = top.published;
-    e.note = top.note;
+    ManifestKeys& top = e;
+    top = read_top(manifest_, &reading_.warnings);
     e.manifest_path = path;
     e.folder = std::filesystem::absolute(path).parent_path().lexically_normal().string();
     e.plugin_path = plugin_path_of(manifest_);
@@ -75,7 +43,7 @@ class Builder {
     const std::vector<ReadArm> arms = read_arms(reading_, manifest_, {top.steps, top.seeds, &probes});
     e.claims = read_claims(reading_, manifest_, e.bases, arms);
     for (const ReadArm& arm : arms) e.arms.push_back(arm.arm);
-    e.resolved = resolved(top, e, probes);
+    e.resolved = resolved(e, probes);
     for (const std::string& warning : reading_.warnings)
       if (std::find(e.warnings.begin(), e.warnings.end(), warning) == e.warnings.end()) e.warnings.push_back(warning);
     return e;
@@ -83,31 +51,29 @@ class Builder {
 
  private:
   // A manifest again: read, it gives the same experiment and itself.
-  Json resolved(const TopFields& top, const Experiment& e, const std::vector<ReadProbe>& probes) const {
+  Json resolved(const Experiment& e, const std::vector<ReadProbe>& probes) const {
+    ManifestKeys keys = e;
+    keys.compute = e.compute ? resolved_json(*e.compute) : Json();
+    keys.data = resolved_json(e.data);
+    keys.model = resolved_json(e.model);
+    keys.optimizer = resolved_json(optimizer_);
+    keys.adapter = resolved_json(adapter_);
+    keys.bases = by_name(e.bases);
+    keys.arms = by_name(e.arms);
+    keys.probes = list_of(probes);
+    keys.claims = list_of(e.claims);
+    return resolved_keys(keys);
+  }
+
+  static Json by_name(const auto& all) {
     Json out{Json::Object{}};
-    out.set("khost", top.khost);
-    out.set("experiment", e.name);
-    out.set("title", e.title);
-    out.set("note", e.note);
-    out.set("published", e.published);
-    out.set("seeds", top.seeds);
-    out.set("steps", top.steps);
-    out.set("plugin_path", detail::to_json(e.plugin_path));
-    out.set("compute", e.compute ? resolved_json(*e.compute) : Json());
-    out.set("data", resolved_json(e.data));
-    out.set("model", resolved_json(e.model));
-    out.set("optimizer", resolved_json(optimizer_));
-    out.set("adapter", resolved_json(adapter_));
-    Json bases{Json::Object{}}, arms{Json::Object{}};
-    for (const BaseRecipe& base : e.bases) bases.set(base.name, resolved_json(base));
-    for (const Arm& arm : e.arms) arms.set(arm.name, resolved_json(arm));
-    out.set("bases", std::move(bases));
-    out.set("arms", std::move(arms));
-    Json::List probe_list, claim_list;
-    for (const ReadProbe& probe : probes) probe_list.push_back(resolved_json(probe));
-    for (const Claim& claim : e.claims) claim_list.push_back(resolved_json(claim));
-    out.set("probes", Json(std::move(probe_list)));
-    out.set("claims", Json(std::move(claim_list)));
+    for (const auto& each : all) out.set(each.name, resolved_json(each));
+    return out;
+  }
+
+  static Json list_of(const auto& all) {
+    Json::List out;
+    for (const auto& each : all) out.push_back(resolved_json(each));
     return out;
   }
 
@@ -118,8 +84,6 @@ class Builder {
 };
 
 }  // namespace
-
-std::vector<Field> manifest_fields() { return schema_of<TopFields>().fields; }
 
 std::vector<std::string> plugin_path_of(const Json& manifest) {
   read_top(manifest, nullptr);

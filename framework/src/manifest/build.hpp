@@ -9,8 +9,6 @@
 
 namespace khost {
 
-std::vector<Field> manifest_fields();  // of the whole
-
 // The manifest's "plugin_path", as paths: needed to find the plugins that everything else is validated against.
 std::vector<std::string> plugin_path_of(const Json& manifest);
 

@@ -18,24 +18,6 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr const char* example =
     R"("claims": [{"id": "k64-wins", "let": {"a": "K32/loss/final", "b": "K64/loss/final"}, "measure": "a - b", "predicts": "> 0", "margin": 0.01}])";
 
-struct ClaimFields {
-  std::string id, statement;
-  Json let;
-  std::string measure, predicts, scale = "linear";
-  double margin = 0;
-  Json published;
-  static void fields(auto& f) {
-    f("id", &ClaimFields::id).required().doc("its name in reports");
-    f("statement", &ClaimFields::statement).doc("the claim in words");
-    f("let", &ClaimFields::let).required().doc("names for records, or lists of them: {\"b\": \"K64/snr/drift/1\"}");
-    f("measure", &ClaimFields::measure).required().doc("arithmetic over the names, one number per seed");
-    f("predicts", &ClaimFields::predicts).required().doc("\"< c\", \"> c\" or \"in [a, b]\"");
-    f("scale", &ClaimFields::scale).choices({"linear", "log"}).doc("the scale of the interval; log for ratios");
-    f("margin", &ClaimFields::margin).required().at_least(0).doc("the smallest difference that matters");
-    f("published", &ClaimFields::published).doc("what the paper says");
-  }
-};
-
 // A path of "let", with * for any text without '/'.
 class Paths {
  public:
@@ -105,20 +87,11 @@ class ClaimReader {
   Claim read() {
     if (const Json* id = expect_object(given_, "a claim", example).find("id"); id && id->is_string())
       owner_ = "claim '" + id->as_string() + "'";
-    const ClaimFields fields = read_config<ClaimFields>(resolve(schema_of<ClaimFields>(), given_, owner_, &reading_.warnings));
-    check_name(fields.id, given_.at("id").place, "a claim");
-    Claim claim;
-    claim.id = fields.id;
-    claim.statement = fields.statement;
-    claim.measure = fields.measure;
-    claim.predicts = fields.predicts;
-    claim.scale = fields.scale;
-    claim.margin = fields.margin;
-    claim.published = fields.published;
-    claim.source = given_;
-    claim.place = given_.place;
+    const auto keys = read_config<ClaimKeys>(resolve(schema_of<ClaimKeys>(), given_, owner_, &reading_.warnings));
+    check_name(keys.id, given_.at("id").place, "a claim");
+    Claim claim{keys, {}, {}, given_, given_.place};
     std::vector<std::pair<std::string, std::vector<std::string>>> units;  // of the records of each name
-    read_let(claim, fields.let, units);
+    read_let(claim, keys.let, units);
     std::vector<Measure::Name> names;
     for (const auto& [name, paths] : claim.let) names.push_back(measure_name(name, paths));
     const Measure measure(claim.measure, names, given_.at("measure").place);
@@ -223,7 +196,8 @@ Prediction parse_prediction(const std::string& text, const Place& place) {
   skip("");
   // "< 0.5 nats", "> 3 1 / steps"
   const std::string_view rest(at, static_cast<std::size_t>(end - at));
-  if (good && !rest.empty() && (std::isalpha(static_cast<unsigned char>(rest[0])) || rest.starts_with("1 /"))) p.unit = rest, at = end;
+  if (good && !rest.empty() && (std::isalpha(static_cast<unsigned char>(rest[0])) || rest.starts_with("1 /")))
+    p.unit = rest, at = end;
   if (!good || at != end)
     throw Error(ErrorKind::usage, place, "\"" + text + "\" is not a prediction")
         .hint("write \"< 0.5\", \"> 0.5\" or \"in [0.4, 0.6]\"");
@@ -254,16 +228,9 @@ std::vector<Claim> read_claims(Reading& reading, const Json& manifest, const std
 Json resolved_json(const Claim& claim) {
   Json let{Json::Object{}};
   for (const auto& [name, paths] : claim.let) let.set(name, paths.size() == 1 ? Json(paths[0]) : detail::to_json(paths));
-  Json out{Json::Object{}};
-  out.set("id", claim.id);
-  out.set("statement", claim.statement);
-  out.set("let", std::move(let));
-  out.set("measure", claim.measure);
-  out.set("predicts", claim.predicts);
-  out.set("scale", claim.scale);
-  out.set("margin", claim.margin);
-  out.set("published", claim.published);
-  return out;
+  ClaimKeys keys = claim;
+  keys.let = std::move(let);
+  return resolved_keys(keys);
 }
 
 }  // namespace khost

@@ -38,15 +38,6 @@ const std::string& plugin_of(Kind kind, const Json& given) {
   return plugin->as_string();
 }
 
-struct Naming {
-  std::string plugin;
-  std::optional<std::string> as;
-  static void fields(auto& f) {
-    f("plugin", &Naming::plugin).required().doc("the name of the plugin");
-    f("as", &Naming::as).doc("this instance's name in records, instead of the plugin's");
-  }
-};
-
 RankRule rank_rule(const std::string& name, const std::string& pattern, const Json& K, std::int64_t least) {
   if (!K.is_integer() || K.as_integer() < least) {
     Error error(
@@ -90,7 +81,7 @@ ReadComponent read_component(Reading& reading, Kind kind, const Json& given, con
     throw e.within(std::string(name_of(kind)) + " at " + given.at("plugin").place.text());
   }
   const std::string owner = std::string(name_of(kind)) + " '" + component.plugin + "'";
-  Schema schema = schema_of<Naming>();
+  Schema schema = schema_of<ComponentKeys>();
   schema.fields.insert(schema.fields.end(), host_fields.begin(), host_fields.end());
   for (const Field& field : description.schema.fields) {
     if (schema.find(field.name))
@@ -113,21 +104,14 @@ ReadComponent read_component(Reading& reading, Kind kind, const Json& given, con
 }
 
 DataSpec read_data(Reading& reading, const Json& given) {
-  ReadComponent read = read_component(reading, Kind::data, given, schema_of<HostData>().fields);
-  const HostData host = read_config<HostData>(read.host);
-  DataSpec data;
-  data.source = std::move(read.component);
-  data.sequence = host.sequence;
-  data.batch = host.batch;
-  data.fresh = host.reuse == "fresh";
-  data.held_out_windows = host.held_out_windows;
-  data.calibration_windows = host.calibration_windows;
-  return data;
+  ReadComponent read = read_component(reading, Kind::data, given, schema_of<DataKeys>().fields);
+  const auto keys = read_config<DataKeys>(read.host);
+  return {keys, std::move(read.component), keys.reuse == "fresh"};
 }
 
 std::optional<AdapterSpec> read_adapter(Reading& reading, const Json& given) {
   if (given.is_null()) return std::nullopt;
-  AdapterSpec spec = read_config<AdapterSpec>(resolve(schema_of<AdapterSpec>(), given, "the adapter", &reading.warnings));
+  AdapterSpec spec{read_config<AdapterKeys>(resolve(schema_of<AdapterKeys>(), given, "the adapter", &reading.warnings))};
   if (const Json* rank = given.find("rank")) spec.ranks = rank_rules(*rank);
   return spec;
 }
@@ -141,13 +125,12 @@ Json resolved_json(const Component& component) {
 }
 
 Json resolved_json(const DataSpec& data) {
-  const HostData host{data.sequence, data.batch, data.fresh ? "fresh" : "fixed", data.held_out_windows, data.calibration_windows};
   Json out = resolved_json(data.source);
-  const Json host_keys = detail::to_json(host);
-  for (const JsonMember& m : host_keys.as_object()) out.set(m.key, m.value);
+  const Json keys = resolved_keys<DataKeys>(data);
+  for (const JsonMember& m : keys.as_object()) out.set(m.key, m.value);
   return out;
 }
 
-Json resolved_json(const std::optional<AdapterSpec>& adapter) { return detail::to_json(adapter); }
+Json resolved_json(const std::optional<AdapterSpec>& adapter) { return adapter ? resolved_keys<AdapterKeys>(*adapter) : Json(); }
 
 }  // namespace khost

@@ -11,20 +11,6 @@
 
 namespace khost {
 
-struct HostData {
-  std::int64_t sequence = 127, batch = 1;
-  std::string reuse = "fixed";
-  std::int64_t held_out_windows = 16, calibration_windows = 16;
-
-  static void fields(auto& f) {
-    f("sequence", &HostData::sequence).at_least(1).doc("tokens of a window that are predicted, T");
-    f("batch", &HostData::batch).at_least(1).doc("windows of a batch, B");
-    f("reuse", &HostData::reuse).choices({"fixed", "fresh"}).doc("fixed: the same batch every step; fresh: a new one each step");
-    f("held_out_windows", &HostData::held_out_windows).at_least(0).doc("windows on which held-out losses are measured; 0: none");
-    f("calibration_windows", &HostData::calibration_windows).at_least(0).doc("windows on which a base's target loss is measured");
-  }
-};
-
 struct Reading {
   Catalog& catalog;
   std::vector<std::string> warnings;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "khost/json.hpp"
+#include "manifest/keys.hpp"
 #include "plugin/registry.hpp"
 
 namespace khost {
@@ -20,14 +21,12 @@ struct Component {
   Place place;
 };
 
-// The keys sequence, batch, reuse, held_out_windows and calibration_windows are the host's; the others are the plugin's.
-struct DataSpec {
+// Below, what an object's keys come to: those that are used as they are written are inherited, and where a key is used in another
+// form the member of that form hides what was written.
+
+struct DataSpec : DataKeys {
   Component source;
-  std::int64_t sequence = 127;
-  std::int64_t batch = 1;
-  bool fresh = false;                  // "reuse": "fresh" draws a new batch each step; "fixed" (default) keeps one
-  std::int64_t held_out_windows = 16;  // windows of the held-out part on which held-out losses are measured
-  std::int64_t calibration_windows = 16;
+  bool fresh = false;  // `reuse` is "fresh": a new batch each step
 };
 
 // K of the matrices whose names fit a pattern. The last rule that fits a matrix decides.
@@ -37,50 +36,29 @@ struct RankRule {
   Place place;
 };
 
-struct AdapterSpec {
-  std::string basis = "svd";      // svd | random | gradient
-  std::string core = "diagonal";  // diagonal | block | factors
-  std::vector<RankRule> ranks{{"*", 32, {}}};
-  Json rank = 32;  // as written: K, or {"default": K, PATTERN: K}
-
-  static void fields(auto& f) {
-    f("basis", &AdapterSpec::basis)
-        .choices({"svd", "random", "gradient"})
-        .doc("where U and V of dW = U diag(alpha) V' come from; gradient: the SVD of the first step's weight gradient");
-    f("core", &AdapterSpec::core)
-        .choices({"diagonal", "block", "factors"})
-        .doc("what is trained: alpha, a K x K block between U and V, or U, alpha and V");
-    f("rank", &AdapterSpec::rank).doc("K, the number of dims per matrix; or {\"default\": 32, \"layer.*.mlp.*\": 48}");
-  }
+struct AdapterSpec : AdapterKeys {
+  std::vector<RankRule> ranks{{"*", 32, {}}};  // of `rank`
 };
 
-struct BaseRecipe {
+// A recipe, or a safetensors file; then all but `file` is unused.
+struct BaseRecipe : BaseKeys {
   std::string name;
-  std::string file;                // a safetensors file instead of a recipe; then the rest is unused
-  std::vector<std::string> train;  // name patterns with *: "*" all, "@matrices" the adaptable ones
-  DataSpec data;                   // experiment's data with this base's "corpus", "batch", "data": {...}; fresh unless it says so
+  DataSpec data;  // experiment's data with this base's "corpus", "batch", "data": {...}; fresh unless it says so
   Component optimizer;
   std::int64_t steps = 0;            // exactly; with `until_loss`: at most
   std::optional<double> until_loss;  // stop when the loss on the calibration part of the *experiment's* data is at or below
   std::optional<std::int64_t> expected_steps;  // with `until_loss`, for the plan alone
-  std::uint64_t base_seed = 0;
-  std::int64_t base_draws = 1;
   Place place, train_place;
 };
 
-struct Arm {
+struct Arm : ArmKeys {  // `steps` are not set where a budget decides
   std::string name;
   Component model;  // the experiment's, or a patch on it: tensors that the base does not have are drawn
   DataSpec data;
   Component optimizer;
   std::optional<AdapterSpec> adapter;
-  std::vector<std::string> train;       // tensors trained beside the adapter: name patterns as in BaseRecipe
-  std::int64_t steps = 40;              // unless a budget decides
-  std::optional<std::int64_t> budget;   // steps x adapter parameters: steps = floor(budget / parameters)
-  std::vector<std::int64_t> record_at;  // losses are recorded after so many steps too
-  std::optional<std::int64_t> seeds;    // only the experiment's first so many
-  std::vector<std::string> needs;       // arms whose records its policies read
-  std::vector<Component> probes;        // this arm's, in order; policies too
+  std::vector<std::string> needs;  // arms whose records its policies read
+  std::vector<Component> probes;   // this arm's, in order; policies too
   Place place;
   std::vector<std::pair<std::string, Place>> places;  // of its keys, as written
 
@@ -91,24 +69,19 @@ struct Arm {
   }
 };
 
-struct Claim {
-  std::string id, statement, measure, predicts, scale;  // scale: "linear" | "log"
+struct Claim : ClaimKeys {
   // name -> record paths: one, "K64/snr/drift/1" or "@trained/K64/loss/final", or a list, which a measure's functions of many
   // (mean, argmin, pearson, min, max) take in its order
   std::vector<std::pair<std::string, std::vector<std::string>>> let;
-  double margin = 0;
   std::string unit;  // of the measure, and so of what it predicts and of its margin: "nats", "1"
-  Json published;
-  Json source;  // the claim as written
+  Json source;       // the claim as written
   Place place;
 };
 
-struct Experiment {
-  std::string name, title, published, note;
+struct Experiment : ManifestKeys {
   std::string manifest_path, folder;  // of the manifest
-  std::vector<std::string> plugin_path;
-  std::vector<std::uint64_t> seeds;  // 0 .. N-1
-  std::optional<Component> compute;  // manifest's backend, if it names one
+  std::vector<std::uint64_t> seeds;   // 0 .. N-1
+  std::optional<Component> compute;   // manifest's backend, if it names one
   Component model;
   DataSpec data;
   std::vector<BaseRecipe> bases;

@@ -5,13 +5,19 @@
 #include <filesystem>
 
 #include "core/shown.hpp"
-#include "manifest/components.hpp"
+#include "manifest/keys.hpp"
 
 namespace khost {
 
 std::vector<std::string> keys_of(const Json& object) {
   std::vector<std::string> keys;
   for (const JsonMember& m : object.as_object()) keys.push_back(m.key);
+  return keys;
+}
+
+std::vector<std::string> keys_of(const Schema& schema) {
+  std::vector<std::string> keys;
+  for (const Field& field : schema.fields) keys.push_back(field.name);
   return keys;
 }
 
@@ -28,7 +34,7 @@ std::string nearest_and_all(std::string_view name, const std::vector<std::string
 }
 
 bool is_host_data_key(std::string_view key) {
-  static const Schema schema = schema_of<HostData>();
+  static const Schema schema = schema_of<DataKeys>();
   return schema.find(key) != nullptr;
 }
 

@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "khost/json.hpp"
+#include "khost/schema.hpp"
 
 namespace khost {
 
 std::vector<std::string> keys_of(const Json& object);
+std::vector<std::string> keys_of(const Schema& schema);
 
 // Where a name was looked for and not found: "did you mean 'K64'?; the arms: K32, K64".
 std::string nearest_and_all(std::string_view name, const std::vector<std::string>& names, std::string_view what);

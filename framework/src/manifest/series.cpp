@@ -10,19 +10,6 @@
 namespace khost {
 namespace {
 
-struct SeriesFields {
-  std::int64_t khost = 0;
-  std::string experiment, title, note;
-  std::vector<std::string> series;
-  static void fields(auto& f) {
-    f("khost", &SeriesFields::khost).required().doc("the manifest's format: 1");
-    f("experiment", &SeriesFields::experiment).required().doc("its name: a-z, 0-9, '_' and '-'");
-    f("title", &SeriesFields::title).doc("shown above reports");
-    f("note", &SeriesFields::note).doc("anything; shown in reports");
-    f("series", &SeriesFields::series).required().doc("the manifests, in the order in which they run");
-  }
-};
-
 bool is_series(const Json& manifest) { return manifest.is_object() && manifest.find("series"); }
 
 std::string member_of(const Json& written, const Series& before) {
@@ -47,11 +34,10 @@ std::string member_of(const Json& written, const Series& before) {
 std::optional<Series> read_series(const std::string& path) {
   const Json manifest = parse_json_file(path);
   if (!is_series(manifest)) return std::nullopt;
-  const Json resolved = resolve(schema_of<SeriesFields>(), manifest, "the series");
-  const auto fields = read_config<SeriesFields>(resolved);
+  const Json resolved = resolve(schema_of<SeriesKeys>(), manifest, "the series");
   check_format(manifest.at("khost"));
   check_experiment_name(manifest.at("experiment"));
-  Series series{fields.experiment, fields.title, fields.note, path, {}, {}};
+  Series series{read_config<SeriesKeys>(resolved), path, {}, {}};
   const Json& files = resolved.at("series");
   if (files.as_list().empty())
     throw Error(ErrorKind::usage, files.place, "the series is empty").hint("\"series\": [\"paper81.manifest\"]");

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "khost/error.hpp"
+#include "manifest/keys.hpp"
 
 namespace khost {
 
-struct Series {
-  std::string name, title, note;
+struct Series : SeriesKeys {
   std::string manifest_path;           // of the series
   std::vector<std::string> manifests;  // absolute, in its order
   std::vector<Place> places;           // where each is named

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/shown.hpp"
+#include "manifest/keys.hpp"
 #include "manifest/overlay.hpp"
 #include "manifest/parts.hpp"
 
@@ -14,8 +15,7 @@ constexpr std::size_t most = 1000;  // arms of one sweep
 
 class Sweep {
  public:
-  Sweep(const JsonMember& arm, const Json& sweep, const std::vector<std::string>& arm_keys)
-      : arm_(arm), sweep_(sweep), arm_keys_(arm_keys), owner_("'sweep' of arm '" + arm.key + "'") {}
+  Sweep(const JsonMember& arm, const Json& sweep) : arm_(arm), sweep_(sweep), owner_("'sweep' of arm '" + arm.key + "'") {}
 
   Json::Object arms() const {
     if (expect_object(sweep_, owner_, example).as_object().empty())
@@ -38,9 +38,10 @@ class Sweep {
  private:
   void check(const JsonMember& axis) const {
     const std::string first = axis.key.substr(0, axis.key.find('.'));
-    if (std::find(arm_keys_.begin(), arm_keys_.end(), first) == arm_keys_.end() || first == "sweep")
+    const Schema arm = schema_of<ArmKeys>();
+    if (!arm.find(first) || first == "sweep")
       throw Error(ErrorKind::usage, axis.place, "'" + axis.key + "' in " + owner_ + " is no key of an arm")
-          .hint(nearest_and_all(first, arm_keys_, "keys of an arm"))
+          .hint(nearest_and_all(first, keys_of(arm), "keys of an arm"))
           .hint(std::string("parts are joined by dots: ") + example);
     if (expect_list(axis.value, "'" + axis.key + "' in " + owner_, example).as_list().empty())
       throw Error(ErrorKind::usage, axis.value.place, "'" + axis.key + "' in " + owner_ + " has no values");
@@ -62,7 +63,6 @@ class Sweep {
 
   const JsonMember& arm_;
   const Json& sweep_;
-  const std::vector<std::string>& arm_keys_;
   std::string owner_;
 };
 
@@ -89,7 +89,7 @@ void expand_probes(Json& probes, const Swept& swept) {
 
 }  // namespace
 
-Swept expand_sweeps(Json& manifest, const std::vector<std::string>& arm_keys) {
+Swept expand_sweeps(Json& manifest) {
   Swept swept;
   Json* arms = manifest.find("arms");
   if (!arms || !arms->is_object()) return swept;
@@ -108,7 +108,7 @@ Swept expand_sweeps(Json& manifest, const std::vector<std::string>& arm_keys) {
       continue;
     }
     std::vector<std::string>& names = swept[arm.key];
-    for (JsonMember& each : Sweep(arm, *sweep, arm_keys).arms()) {
+    for (JsonMember& each : Sweep(arm, *sweep).arms()) {
       names.push_back(each.key);
       add(std::move(each));
     }

@@ -12,7 +12,7 @@ namespace khost {
 // From the name of an arm that was swept to those that took its place.
 using Swept = std::map<std::string, std::vector<std::string>>;
 
-// Replaces each swept arm of `manifest`, and its name in the "arms" of the experiment's probes. `arm_keys`: those of an arm.
-Swept expand_sweeps(Json& manifest, const std::vector<std::string>& arm_keys);
+// Replaces each swept arm of `manifest`, and its name in the "arms" of the experiment's probes.
+Swept expand_sweeps(Json& manifest);
 
 }  // namespace khost

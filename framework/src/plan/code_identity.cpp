@@ -108,13 +108,4 @@ Json component_identity(const Plugin& plugin, const Json& config) {
   return out;
 }
 
-Json as_written(const std::vector<Field>& fields, const Json& resolved, std::initializer_list<std::string_view> otherwise) {
-  Json out{Json::Object{}};
-  for (const Field& field : fields) {
-    if (field.operational || std::ranges::find(otherwise, field.name) != otherwise.end()) continue;
-    if (const Json* value = resolved.find(field.name)) out.set(field.name, *value);
-  }
-  return out;
-}
-
 }  // namespace khost

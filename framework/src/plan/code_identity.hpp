@@ -28,8 +28,13 @@ Json with_names_replaced(const std::vector<Field>& fields, const Json& config,
 // "content HASH" of a file; of a folder or what is not there its name. In lists, of each. `from`: the folder of relative names.
 Json content_of(const Json& path, const std::string& from = "");
 
-// Of a list of fields, those that belong to an identity as they are written: neither operational nor one of `otherwise`, which
-// the identity has as what they came to. A field that is new in a schema is thereby in the identity.
-Json as_written(const std::vector<Field>& fields, const Json& resolved, std::initializer_list<std::string_view> otherwise);
+// The keys of an object of the resolved manifest that belong to an identity as they are written: neither operational nor one of
+// `otherwise`, which the identity has under other names, or as nothing. A key that is new in a declaration is thereby in it.
+template <class Keys>
+Json as_written(const Json& resolved, std::initializer_list<std::string_view> otherwise) {
+  Json out = identity_of(schema_of<Keys>(), resolved);
+  for (const std::string_view key : otherwise) out.erase(key);
+  return out;
+}
 
 }  // namespace khost

@@ -136,7 +136,7 @@ ArmShape Materials::shape(const Arm& arm, const ModelContext& context) {
           .hint("choose an adapter rank of at most " + std::to_string(limit));
     m.rank = rule.rank;
   }
-  shape.steps = arm.steps;
+  if (arm.steps) shape.steps = *arm.steps;
   if (arm.budget) {
     const std::int64_t parameters_each = shape.adapter_parameters();
     if (parameters_each == 0)

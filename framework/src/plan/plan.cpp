@@ -8,7 +8,6 @@
 #include "khost/hash.hpp"
 #include "manifest/arms.hpp"
 #include "manifest/bases.hpp"
-#include "manifest/build.hpp"
 #include "plan/code_identity.hpp"
 
 namespace khost {
@@ -42,8 +41,8 @@ class Planner {
           trials.push_back(Json::List{key.arm, key.base, key.draw, key.seed, plan.trials.back().hash});
         }
     // What components and recipes say is in the trials' hashes.
-    Json run = as_written(manifest_fields(), experiment_.resolved,
-                          {"include", "compute", "data", "model", "optimizer", "adapter", "bases", "arms", "probes"});
+    Json run = as_written<ManifestKeys>(experiment_.resolved,
+                                        {"compute", "data", "model", "optimizer", "adapter", "bases", "arms", "probes"});
     run.set("trials", std::move(trials));
     plan.run_hash = short_hash(run.canonical());
     return plan;
@@ -90,7 +89,7 @@ class Planner {
 
   // `otherwise`: the host's keys that do not count here, or count as something else.
   Json data(const DataSpec& spec, std::initializer_list<std::string_view> otherwise) const {
-    Json out = as_written(schema_of<HostData>().fields, resolved_json(spec), otherwise);
+    Json out = as_written<DataKeys>(resolved_keys<DataKeys>(spec), otherwise);
     out.set("source", component(Kind::data, spec.source));
     out.set("content", materials_.data(spec).identity());
     return out;
@@ -113,14 +112,13 @@ class Planner {
       planned.file_hash = sha256_file(recipe.file);
       planned.identity = Json::object({{"file", planned.file_hash}});
     } else {
-      planned.identity =
-          as_written(base_fields(), resolved_json(recipe),
-                     {"train", "steps", "until", "corpus", "batch", "data", "optimizer", "base_seed", "base_draws"});
+      // Without training, a base depends on none of these.
+      planned.identity = as_written<BaseKeys>(resolved_json(recipe), {"train", "data", "optimizer", "base_seed", "base_draws"});
       planned.identity.set("code", code_identity());
       planned.identity.set("steps", recipe.steps);
       planned.identity.set("seed", Json(recipe.base_seed));
       planned.identity.set("draw", draw);
-      if (recipe.steps > 0) training(recipe, planned.identity);  // the plain initialisation depends on nothing else
+      if (recipe.steps > 0) training(recipe, planned.identity);
       planned.cost.steps = std::min(recipe.steps, recipe.expected_steps.value_or(recipe.steps));
       planned.cost.flop = static_cast<double>(planned.cost.steps) * 3 * forward_flop(materials_.base_model(), recipe.data, {});
     }
@@ -135,11 +133,7 @@ class Planner {
     identity.set("data", data(recipe.data, {"held_out_windows", "calibration_windows"}));
     identity.set("optimizer", component(Kind::optimizer, recipe.optimizer));
     identity.set("environment", environment(artifact_environment_));
-    if (!recipe.until_loss) return;
-    const std::vector<Field> fields = base_fields();
-    Json until = as_written(std::ranges::find(fields, "until", &Field::name)->members, resolved_json(recipe).at("until"), {});
-    until.set("data", data(experiment_.data, {"batch", "reuse", "held_out_windows"}));
-    identity.set("until", std::move(until));
+    if (Json* until = identity.find("until")) until->set("data", data(experiment_.data, {"batch", "reuse", "held_out_windows"}));
   }
 
   // All that a model's code says of its tensors: a longer sequence gives it more positions, and so another set.
@@ -160,9 +154,8 @@ class Planner {
                          .identity = {},
                          .hash = {},
                          .cost = {}};
-    planned.identity = as_written(
-        arm_fields(), resolved_json(arm),
-        {"model", "data", "optimizer", "adapter", "train", "steps", "budget", "seeds", "needs", "probes", "probes!", "sweep"});
+    // What most of these came to takes the place of what is written, below.
+    planned.identity = as_written<ArmKeys>(resolved_json(arm), {"budget", "seeds", "probes!"});
     planned.identity.set("code", code_identity());
     planned.identity.set("base", base.hash);
     planned.identity.set("model", component(Kind::model, arm.model));
@@ -216,7 +209,7 @@ class Planner {
     if (!arm.adapter) return {};
     Json ranks{Json::Object{}};
     for (const AdaptedMatrix& m : shape.matrices) ranks.set(m.name, m.rank);
-    Json out = as_written(schema_of<AdapterSpec>().fields, resolved_json(arm.adapter), {"rank"});
+    Json out = as_written<AdapterKeys>(resolved_json(arm.adapter), {"rank"});
     out.set("ranks", std::move(ranks));
     return out;
   }
