@@ -1,7 +1,6 @@
 // What an arm can say: model, trained tensors, ranks by pattern, budgets, records on the way, seeds, needs, sweeps.
 #include "manifest/arms.hpp"
 #include "unit/manifest_fixture.hpp"
-#include "unit/text_file.hpp"
 
 using namespace khost;
 using khost::test::complaint;
@@ -289,13 +288,4 @@ TEST_CASE("manifest: sweeps that are wrong") {
   for (int i = 1; i <= 40; ++i) many += (i > 1 ? ", " : "") + std::to_string(i);
   CHECK(with_k8(R"({"sweep": {"steps": [)" + many + R"(], "data.batch": [)" + many + "]}}") ==
         "m:14:21: 'sweep' of arm 'K8' makes more than 1000 arms");
-}
-
-TEST_CASE("docs/concepts/manifest.md has every key of an arm, an adapter and data") {
-  const std::string page = content_of(KHOST_SOURCE_DIR "/docs/concepts/manifest.md");
-  for (const Schema& schema : {schema_of<ArmKeys>(), schema_of<AdapterKeys>(), schema_of<DataKeys>()})
-    for (const std::string& key : keys_of(schema)) {
-      CAPTURE(key);
-      CHECK(page.find("| `" + key + "` |") != std::string::npos);
-    }
 }

@@ -1,5 +1,6 @@
-// The keys of a manifest, each declared once: what may be written, the resolved manifest and what counts in an identity come from
-// here. A new key is a member and a line of `fields`, which Arm, BaseRecipe and the like (experiment.hpp) inherit.
+// The keys of a manifest, each declared once: what may be written, the resolved manifest, what counts in an identity, the
+// tables of docs/concepts/manifest.md and share/khost.manifest.schema.json come from here. A new key is a member and a line of
+// `fields`, which Arm, BaseRecipe and the like (experiment.hpp) inherit.
 //
 // What may be written in several forms (a patch, a name or a list of names) is Json here, and its .shape() says in which. An
 // optional that is null is not set, and the resolved manifest leaves it out; Json that is null says so: "adapter": null.
