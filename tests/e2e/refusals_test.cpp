@@ -130,7 +130,7 @@ struct Finished {
 };
 
 // The host on its own, so that what it survives and how it ends can be seen.
-Finished khost(const Case& c, const Scratch& scratch) {
+Finished run_khost(const Case& c, const Scratch& scratch) {
   const std::string manifest = scratch / "m.manifest", said = scratch / "said";
   const std::string probe = c.probe[0] == '{' ? c.probe : R"({"plugin": ")" + c.probe + R"("})";
   write_text(manifest, R"({
@@ -204,7 +204,7 @@ TEST_CASE("each refusal ends khost with its exit code, and says what the golden 
     if (c.title == "a thread of khost's that cancels itself") continue;  // ASan does not see that its frames are gone, and aborts
 #endif
     const Scratch scratch;
-    const Finished outcome = khost(c, scratch);
+    const Finished outcome = run_khost(c, scratch);
     const std::string text =
         section(c.title, normalised(outcome.said, scratch) + "exit code " + std::to_string(outcome.code) + "\n");
     all += text;
