@@ -25,8 +25,8 @@ struct Task {
   std::vector<const TrialResult*> needs = {};  // the finished trials that it needs; they stay as they are
 };
 
-// What an executor works off; any worker may call it at any time. Whatever take(), done() or failed() throw is not of a trial: it
-// ends the worker, which hands it to ended().
+// What an executor works off; any worker may call it at any time. Whatever take(), done() or failed() throw is not of a trial,
+// and ends the worker, which hands it to ended(): the task in hand is over then.
 class Tasks {
  public:
   virtual ~Tasks() = default;
@@ -36,7 +36,7 @@ class Tasks {
   // Each task that was taken is ended by one of these: with its result, or with why there is none.
   virtual void done(const Task& task, TrialResult result) = 0;
   virtual void failed(const Task& task, const Error& why) = 0;
-  // A worker ends before its time: it could not be made ready, or could not go on.
+  // A worker that has no task in hand ends before its time: it could not be made ready, or take() or done() threw.
   virtual void ended(std::exception_ptr why) = 0;
   // Asked between steps: a trial that is asked to stop fails with an interrupted Error.
   virtual bool interrupted() = 0;
@@ -49,8 +49,8 @@ class Executor {
   virtual void run(Tasks& tasks) = 0;
 };
 
-// The record "ARM/PROBE/RECORD" of what a task needs; NaN when it is missing there. Throws a trial Error when there is none of that
-// name.
+// The record "ARM/PROBE/RECORD" of what a task needs; NaN when it is missing there. Throws a trial Error when there is none of
+// that name.
 double record_of_needs(const Task& task, std::string_view path);
 
 }  // namespace khost

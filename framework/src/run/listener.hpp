@@ -9,8 +9,9 @@
 
 namespace khost {
 
-// Called from the run's own thread, and for trials from those of its executor; then one call at a time. What is thrown from
-// message() and base() ends the run; from a trial's calls, that trial, or its worker.
+// Called from the run's own thread, and for trials from those of its executor: started(), stepped() and finished() one call at a
+// time, message() at any. What is thrown from message() and base() ends what is at hand: the run, or a trial; from a trial's
+// calls, that trial, or its worker.
 class RunListener {
  public:
   virtual ~RunListener() = default;
@@ -24,8 +25,8 @@ class RunListener {
   virtual void trials_begin(int /*count*/, int /*workers*/) {}
   virtual void trials_end() {}
 
-  // A worker (from 0) begins a trial of `steps` steps; a step of it (from 0) has this loss, in nats; a trial is over: done, failed,
-  // or found in the store (then without started()).
+  // A worker (from 0) begins a trial of `steps` steps; a step of it (from 0) has this loss, in nats; a trial is over: done,
+  // failed, or found in the store (then without started()).
   virtual void started(int /*worker*/, const TrialKey& /*key*/, std::int64_t /*steps*/) {}
   virtual void stepped(int /*worker*/, std::int64_t /*step*/, double /*loss*/) {}
   virtual void finished(int /*worker*/, const TrialResult& /*result*/) {}

@@ -56,7 +56,9 @@ auto Scheduler::guarded(std::size_t index, F&& f) {
     throw;  // of a thread that is cancelled: no exception
   } catch (...) {
     ended(std::current_exception());
-    locked([&] { not_run(index); });
+    locked([&] {
+      if (!stopped_) not_run(index);
+    });
     ready_.notify_all();
     throw;
   }
@@ -97,8 +99,7 @@ std::optional<std::size_t> Scheduler::next() {
 bool Scheduler::begin(Task& task) {
   const PlannedTrial& trial = *task.trial;
   try {
-    if (auto found =
-            at("looking for it in the cache", trial, [&] { return locked([&] { return store_.find(trial); }); })) {
+    if (auto found = at("looking for it in the cache", trial, [&] { return locked([&] { return store_.find(trial); }); })) {
       found->reused = true;
       finish(task, *found);
       return false;
@@ -109,7 +110,7 @@ bool Scheduler::begin(Task& task) {
     for (const TrialResult* need : task.needs)
       if (need->status != "done")
         throw Error(ErrorKind::trial, trial.key.text() + " needs arm " + need->key.arm + ", whose trial failed");
-    task.folder = at("noting that it started", trial, [&] {
+    task.folder = at("noting that it started and making its folder", trial, [&] {
       return locked([&] {
         listener_.started(task.worker, trial.key, trial.cost.steps);
         return store_.begin(trial);

@@ -45,7 +45,9 @@ std::vector<std::string> notes_of(const Environment& e, int processors, const st
 }  // namespace
 
 Session::Session(const SessionOptions& options, RunListener& heard)
-    : listener(heard), cache(options.cache.empty() ? Cache::default_root() : options.cache, [this](std::string_view what) { listener.message(what); }) {
+    : listener(heard), cache(options.cache.empty() ? Cache::default_root() : options.cache, [this](std::string_view what) {
+        listener.message(what);
+      }) {
   LoadedExperiment loaded = read_experiment(options.manifest, settings_of(options));
   experiment = std::move(loaded.experiment);
   registry = std::move(loaded.registry);

@@ -20,7 +20,7 @@ struct SessionOptions {
   std::vector<std::string> set;  // "steps=10"
   std::optional<int> seeds, threads, jobs;
   std::optional<std::string> backend;
-  bool fresh = false;  // trials of the cache are computed anew, and replaced
+  bool fresh = false;      // trials of the cache are computed anew, and replaced
   std::string cache = {};  // its folder; "": as the environment says (Cache::default_root())
 };
 

@@ -25,9 +25,10 @@ class Store {
 // The cache, and beside it the ledger of who has seen which trial's data.
 class CacheStore : public Store {
  public:
-  // With `fresh` what an earlier run left counts for nothing, and is replaced; what stands in `computed` does count: experiments of
-  // one series share it. The plan, registry and `computed` outlive it. Throws a usage Error when the cache cannot be written.
-  CacheStore(const std::string& cache_root, const Plan& plan, const Registry& registry, bool fresh, std::set<std::string>& computed);
+  // With `fresh` what an earlier run left counts for nothing, and is replaced; what stands in `computed` does count: experiments
+  // of one series share it. The plan, registry and `computed` outlive it. Throws a usage Error when the cache cannot be written.
+  CacheStore(const std::string& cache_root, const Plan& plan, const Registry& registry, bool fresh,
+             std::set<std::string>& computed);
 
   bool has(const PlannedTrial& trial) const { return may_serve(trial.hash) && trials_.has(trial.hash); }
   std::optional<TrialResult> find(const PlannedTrial& trial) override;

@@ -10,15 +10,22 @@ namespace khost {
 
 namespace {
 
-void run_task(const TrialContext& context, Tasks& tasks, const Task& task, Backend& backend) {
+// Whatever goes wrong in here is this task's failure and no other's. UBSan: see call_plugin().
+__attribute__((no_sanitize("null"))) void run_task(const TrialContext& context, Tasks& tasks, const Task& task,
+                                                   Backend& backend) {
   TrialResult result;
   try {
-    result = run_trial(context, *task.trial, [&](std::string_view path) { return record_of_needs(task, path); }, backend,
-                       task.folder,
-                       {[&](std::int64_t step, double loss) { tasks.step(task, step, loss); }, [&] { return tasks.interrupted(); }});
+    result =
+        run_trial(context, *task.trial, [&](std::string_view path) { return record_of_needs(task, path); }, backend, task.folder,
+                  {[&](std::int64_t step, double loss) { tasks.step(task, step, loss); }, [&] { return tasks.interrupted(); }});
   } catch (const Error& e) {
-    tasks.failed(task, e);
-    return;
+    return tasks.failed(task, e);
+  } catch (abi::__forced_unwind&) {
+    throw;  // of a thread that is cancelled: no exception
+  } catch (const std::exception& e) {
+    return tasks.failed(task, Error(ErrorKind::trial, e.what()));
+  } catch (...) {
+    return tasks.failed(task, Error(ErrorKind::trial, "something that is not a std::exception was thrown"));
   }
   tasks.done(task, std::move(result));
 }
