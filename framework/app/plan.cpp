@@ -29,12 +29,13 @@ std::string when_text(const When& when) {
 
 void print_arm(const Session& session, const Arm& arm) {
   const ArmShape& shape = session.materials->arm(arm);
-  std::cout << fmt::format(
-      "arm {}: {}, {} steps, {} adapter parameters, {} trainable{}\n", arm.name,
-      arm.adapter ? fmt::format("{} basis, {} core, K = {}", arm.adapter->basis, arm.adapter->core, arm.adapter->rank.text())
-                  : "no adapter",
-      shape.steps, shape.adapter_parameters(), shape.trainable_parameters(),
-      arm.needs.empty() ? "" : fmt::format(", after {}", fmt::join(arm.needs, ", ")));
+  std::cout << fmt::format("arm {}: {}, {} steps, {} adapter parameters, {} trainable{}\n", arm.name,
+                           !arm.adapter           ? "no adapter"
+                           : arm.adapter->written ? fmt::format("{}, K = {}", arm.adapter->core, arm.adapter->rank.text())
+                                                  : fmt::format("{} basis, {} core, K = {}", arm.adapter->basis,
+                                                                arm.adapter->core, arm.adapter->rank.text()),
+                           shape.steps, shape.adapter_parameters(), shape.trainable_parameters(),
+                           arm.needs.empty() ? "" : fmt::format(", after {}", fmt::join(arm.needs, ", ")));
   for (const Component& c : arm.probes) {
     const Signals signals = describe(session.registry->get(Kind::probe, c.plugin), &c.config).signals;
     std::vector<std::string> parts;

@@ -83,6 +83,59 @@ TEST_CASE("cores, bases, ranks by pattern, trained matrices and another head, ea
   CHECK(s.value("block/loss/final") < s.value("diagonal/loss/final"));
 }
 
+TEST_CASE("adapters of plugins: counts, budgets, ranks by pattern, the base's loss first, and what cannot be had with them") {
+  const Khost khost;
+  const std::string lora = R"({"adapter": {"plugin": "lora", "alpha": 8}})";
+  const std::string manifest = with_arms(khost,
+                                         R"(
+    "svd": {}, "lora": )" + lora + R"(, "again": )" +
+                                             lora + R"(,
+    "dora": {"adapter": {"plugin": "dora", "alpha": 8}},
+    "pattern": {"adapter": {"plugin": "lora", "alpha": 8, "rank": {"default": 5, "layer.0.*": 2, "tok_emb": 0}}},
+    "budget": {"adapter": {"plugin": "lora", "alpha": 8}, "budget": 13400},
+    "beside": {"adapter": {"plugin": "dora", "alpha": 8, "norm": "exact"}, "train": ["*.ln1.*"]},
+    "both": {"adapter": {"plugin": "dora", "alpha": 8}, "train": ["@matrices"]})",
+                                         R"("probes": [{"plugin": "displacement"}])");
+  const Finished o = khost({manifest, "--out", "run"});
+  INFO(o.err, o.out);
+  REQUIRE(o.code == 0);
+  const Summary s(khost.scratch / "run");
+  const std::int64_t layer = 96 + 48 + 120 + 120, all = 125 + 2 * layer, rows = 101 + 2 * (72 + 24 + 96 + 24);
+  const std::map<std::string, std::pair<std::int64_t, std::int64_t>> expected = {
+      {"lora", {5 * all, 5 * all}},
+      {"dora", {5 * all + rows, 5 * all + rows}},
+      {"pattern", {2 * layer + 5 * layer, 2 * layer + 5 * layer}},
+      {"beside", {5 * all + rows, 5 * all + rows + 2 * 2 * 24}}};
+  for (const auto& [arm, counts] : expected) {
+    const std::string name = arm;
+    CAPTURE(name);
+    CHECK(s.value(arm + "/parameters/adapter") == static_cast<double>(counts.first));
+    CHECK(s.value(arm + "/parameters/trainable") == static_cast<double>(counts.second));
+    CHECK(s.value(arm + "/loss/base") == doctest::Approx(s.value("svd/loss/base")).epsilon(1e-6));
+    CHECK(s.value(arm + "/loss/final") < s.value(arm + "/loss/base"));
+    CHECK(s.value(arm + "/displacement/total") > 0);
+  }
+  CHECK(s.value("lora/loss/base") == s.value("svd/loss/base"));  // B is 0: nothing is added, to the last bit
+  CHECK(s.value("again/loss/final") == s.value("lora/loss/final"));
+  CHECK_FALSE(s.has("pattern/displacement/matrix/tok_emb"));
+  CHECK(s.value("both/displacement/total") > 0);
+  CHECK(s.value("budget/loss/final") > s.value("lora/loss/final"));  // 3 steps of what takes more
+
+  const auto refused = [&](const std::string& arm, const char* expected_text) {
+    const Finished f = khost({"plan", with_arms(khost, "\"A\": {" + arm + "}")});
+    CAPTURE(arm);
+    CHECK(f.code == 2);
+    CHECK_MESSAGE(f.err.find(expected_text) != std::string::npos, f.err);
+  };
+  const std::string adapter = R"("adapter": {"plugin": "lora", "alpha": 8)";
+  refused(adapter + R"(}, "probes": [{"plugin": "snr"}])", "which has neither U and V nor alpha");
+  refused(adapter + R"(}, "probes": [{"plugin": "ablation", "keep": [2]}])", "neither U and V nor alpha");
+  refused(adapter + R"(}, "probes": [{"plugin": "k_schedule", "ranks": [2, 5], "at": [0.5]}])", "neither U and V nor alpha");
+  refused(adapter + R"(, "core": "block"})", "adapter 'lora' has no key 'core'");
+  refused(R"("adapter": {"plugin": "lora"})", "adapter 'lora' needs 'alpha'");
+  refused(adapter + R"(, "scaling": "rs"})", "rslora");
+}
+
 TEST_CASE("losses on the way, budgets and sweeps: one trajectory, whatever it is cut to") {
   const Khost khost;
   const std::string manifest = with_arms(khost, R"(

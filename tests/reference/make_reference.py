@@ -51,6 +51,13 @@ and for "tiny" and "untied", with the same batch:
     CASE/sgd/rule         f64 [3]         lr, momentum, weight decay
     CASE/sgd/loss         f64 [11]
     CASE/sgd/weight/NAME  f32             after the last step, of each adaptable matrix
+for "tiny", "untied", "llama" and "gpt2", and each KIND of adapters.py, on every adaptable matrix:
+  ten steps of Adam on the adapters' tensors:
+    CASE/KIND/rule        f64 [5]         lr, beta1, beta2, eps, alpha
+    CASE/KIND/loss        f64 [11]
+    CASE/KIND/start/NAME/TENSOR     f32   as they begin; B is not 0
+    CASE/KIND/gradient/NAME/TENSOR  f64   before the first step
+    CASE/KIND/end/NAME/TENSOR       f64   after the last
 
 f32 inputs are exact: the float64 model computes with just these numbers. Weights are drawn wider than a real initialisation, so
 that attention is far from uniform and the norms' parameters matter: a wrong scale or layout shows.
@@ -64,6 +71,7 @@ import sys
 import numpy as np
 import torch
 
+import adapters
 import decoders
 import gpt
 
@@ -82,6 +90,7 @@ CASES = {  # vocabulary, d_model, n_layer, n_head, T, B, K, rows of pos_emb
 ARCHITECTURES = {"llama": decoders.Llama("halves"), "llama_pairs": decoders.Llama("pairs"), "gpt2": decoders.Gpt2()}
 SGD = {"tiny": {"lr": 0.1}, "untied": {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}}  # which have the cores, too
 STEPS = 10
+ADAPTED, ALPHA = ["tiny", "untied", "llama", "gpt2"], 4.0  # which have the adapters of adapters.py
 
 
 def draw_weights(rng, vocabulary, d_model, n_layer, positions, tied=True, model=gpt):
@@ -178,6 +187,16 @@ def make_case(case, seed):
         assert losses[0] == adam_loss[0] and losses[-1] < losses[0]
         out |= {"sgd/rule": f8([rule.lr, rule.momentum, rule.weight_decay]), "sgd/loss": f8(losses)}
         out |= {f"sgd/weight/{n}": f4(trained[n]) for n in matrices}
+    for kind in adapters.KINDS if case in ADAPTED else []:
+        of_adapters = np.random.default_rng(seed + 1000)
+        start32 = {name: adapters.start(kind, weights[name], K, of_adapters) for name in bases}
+        losses, first, end = adapters.train(kind, weights, {name: double(own) for name, own in start32.items()}, ALPHA, (x, y),
+                                            heads, model.loss, adam, STEPS)
+        assert losses[-1] < losses[0]
+        out |= {f"{kind}/rule": f8([adam.lr, adam.beta1, adam.beta2, adam.eps, ALPHA]), f"{kind}/loss": f8(losses)}
+        out |= {f"{kind}/start/{name}/{t}": v for name, own in start32.items() for t, v in own.items()}
+        out |= {f"{kind}/gradient/{name}": f8(g) for name, g in first.items()}
+        out |= {f"{kind}/end/{name}": f8(v) for name, v in end.items()}
     return {f"{case}/{name}": array for name, array in out.items()}
 
 

@@ -55,8 +55,20 @@ class OracleGraph final : public Graph {
   std::int64_t batch() const override { return B_; }
   std::int64_t sequence() const override { return T_; }
 
+  // Before the model's forward(): an adapter that is written in operations, whose tensors are among the weights.
+  void adapt(const std::string& name, const Adapter& with, std::int64_t K) { written_[name] = {&with, K}; }
+
   void expose(std::string_view, Value) override {}
   Value append(std::unique_ptr<Op> op, std::span<const Value> inputs, std::span<const std::string_view> parameters) override {
+    if (op->adapts() && !within_adapter_)
+      if (const auto found = written_.find(std::string(parameters[0])); found != written_.end()) {
+        const Shape& shape = weights_.at(found->first).slot.parameter.shape;
+        within_adapter_ = true;
+        const Value made = op->adapted(*this, inputs, parameters, *found->second.first,
+                                       {found->first, shape[0], shape[1], found->second.second});
+        within_adapter_ = false;
+        return made;
+      }
     Placed placed;
     placed.name = op->name();
     Doubles out;
@@ -99,6 +111,8 @@ class OracleGraph final : public Graph {
 
   std::int64_t B_, T_;
   const std::vector<std::int32_t>&tokens_, &targets_;
+  std::map<std::string, std::pair<const Adapter*, std::int64_t>> written_;  // with K
+  bool within_adapter_ = false;
   std::map<std::string, Weight> weights_;
   std::map<std::string, Doubles> effective_;
   std::deque<Doubles> values_;

@@ -223,8 +223,44 @@ TEST_CASE("identity: each key of an arm, of its data and its adapter counts, and
                         {"calibration_windows", {"3", Counts::no}}},  // of bases that train until a loss, see below
                        [](Planned& p, const std::string& key, const Json& value) { p.manifest.find("data")->set(key, value); });
   check_keys<AdapterKeys>(
-      {{"basis", {R"("random")"}}, {"core", {R"("block")"}}, {"rank", {R"({"default": 5, "tok_emb": 2})"}}},
+      {{"plugin", {nullptr}},  // another set of keys, see below
+       {"basis", {R"("random")"}},
+       {"core", {R"("block")"}},
+       {"rank", {R"({"default": 5, "tok_emb": 2})"}}},
       [](Planned& p, const std::string& key, const Json& value) { p.manifest.find("adapter")->set(key, value); });
+  {  // from one plugin's adapter to another's, and back to U and V: the rank stays
+    const auto rank_and_core = [](const char* top, const char* arm) {
+      Planned p;
+      p.manifest.set("adapter", parse_json(top, "adapter"));
+      p.manifest.find("arms")->find("A")->set("adapter", parse_json(arm, "adapter"));
+      write_text(p.folder / "m.manifest", p.manifest.text());
+      const AdapterSpec spec = *read_experiment(p.folder / "m.manifest", {}).experiment.arms.at(0).adapter;
+      return std::to_string(spec.ranks.at(0).rank) + " " + spec.core;
+    };
+    const char* const lora = R"({"plugin": "lora", "rank": 4, "alpha": 8})";
+    CHECK(rank_and_core(lora, R"({"plugin": "dora", "alpha": 8})") == "4 dora");
+    CHECK(rank_and_core(lora, R"({"alpha": 9})") == "4 lora");
+    CHECK(rank_and_core(lora, R"({"plugin": null, "core": "block"})") == "4 block");
+    CHECK(rank_and_core(R"({"core": "block", "rank": 3})", lora) == "4 lora");
+    CHECK_THROWS_WITH_AS(rank_and_core(lora, R"({"core": "block"})"), doctest::Contains("has no key 'core'"), Error);
+    Planned p;
+    write_text(p.folder / "m.manifest", p.manifest.text());
+    const auto set = read_experiment(p.folder / "m.manifest", {{"adapter.plugin", "lora"}, {"adapter.alpha", "8"}});
+    CHECK(set.experiment.arms.at(0).adapter->core == "lora");
+  }
+  {  // of an adapter that a plugin brings: its name, its keys and the ranks
+    const auto hash = [](const char* adapter) {
+      Planned p;
+      p.manifest.find("arms")->find("A")->set("adapter", parse_json(adapter, "adapter"));
+      return p.plan().trial;
+    };
+    const std::string lora = hash(R"({"plugin": "lora", "rank": 5, "alpha": 8})");
+    CHECK(lora == hash(R"({"plugin": "lora", "alpha": 8})"));  // which keeps the experiment's rank
+    for (const char* other : {R"({"plugin": "dora", "rank": 5, "alpha": 8})", R"({"plugin": "lora", "rank": 5, "alpha": 9})",
+                              R"({"plugin": "lora", "rank": 5, "alpha": 8, "scaling": "rslora"})",
+                              R"({"plugin": "lora", "rank": 4, "alpha": 8})", R"({"rank": 5})"})
+      CHECK_MESSAGE(hash(other) != lora, other);
+  }
   check_keys<BaseKeys>(
       {{"train", {R"(["tok_emb"])"}},
        {"steps", {"4"}},

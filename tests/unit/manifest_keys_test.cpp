@@ -157,7 +157,7 @@ Json json_schema() {
                                                {"component", definition<ComponentKeys>(true)},
                                                {"data", definition<ComponentKeys, DataKeys>(true)},
                                                {"probe", definition<ComponentKeys, ProbeKeys>(true)},
-                                               {"adapter", definition<AdapterKeys>(false)},
+                                               {"adapter", definition<AdapterKeys>(true)},
                                                {"base", definition<BaseKeys>(false)},
                                                {"arm", definition<ArmKeys>(false)},
                                                {"claim", definition<ClaimKeys>(false)}})}});

@@ -52,3 +52,21 @@ TEST_CASE("Muon can be written: a matrix moves by an orthogonal step, what is no
   for (const double s : singular_values(gradient, 8, 5)) nuclear += s;
   CHECK(inner == doctest::Approx(nuclear).epsilon(0.3));
 }
+
+TEST_CASE("an adapter's page is a whole one: what it trains, and dW of it") {
+  const Plugin& plugin = page_plugin("rank_one");
+  Json config{Json::Object{}};
+  config.set("scale", 2.0);
+  const auto adapter = create<Adapter>(plugin, resolve_config(plugin, config));
+  const AdaptedTo W{"layer.0.mlp.up", 2, 3, 1};
+  AdapterTensors t;
+  adapter->tensors(t, W);
+  REQUIRE(t.all().size() == 2);
+  CHECK(W[t.all()[0].name] == "layer.0.mlp.up/v");
+  CHECK(t.all()[1].shape == Shape{2, 1});
+  CHECK_FALSE(t.all()[1].start);
+  const std::vector<float> v{1, 2, 3}, u{10, -1};
+  std::vector<double> dW(6);
+  adapter->difference(std::vector<std::span<const float>>{v, u}, {}, W, dW);
+  CHECK(dW == std::vector<double>{20, 40, 60, -2, -4, -6});
+}

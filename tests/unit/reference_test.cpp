@@ -92,7 +92,9 @@ class Tiny {
  public:
   enum class Train { nothing, alpha, block, factors, matrices, weights };
 
-  Tiny(const std::string& case_name, const std::string& backend, Train train)
+  // With `adapter`, written in operations, on every adaptable matrix, its tensors as the dump has them for `kind`.
+  Tiny(const std::string& case_name, const std::string& backend, Train train, const Adapter* adapter = nullptr,
+       const std::string& kind = "")
       : case_(case_name + "/"), backend_(backend, registry().get(Kind::compute, backend).descriptor->compute, "{}", 2) {
     const std::vector<std::int32_t> shape = at("shape").i32();  // vocabulary, d_model, n_layer, n_head, T, B, K, positions
     model_ = is_decoder(case_name) ? decoder(case_name, shape) : gpt(shape);
@@ -129,6 +131,23 @@ class Tiny {
       weight.grad = slot.grad.data();
       weight.adapter = slot.alpha.empty() ? nullptr : &slot.adapter;
       weight.frozen = !trains;
+      if (!adapter || !weight.parameter.adaptable) continue;
+      weight.written = adapter, weight.written_rank = shape[6];
+      AdapterTensors declared;
+      adapter->tensors(declared, {slot.name, weight.parameter.shape[0], weight.parameter.shape[1], weight.written_rank});
+      for (const AdapterTensors::Tensor& t : declared.all()) {
+        Held& held = tensors_.emplace_back();
+        held.name = slot.name + "/" + t.name, held.shape = t.shape;
+        held.value = at(kind + "/start/" + held.name).f32();
+        held.grad.assign(held.value.size(), -1);
+      }
+    }
+    for (Held& held : tensors_) {
+      trained_.push_back({held.name, false, held.value, held.grad, held.shape});
+      WeightSlot& weight = weights_.emplace_back();
+      weight.parameter.name = held.name, weight.parameter.shape = held.shape;
+      weight.value = held.value.data(), weight.grad = held.grad.data();
+      weight.frozen = false, weight.of_adapter = true;
     }
     program_ = std::make_unique<Program>(*model_, weights_, shape[5], shape[4], backend_);
   }
@@ -138,6 +157,13 @@ class Tiny {
     std::vector<float> value, grad, U, V, U_grad, V_grad, alpha, alpha_grad;
     AdapterSlot adapter;
   };
+
+  struct Held {  // a tensor of an adapter
+    std::string name;
+    Shape shape;
+    std::vector<float> value, grad;
+  };
+  const std::deque<Held>& tensors() const { return tensors_; }
 
   const DumpArray& at(const std::string& name) const { return dump().at(case_ + name); }
   const Model& model() const { return *model_; }
@@ -170,6 +196,7 @@ class Tiny {
   Backend backend_;
   std::shared_ptr<Model> model_;
   std::vector<std::int32_t> tokens_, targets_;
+  std::deque<Held> tensors_;
   std::deque<Slot> slots_;  // a deque: its elements stay where they are
   std::vector<WeightSlot> weights_;
   std::vector<Trained> trained_;
@@ -349,6 +376,35 @@ TEST_CASE("reference: ten steps of Adam on blocks, and on factors") {
     }
   };
   everywhere(test, {"tiny", "untied"});
+}
+
+TEST_CASE("reference: ten steps of Adam on LoRA, rank-stabilised LoRA and DoRA") {
+  const auto test = [](const std::string& case_name, const std::string& backend) {
+    const std::vector<std::pair<std::string, Json>> kinds{
+        {"lora", object({{"scaling", "lora", {}}})},
+        {"rslora", object({{"scaling", "rslora", {}}})},
+        {"dora", object({{"norm", "constant", {}}})},
+        {"dora_exact", object({{"norm", "exact", {}}})},
+    };
+    for (const auto& [kind, settings] : kinds) {
+      CAPTURE(kind);
+      Json config = settings;
+      const std::vector<double> rule = dump().at(case_name + "/" + kind + "/rule").value;
+      config.set("alpha", rule.at(4));
+      const Plugin& plugin = registry().get(Kind::adapter, kind.starts_with("dora") ? "dora" : "lora");
+      const auto adapter = create<Adapter>(plugin, resolve_config(plugin, config));
+      Tiny tiny(case_name, backend, Tiny::Train::nothing, adapter.get(), kind);
+      const auto& tensors = tiny.tensors();
+      ten_steps(tiny, kind, *adam({Shape{4}, {rule.begin(), rule.begin() + 4}}), Program::Gradients::alpha, [&](std::size_t i) {
+        for (const Tiny::Held& t : tensors) {
+          CAPTURE(t.name);
+          if (i == 0) CHECK(relative_error(t.grad, tiny.at(kind + "/gradient/" + t.name).value) < gradient_bound);
+          if (i == 10) CHECK(largest_error(t.value, tiny.at(kind + "/end/" + t.name).value) < value_bound);
+        }
+      });
+    }
+  };
+  everywhere(test, {"tiny", "untied", "llama", "gpt2"});
 }
 
 TEST_CASE("reference: ten steps of Adam on all weights, with weight decay and warm-up") {

@@ -48,6 +48,8 @@ Value add_positions(Graph& g, Value x, std::string_view P);
 // x [B*T, n], W [m, n] (out x in) -> x W' [B*T, m]; with a bias b [m], x W' + b
 Value linear(Graph& g, Value x, std::string_view W);
 Value linear(Graph& g, Value x, std::string_view W, std::string_view b);
+// x [B*T, m], A [m, n] -> x A [B*T, n]. A carries no adapter.
+Value matmul(Graph& g, Value x, std::string_view A);
 
 // x [B*T, C]; weight [C], bias [C]; biased variance over C, then eps added -> [B*T, C]
 Value layer_norm(Graph& g, Value x, std::string_view weight, std::string_view bias, float eps = 1e-5f);
@@ -75,11 +77,15 @@ Value silu(Graph& g, Value x);
 // Element by element, of two values of one width.
 Value add(Graph& g, Value a, Value b);
 Value multiply(Graph& g, Value a, Value b);
+// factor x
+Value scale(Graph& g, Value x, float factor);
 
 // A target that does not count: nobody asks what comes there. (PyTorch's ignore_index.)
 inline constexpr std::int32_t ignored_target = -100;
 // h [B*T, C], W [V, C]: logits h W', mean over all tokens whose target counts of -log softmax(logits)[target], in nats. Ends the
 // tape.
 void head_cross_entropy(Graph& g, Value h, std::string_view W);
+// The same of logits [B*T, V] that are there. Ends the tape. head_cross_entropy() never holds them all, and is faster.
+void cross_entropy(Graph& g, Value logits);
 
 }  // namespace khost

@@ -21,6 +21,7 @@
 #include <string>
 #include <type_traits>
 
+#include "khost/adapter.hpp"
 #include "khost/compute.hpp"
 #include "khost/data.hpp"
 #include "khost/entry.h"
@@ -37,7 +38,8 @@ enum class Kind : std::uint32_t {
   model = KHOST_KIND_MODEL,
   optimizer = KHOST_KIND_OPTIMIZER,
   data = KHOST_KIND_DATA,
-  probe = KHOST_KIND_PROBE
+  probe = KHOST_KIND_PROBE,
+  adapter = KHOST_KIND_ADAPTER
 };
 const char* name_of(Kind kind);  // "optimizer", for good; from any thread
 
@@ -180,6 +182,10 @@ constexpr khost_descriptor data(const char* name, const char* summary, std::uint
 template <class P>
 constexpr khost_descriptor probe(const char* name, const char* summary, std::uint32_t numerics) {
   return detail::descriptor<P, Probe, void, Kind::probe>(name, summary, numerics);
+}
+template <class P>
+constexpr khost_descriptor adapter(const char* name, const char* summary, std::uint32_t numerics) {
+  return detail::descriptor<P, Adapter, void, Kind::adapter>(name, summary, numerics);
 }
 constexpr khost_descriptor compute(const char* name, const char* summary, std::uint32_t numerics, const khost_compute* table) {
   return {sizeof(khost_descriptor),

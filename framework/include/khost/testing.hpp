@@ -27,7 +27,7 @@
 namespace khost {
 class Probes;
 class TrialHost;
-}
+}  // namespace khost
 
 namespace khost::testing {
 
@@ -101,7 +101,7 @@ class HostedProbe {
   Make make_;
   std::unique_ptr<Probes> host_;     // the host's own
   std::shared_ptr<TrialHost> lent_;  // the fake trial, as the host lends it
-  bool used_ = false;             // has it begun a trial?
+  bool used_ = false;                // has it begun a trial?
   const FakeTrial* trial_ = nullptr;
 };
 

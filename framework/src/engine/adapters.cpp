@@ -46,9 +46,10 @@ std::vector<Trained> Adapters::trained() {
   std::vector<Trained> out;
   for (std::size_t i = 0; i < matrices_.size(); ++i) {
     if (matrices_[i].rank == 0) continue;
-    if (core_ == Core::factors) out.push_back({matrices_[i].name + "/U", false, own_[i].U, U_grad_[i]});
-    out.push_back({matrices_[i].name + "/alpha", false, alpha_[i], gradient_[i]});
-    if (core_ == Core::factors) out.push_back({matrices_[i].name + "/V", false, own_[i].V, V_grad_[i]});
+    const AdaptedMatrix& m = matrices_[i];
+    if (core_ == Core::factors) out.push_back({m.name + "/U", false, own_[i].U, U_grad_[i], {m.rows, m.rank}});
+    out.push_back({m.name + "/alpha", false, alpha_[i], gradient_[i], core_shape(i)});
+    if (core_ == Core::factors) out.push_back({m.name + "/V", false, own_[i].V, V_grad_[i], {m.cols, m.rank}});
   }
   return out;
 }

@@ -119,13 +119,13 @@ void Bases::train(const PlannedBase& planned, const std::string& path) {
       const Parameter& p = weights.parameters[i];
       if (trains[i]) {
         gradients[i] = Tensor(p.shape);
-        trained.push_back({p.name, p.shape.size() == 2, weights.values[i].span(), gradients[i].span()});
+        trained.push_back({p.name, p.shape.size() == 2, weights.values[i].span(), gradients[i].span(), p.shape});
       }
       slots.push_back({p, weights.values[i].data(), trains[i] ? gradients[i].data() : nullptr, nullptr, !trains[i]});
     }
     const auto optimizer =
         create<Optimizer>(materials_.registry().get(Kind::optimizer, recipe.optimizer.plugin), recipe.optimizer.config);
-    Trainer trainer(*optimizer, std::move(trained));
+    Trainer trainer(*optimizer, std::move(trained), recipe.steps);
     const Data& data = materials_.data(recipe.data);
     check_part(data, recipe.data, Part::train);
     Program program(*materials_.base_model().model, slots, recipe.data.batch, recipe.data.sequence, backend_);
@@ -201,7 +201,8 @@ void Bases::prepare(const PlannedBase& base) {
   try {
     weights(base);
     for (const Arm& arm : experiment_.arms) {
-      if (arm.adapter && arm.adapter->basis != "gradient") cut(base, arm.adapter->basis, materials_.arm(arm).matrices);
+      if (arm.adapter && !arm.adapter->written && arm.adapter->basis != "gradient")
+        cut(base, arm.adapter->basis, materials_.arm(arm).matrices);
     }
   } catch (const Error& e) {
     if (e.kind() == ErrorKind::interrupted && interrupted_()) throw;

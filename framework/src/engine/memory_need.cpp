@@ -44,6 +44,17 @@ class Slots {
     if (adapter.core == Core::factors) adapter.U_grad = adapter.V_grad = &something_;
     slots_[parameter].adapter = &adapter;
   }
+  void writes(std::size_t parameter, const Adapter& adapter, const AdaptedMatrix& matrix, const AdapterTensors& tensors) {
+    slots_[parameter].written = &adapter;
+    slots_[parameter].written_rank = matrix.rank;
+    for (const AdapterTensors::Tensor& t : tensors.all()) {
+      WeightSlot& slot = slots_.emplace_back();
+      slot.parameter.name = matrix.name + "/" + t.name;
+      slot.parameter.shape = t.shape;
+      slot.grad = &something_;
+      slot.of_adapter = true;
+    }
+  }
   double values(std::int64_t batch, std::int64_t sequence, Kept kept = {}) const {
     return static_cast<double>(Program::bytes_of(*model_.model, slots_, batch, sequence, kept));
   }
@@ -77,6 +88,7 @@ class Need {
 
   double basis(const Arm& arm) const {
     double sum = 0;
+    if (materials_.arm(arm).adapter) return 0;
     for (const AdaptedMatrix& m : materials_.arm(arm).matrices) sum += numbers({checked_sum({m.rows, m.cols}), m.rank});
     return sum * f32;
   }
@@ -97,6 +109,12 @@ class Need {
         if (!p.adaptable) continue;
         const AdaptedMatrix& m = shape.matrices[next++];
         if (m.rank == 0) continue;
+        if (shape.adapter) {
+          const AdapterTensors tensors = tensors_of(*shape.adapter, m);
+          slots.writes(i, *shape.adapter, m, tensors);
+          for (const AdapterTensors::Tensor& t : tensors.all()) floats += (2 + state) * numbers(t.shape);
+          continue;
+        }
         slots.adapts(i, m.rank, shape.core);
         floats += (4 + state) * numbers(shape.core == "block" ? Shape{m.rank, m.rank} : Shape{m.rank});
         if (shape.core == "factors") floats += (2 + state) * numbers({checked_sum({m.rows, m.cols}), m.rank});

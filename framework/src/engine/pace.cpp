@@ -6,10 +6,10 @@
 #include <cmath>
 #include <thread>
 
+#include "core/team.hpp"
 #include "engine/adapters.hpp"
 #include "engine/batches.hpp"
 #include "engine/trial_weights.hpp"
-#include "core/team.hpp"
 #include "khost/spectral.hpp"
 
 namespace khost {
@@ -40,8 +40,9 @@ class Runner {
                                   arm.data.sequence)
                             .batch()),
         random_(1, "pace", "values"),
-        adapters_(any_basis(shape_, random_), shape_.matrices, shape_.core),
-        weights_(weights, shape_.trains, MatrixGradients::yes, &adapters_) {
+        adapters_(any_basis(shape_, random_), with_core(shape_.adapter.get(), shape_.matrices), shape_.core),
+        written_(shape_.adapter.get(), shape_.matrices, *weights, 1),
+        weights_(weights, shape_.trains, MatrixGradients::yes, &adapters_, &written_) {
     for (std::int64_t i = 0; i < 8 * arm.data.sequence; ++i)
       tokens_.push_back(
           static_cast<std::int32_t>(random_.below(static_cast<std::uint64_t>(materials.data(arm.data).vocabulary()))));
@@ -93,6 +94,7 @@ class Runner {
   std::int64_t held_out_batch_;
   Random random_;
   Adapters adapters_;
+  WrittenAdapters written_;
   TrialWeights weights_;
   std::vector<std::int32_t> tokens_;
   std::unique_ptr<Program> program_, held_out_;

@@ -121,8 +121,7 @@ class Probes::StepView final : public Step {
           .hint("declared: " + (list.empty() ? "none" : list));
     }
     const Signal* shown = probes_.host_->signal(std::string(signal));
-    if (!shown)
-      throw Error(ErrorKind::plugin, "the signal '" + std::string(signal) + "' is not shown in this trial");
+    if (!shown) throw Error(ErrorKind::plugin, "the signal '" + std::string(signal) + "' is not shown in this trial");
     return *shown;
   }
   void record(std::string_view name, double value) const override { probes_.add(instance_, name, index_, value); }
@@ -137,7 +136,14 @@ class Probes::TrialView final : public Trial {
  public:
   TrialView(Probes& probes, Instance& instance) : probes_(probes), instance_(instance) {}
   const TrialInfo& info() const override { return probes_.host_->info(); }
-  const Alphas& alphas() const override { return probes_.host_->alphas(); }
+  const Alphas& alphas() const override {
+    const Alphas& alphas = probes_.host_->alphas();
+    for (std::size_t i = 0; i < alphas.size(); ++i)
+      if (alphas[i].empty() && info().matrices[i].rank > 0)
+        throw Error(ErrorKind::plugin, "the adapter of this arm is " + info().core + ", which has no alphas")
+            .hint("need(\"alpha\") in the probe's declare() has such an arm refused before it runs");
+    return alphas;
+  }
   const Outcome& outcome() const override { return probes_.host_->outcome(); }
   std::vector<double> displacement() override { return probes_.host_->displacement(); }
   double evaluate(const Alphas& alphas) override {

@@ -72,6 +72,8 @@ void check_shown(std::string_view name, const Signal& signal, const TrialInfo& t
     return shown.tokens(trial);
   } else if (name.starts_with("activation")) {  // whatever the model exposes
     return shown.rows(checked_product({trial.batch, trial.sequence}));
+  } else if (name.starts_with("adapter")) {  // whatever the adapter trains
+    return;
   } else if (name == "weights" || name == "weight.grad") {  // others too: of what is trained besides
     for (const AdaptedMatrix& m : trial.matrices) shown.has(m.name, {m.rows, m.cols});
     return;

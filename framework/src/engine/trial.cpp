@@ -14,6 +14,7 @@
 #include "engine/trainer.hpp"
 #include "engine/trial_text.hpp"
 #include "engine/trial_weights.hpp"
+#include "engine/written_adapters.hpp"
 #include "khost/parallel.hpp"
 
 namespace khost {
@@ -61,7 +62,7 @@ std::shared_ptr<const CutBasis> gradient_basis(const Model& model, const std::sh
 
 std::shared_ptr<const CutBasis> basis_of(const Arm& arm, const PlannedBase& base, Bases& bases, const Model& model,
                                          const TrialInfo& info, const Batch& first, Backend& backend) {
-  if (!arm.adapter) return std::make_shared<const CutBasis>();
+  if (!arm.adapter || arm.adapter->written) return std::make_shared<const CutBasis>();
   if (arm.adapter->basis != "gradient") return bases.cut(base, arm.adapter->basis, info.matrices);
   return gradient_basis(model, bases.weights(base, arm), info, first, backend);
 }
@@ -115,14 +116,16 @@ class LiveTrial final : private TrialHost {
   const std::shared_ptr<const Weights> base_weights_;
   Probes probes_;
   const TrialInfo info_;
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();  // what is shared is there
   TrialText text_;
   Adapters adapters_;
+  WrittenAdapters written_;
   TrialWeights weights_;
   Program program_;
   const std::shared_ptr<Optimizer> optimizer_;
   Trainer trainer_;
   TrialArtifacts artifacts_;
-  std::unique_ptr<Program> held_out_program_;              // made when it is first used
+  std::unique_ptr<Program> held_out_program_;               // made when it is first used
   std::vector<std::shared_ptr<const CutBasis>> base_cuts_;  // what signals of the base's own bases point into
   float loss_f32_ = 0;                                      // of this step, as the signal shows it
   std::map<std::string, Signal> signals_;
@@ -134,8 +137,13 @@ class LiveTrial final : private TrialHost {
   TrialResult result_;
 };
 
-std::vector<Trained> all_trained(Adapters& adapters, TrialWeights& weights) {
+std::vector<Trained> of_adapters(Adapters& adapters, WrittenAdapters& written) {
   std::vector<Trained> all = adapters.trained();
+  std::ranges::move(written.trained(), std::back_inserter(all));
+  return all;
+}
+std::vector<Trained> all_trained(Adapters& adapters, WrittenAdapters& written, TrialWeights& weights) {
+  std::vector<Trained> all = of_adapters(adapters, written);
   std::ranges::move(weights.trained(), std::back_inserter(all));
   return all;
 }
@@ -153,14 +161,16 @@ LiveTrial::LiveTrial(const TrialContext& context, const PlannedTrial& planned, c
       probes_(arm_.probes, context.materials.registry()),
       info_(resolved(planned, shape_, probes_, upstream)),
       text_(context.materials.data(arm_.data), arm_.data, planned.key.seed),
-      adapters_(basis_of(arm_, base_, context.bases, *shape_.model->model, info_, text_.first(), backend), info_.matrices,
-                info_.core),
-      weights_(base_weights_, shape_.trains, probes_.needs("weight.grad") ? MatrixGradients::yes : MatrixGradients::no, &adapters_),
+      adapters_(basis_of(arm_, base_, context.bases, *shape_.model->model, info_, text_.first(), backend),
+                with_core(shape_.adapter.get(), info_.matrices), info_.core),
+      written_(shape_.adapter.get(), info_.matrices, *base_weights_, planned.key.seed),
+      weights_(base_weights_, shape_.trains, probes_.needs("weight.grad") ? MatrixGradients::yes : MatrixGradients::no,
+               &adapters_, &written_),
       program_(*shape_.model->model, weights_.slots(), arm_.data.batch, arm_.data.sequence, backend,
                Kept{probes_.needs("activation"), probes_.needs("activation.grad")}),
       optimizer_(
           create<Optimizer>(context.materials.registry().get(Kind::optimizer, arm_.optimizer.plugin), arm_.optimizer.config)),
-      trainer_(*optimizer_, all_trained(adapters_, weights_), shape_.steps),
+      trainer_(*optimizer_, all_trained(adapters_, written_, weights_), shape_.steps),
       artifacts_(planned, info_, folder) {
   result_.key = planned.key;
   result_.hash = planned.hash;
@@ -178,6 +188,7 @@ TrialResult LiveTrial::run() {
   std::ranges::move(probes_.records(), std::back_inserter(result_.records));
   result_.artifacts = artifacts_.written();
   result_.status = "done";
+  result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
   return std::move(result_);
 }
 
@@ -199,9 +210,10 @@ double LiveTrial::train() {
     probes_.observe(step_);
     trainer_.step();
     monitor_.step(step_, loss);
-    const std::int64_t of_adapters = adapters_.adapter_parameters(), in_all = adapters_.trainable_parameters() + trained;
-    adapter += of_adapters, trainable += in_all;
-    outcome_.adapter_parameters = std::max(outcome_.adapter_parameters, of_adapters);
+    const std::int64_t adapter_now = adapters_.adapter_parameters() + written_.parameters(),
+                       in_all = adapters_.trainable_parameters() + written_.parameters() + trained;
+    adapter += adapter_now, trainable += in_all;
+    outcome_.adapter_parameters = std::max(outcome_.adapter_parameters, adapter_now);
     outcome_.trainable_parameters = std::max(outcome_.trainable_parameters, in_all);
     if (std::ranges::find(arm_.record_at, step_ + 1) != arm_.record_at.end()) record_losses(step_ + 1);
   }
@@ -223,7 +235,8 @@ double LiveTrial::step(bool with_weights) {
   return loss;
 }
 
-// ---- evaluation, without what policies do in a step -----------------------------------------------------------------------------
+// ---- evaluation, without what policies do in a step
+// -----------------------------------------------------------------------------
 
 double LiveTrial::loss_of(const Batch& batch, const Alphas& alphas) {
   adapters_.apply(alphas);
@@ -246,7 +259,9 @@ void LiveTrial::measure_base() {
   if (!std::isfinite(outcome_.base)) not_finite(outcome_.base, program_);
   record("loss", "base", -1, outcome_.base, "nats");
   if (arm_.data.held_out_windows == 0) return;
-  outcome_.held_out_base = context_.bases.held_out_base(base_, arm_, [&] { return held_out(zero); });
+  // The same for all trials of a base, but for the rounding of an adapter that multiplies (DoRA's).
+  outcome_.held_out_base =
+      written_.any() ? held_out(zero) : context_.bases.held_out_base(base_, arm_, [&] { return held_out(zero); });
   record("loss", "held_out_base", -1, outcome_.held_out_base, "nats");
 }
 
@@ -283,7 +298,8 @@ void LiveTrial::record(const char* probe, const std::string& name, std::int64_t 
   result_.records.push_back({probe, name, step, value, unit});
 }
 
-// ---- what probes see and do -----------------------------------------------------------------------------------------------------
+// ---- what probes see and do
+// -----------------------------------------------------------------------------------------------------
 
 std::map<std::string, Signal> LiveTrial::signal_table() {
   const auto f32 = [](const float* data, Shape shape) { return ArrayView{DType::f32, data, std::move(shape)}; };
@@ -292,19 +308,26 @@ std::map<std::string, Signal> LiveTrial::signal_table() {
   table["loss"] = {{"loss", f32(&loss_f32_, {})}};
   table["tokens"] = {{"tokens", {DType::i32, text_.current().tokens.data(), tokens}}};
   table["targets"] = {{"targets", {DType::i32, text_.current().targets.data(), tokens}}};
-  for (const char* name : {"weights", "weight.grad", "basis", "alpha", "alpha.grad", "activation", "activation.grad"}) table[name];
+  for (const char* name :
+       {"weights", "weight.grad", "basis", "alpha", "alpha.grad", "adapter", "adapter.grad", "activation", "activation.grad"})
+    table[name];
   for (const WeightSlot& slot : weights_.slots()) {
     const Parameter& p = slot.parameter;
+    if (slot.of_adapter) continue;
     table["weights"].push_back({p.name, f32(slot.value, p.shape)});
     if (slot.grad) table["weight.grad"].push_back({p.name, f32(slot.grad, p.shape)});
   }
   for (std::size_t i = 0; i < info_.matrices.size(); ++i) {
     const AdaptedMatrix& m = info_.matrices[i];
-    if (m.rank == 0) continue;
+    if (!adapters_.slot(i)) continue;
     table["basis"].push_back({m.name + "/U", f32(adapters_.U(i), {m.rows, m.rank})});
     table["basis"].push_back({m.name + "/V", f32(adapters_.V(i), {m.cols, m.rank})});
     table["alpha"].push_back({m.name, f32(adapters_.alphas()[i].data(), adapters_.core_shape(i))});
     table["alpha.grad"].push_back({m.name, f32(adapters_.gradients()[i].data(), adapters_.core_shape(i))});
+  }
+  for (const Trained& t : of_adapters(adapters_, written_)) {
+    table["adapter"].push_back({t.name, f32(t.value.data(), t.shape)});
+    table["adapter.grad"].push_back({t.name, f32(t.gradient.data(), t.shape)});
   }
   for (const Program::Exposed& e : program_.exposed()) {
     const Shape shape{checked_product({arm_.data.batch, arm_.data.sequence}), e.cols};
@@ -368,11 +391,8 @@ __attribute__((no_sanitize("null"))) TrialResult run_trial(const TrialContext& c
   std::unique_ptr<LiveTrial> live;
   const auto where = [&] { return key + ", " + (live ? live->phase() : "while it was set up"); };
   try {
-    const auto begun = std::chrono::steady_clock::now();
     live = std::make_unique<LiveTrial>(context, trial, upstream, backend, folder, monitor);
-    TrialResult result = live->run();
-    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-    return result;
+    return live->run();
   } catch (Error& e) {
     e.within(where());
     throw;

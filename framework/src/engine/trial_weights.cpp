@@ -6,8 +6,12 @@
 namespace khost {
 
 TrialWeights::TrialWeights(std::shared_ptr<const Weights> base, const std::vector<bool>& trains, MatrixGradients matrices,
-                           const Adapters* adapters)
-    : base_(std::move(base)), adapters_(adapters), own_(base_->values.size()), gradients_(base_->values.size()) {
+                           const Adapters* adapters, WrittenAdapters* written)
+    : base_(std::move(base)),
+      adapters_(adapters),
+      written_(written),
+      own_(base_->values.size()),
+      gradients_(base_->values.size()) {
   std::size_t matrix = 0;
   for (std::size_t i = 0; i < base_->values.size(); ++i) {
     const Parameter& p = base_->parameters[i];
@@ -21,33 +25,41 @@ TrialWeights::TrialWeights(std::shared_ptr<const Weights> base, const std::vecto
     slot.parameter = p;
     slot.value = trained ? own_[i].data() : base_->values[i].data();
     slot.grad = gradients_[i].size() > 0 ? gradients_[i].data() : nullptr;
-    slot.adapter = p.adaptable && adapters_ ? adapters_->slot(matrix++) : nullptr;
     slot.frozen = !trained;
+    if (!p.adaptable) continue;
+    if (adapters_) slot.adapter = adapters_->slot(matrix);
+    if (written_) written_->adapt(slot, matrix);
+    ++matrix;
   }
+  if (written) std::ranges::move(written->slots(), std::back_inserter(slots_));
 }
 
 std::vector<Trained> TrialWeights::trained() {
   std::vector<Trained> out;
   for (std::size_t i = 0; i < own_.size(); ++i) {
     const Parameter& p = base_->parameters[i];
-    if (own_[i].size() > 0) out.push_back({p.name, p.shape.size() == 2, own_[i].span(), gradients_[i].span()});
+    if (own_[i].size() > 0) out.push_back({p.name, p.shape.size() == 2, own_[i].span(), gradients_[i].span(), p.shape});
   }
   return out;
 }
 
 bool TrialWeights::trains_any() const {
-  return std::ranges::any_of(slots_, [](const WeightSlot& slot) { return !slot.frozen; });
+  return std::ranges::any_of(own_, [](const Tensor& own) { return own.size() > 0; });
 }
 
 std::vector<double> TrialWeights::displacement() const {
-  std::vector<double> out = adapters_->displacement();
+  std::vector<double> out = written_ && written_->any() ? written_->displacement() : adapters_->displacement();
   std::size_t next = 0;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
+  for (std::size_t i = 0; i < own_.size(); ++i) {
     if (!slots_[i].parameter.adaptable) continue;
     const std::size_t matrix = next++;
     if (own_[i].size() == 0) continue;
-    const std::vector<float> adapter = adapters_->difference(matrix);  // empty where K = 0
     const std::span<const float> now = own_[i].span(), before = base_->values[i].span();
+    std::vector<double> adapter;  // empty where K = 0
+    if (written_ && written_->any())
+      adapter = written_->difference(matrix, now);
+    else
+      std::ranges::copy(adapters_->difference(matrix), std::back_inserter(adapter));
     double sum = 0;
     for (std::size_t k = 0; k < now.size(); ++k) {
       const double moved = static_cast<double>(now[k]) - before[k] + (adapter.empty() ? 0 : adapter[k]);

@@ -1,4 +1,5 @@
-// The weights that a trial's programs run with: whose each value is, which are trained, where gradients go, which carry an adapter.
+// The weights that a trial's programs run with: whose each value is, which are trained, where gradients go, which carry an
+// adapter.
 #pragma once
 
 #include <memory>
@@ -7,6 +8,7 @@
 #include "engine/adapters.hpp"
 #include "engine/trainer.hpp"
 #include "engine/weights.hpp"
+#include "engine/written_adapters.hpp"
 #include "graph/program.hpp"
 
 namespace khost {
@@ -17,13 +19,14 @@ class TrialWeights {
  public:
   // `trains`: of the parameters, or empty for none. What is trained is a copy of its own; the rest is the base's, which nothing
   // writes. With matrix gradients every adaptable matrix has room for dL/dW, whether it is trained or not. `adapters`: of the
-  // adaptable matrices in their order, or null; they outlive this.
+  // adaptable matrices in their order, or null; `written` likewise. Both outlive this.
   TrialWeights(std::shared_ptr<const Weights> base, const std::vector<bool>& trains, MatrixGradients matrices,
-               const Adapters* adapters);
+               const Adapters* adapters, WrittenAdapters* written = nullptr);
   TrialWeights(const TrialWeights&) = delete;  // slots point into it
 
-  const std::vector<WeightSlot>& slots() const { return slots_; }  // in the model's parameter order
-  std::vector<Trained> trained();                                  // for the trainer
+  // In the model's parameter order, then the tensors of the adapters that are written in operations.
+  const std::vector<WeightSlot>& slots() const { return slots_; }
+  std::vector<Trained> trained();  // for the trainer
   bool trains_any() const;
 
   // ||dW||_F of each adaptable matrix: the adapter's, or how far the matrix itself was trained. With both it is of their sum.
@@ -34,6 +37,7 @@ class TrialWeights {
  private:
   std::shared_ptr<const Weights> base_;
   const Adapters* adapters_;
+  const WrittenAdapters* written_;
   std::vector<Tensor> own_, gradients_;  // by parameter; empty where there is none
   std::vector<WeightSlot> slots_;
 };

@@ -17,6 +17,9 @@ void Op::plan(OpPlan&) {}
 std::string Op::inner_non_finite(const OpStep&) const { return ""; }
 bool Op::adapts() const { return false; }
 bool Op::ends() const { return false; }
+Value Op::adapted(Graph&, std::span<const Value>, std::span<const std::string_view>, const Adapter&, const AdaptedTo&) const {
+  throw Error(ErrorKind::plugin, std::string(name()) + ": it adds no adapter that is written in operations");
+}
 
 bool all_finite(const float* x, std::int64_t n) {
   return std::all_of(x, x + n, [](float v) { return std::isfinite(v); });
@@ -76,7 +79,8 @@ float* OpStep::input_grad(std::size_t input) const {
 }
 bool OpStep::add_to_input(std::size_t input) const { return placed_.add_to_input[input]; }
 float* OpStep::weight_grad(std::size_t parameter) const {
-  return state_.weights() ? placed_.weights[parameter]->slot.grad : nullptr;
+  const WeightSlot& slot = placed_.weights[parameter]->slot;
+  return state_.weights() || (slot.of_adapter && state_.gradients()) ? slot.grad : nullptr;
 }
 bool OpStep::add_to_weight(std::size_t parameter) const { return placed_.add_to_weight[parameter]; }
 void OpStep::gemm(const khost_gemm& g) const { state_.backend.gemm(g); }

@@ -39,7 +39,10 @@ struct Program::Impl {
     for (const Placed& op : tape.ops) {
       if (op.output < 0) continue;
       bool alpha = shown[op.output], any = false;
-      for (const Weight* w : op.weights) alpha |= w->slot.adapter != nullptr, any |= w->slot.grad != nullptr;
+      for (const Weight* w : op.weights) {
+        any |= w->slot.grad != nullptr;
+        alpha |= w->slot.adapter || (w->slot.of_adapter && w->slot.grad);
+      }
       for (const int v : op.inputs) alpha |= step.needs_alpha[v], any |= step.needs_weights[v];
       step.needs_alpha[op.output] = alpha;
       step.needs_weights[op.output] = alpha || any;
@@ -94,16 +97,17 @@ struct Program::Impl {
     bool counts = !target;
     for (const Placed& op : tape.ops) {
       if (target ? op.output >= 0 : !op.inputs.empty()) continue;  // tokens: embeddings; targets: the head
-      const std::int64_t vocabulary = op.weights[0]->rows();
+      const std::int64_t vocabulary = op.weights.empty() ? step.cols[op.inputs[0]] : op.weights[0]->rows();
       for (std::size_t i = 0; i < ids.size(); ++i) {
         if (target && ids[i] == ignored_target) continue;
         counts = true;
         if (ids[i] < 0 || ids[i] >= vocabulary)
-          throw Error(ErrorKind::plugin, std::string(what) + ": id " + std::to_string(ids[i]) + " at sequence " +
-                                             std::to_string(static_cast<std::int64_t>(i) / step.sequence) + ", position " +
-                                             std::to_string(static_cast<std::int64_t>(i) % step.sequence) + " is outside the " +
-                                             std::to_string(vocabulary) + " rows of '" + op.weights[0]->slot.parameter.name +
-                                             "'");
+          throw Error(
+              ErrorKind::plugin,
+              std::string(what) + ": id " + std::to_string(ids[i]) + " at sequence " +
+                  std::to_string(static_cast<std::int64_t>(i) / step.sequence) + ", position " +
+                  std::to_string(static_cast<std::int64_t>(i) % step.sequence) + " is outside the " + std::to_string(vocabulary) +
+                  (op.weights.empty() ? " columns of the logits" : " rows of '" + op.weights[0]->slot.parameter.name + "'"));
       }
     }
     if (!counts) throw Error(ErrorKind::plugin, std::string(what) + ": none of them counts, so that there is no mean loss");

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compute/backend.hpp"
+#include "khost/adapter.hpp"
 #include "khost/model.hpp"
 #include "khost/tensor.hpp"
 
@@ -36,8 +37,12 @@ struct WeightSlot {
   Parameter parameter;
   const float* value = nullptr;          // nothing here writes it; training does, between passes
   float* grad = nullptr;                 // where backward writes dL/dW when the pass asks for weight gradients; null: never
-  const AdapterSlot* adapter = nullptr;  // null: not adapted
+  const AdapterSlot* adapter = nullptr;  // null: none of these
   bool frozen = true;                    // it never changes while the program lives: may be packed
+  // An adapter that is written in operations, with its K; the tensors that it trains are slots too, by their names (AdaptedTo).
+  const Adapter* written = nullptr;
+  std::int64_t written_rank = 0;
+  bool of_adapter = false;  // such a tensor: its gradient is written in every pass with gradients
 };
 
 // What the model exposes that is kept until the backward pass is over, and their gradients.

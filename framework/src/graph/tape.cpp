@@ -60,10 +60,14 @@ Value Tape::append(std::unique_ptr<Op> op, std::span<const Value> inputs, std::s
     placed.inputs.push_back(x.id);
   }
   placed.name = name_of(*op, inputs, parameters);
-  if (ended_) refuse(placed.name, "head_cross_entropy has already ended the graph");
+  if (op->adapts() && !within_adapter_)
+    if (const Weight& W = weight(placed.name, parameters.front()); W.slot.written)
+      return append_adapted(*op, W, inputs, parameters);
+  if (ended_) refuse(placed.name, "head_cross_entropy or cross_entropy has already ended the graph");
   for (const std::string_view name : parameters) {
     Weight& w = weight(std::string(op->name()) + " " + std::string(name), name);
-    if (w.slot.adapter && !(op->adapts() && placed.weights.empty()))
+    const bool adapted = w.slot.adapter || (w.slot.written && !within_adapter_);
+    if (adapted && !(op->adapts() && placed.weights.empty()))
       refuse(placed.name, named(w) + " carries an adapter, which only linear, embedding and head add");
     placed.weights.push_back(&w);
   }
@@ -80,6 +84,45 @@ Value Tape::append(std::unique_ptr<Op> op, std::span<const Value> inputs, std::s
   return {ops.back().output};
 }
 
+// An adapter, what it gives back looked at.
+class Tape::Checked final : public Adapter {
+ public:
+  Checked(const Tape& tape, const Adapter& adapter) : tape_(tape), adapter_(adapter) {}
+  void tensors(AdapterTensors& t, const AdaptedTo& W) const override { adapter_.tensors(t, W); }
+  Value linear(Graph& g, Value x, Value y, const AdaptedTo& own) const override {
+    return checked(adapter_.linear(g, x, y, own), own.m, "linear()", own);
+  }
+  Value lookup(Graph& g, Value e, const AdaptedTo& own) const override {
+    return checked(adapter_.lookup(g, e, own), own.n, "lookup()", own);
+  }
+  void difference(std::span<const std::span<const float>> tensors, std::span<const float> W, const AdaptedTo& own,
+                  std::span<double> dW) const override {
+    adapter_.difference(tensors, W, own, dW);
+  }
+
+ private:
+  Value checked(Value made, std::int64_t columns, const char* by, const AdaptedTo& own) const {
+    const std::string of = std::string(by) + " of the adapter of " + std::string(own.W);
+    if (made.id < 0 || made.id >= static_cast<int>(tape_.cols.size())) refuse(of, "what it gives back is no value of this graph");
+    if (const std::int64_t found = tape_.cols[static_cast<std::size_t>(made.id)]; found != columns)
+      refuse(of, "it gives back " + std::to_string(found) + " columns, expected " + std::to_string(columns));
+    return made;
+  }
+  const Tape& tape_;
+  const Adapter& adapter_;
+};
+
+Value Tape::append_adapted(const Op& op, const Weight& W, std::span<const Value> inputs,
+                           std::span<const std::string_view> parameters) {
+  const struct Within {
+    bool& flag;
+    explicit Within(bool& within) : flag(within) { flag = true; }
+    ~Within() { flag = false; }
+  } within(within_adapter_);
+  const AdaptedTo own{W.slot.parameter.name, W.rows(), W.cols(), W.slot.written_rank};
+  return op.adapted(*this, inputs, parameters, Checked(*this, *W.slot.written), own);
+}
+
 void Tape::expose(std::string_view name, Value x) {
   const auto fits = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.' || c == '-'; };
   const std::string called = "expose '" + printable(name) + "'";
@@ -92,7 +135,7 @@ void Tape::expose(std::string_view name, Value x) {
 }
 
 void Tape::finish() {
-  if (!ended_) refuse("graph", "the model's forward pass does not end in head_cross_entropy");
+  if (!ended_) refuse("graph", "the model's forward pass does not end in head_cross_entropy or cross_entropy");
   std::vector<char> read(cols.size(), 0);  // by an operation later than the one at hand
   std::set<const Weight*> used;
   for (auto op = ops.rbegin(); op != ops.rend(); ++op) {

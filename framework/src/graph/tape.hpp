@@ -36,12 +36,16 @@ class Tape final : public Graph {
   std::vector<Exposed> exposed;
 
  private:
+  class Checked;
+  Value append_adapted(const Op& op, const Weight& W, std::span<const Value> inputs,
+                       std::span<const std::string_view> parameters);
   Weight& weight(const std::string& reader, std::string_view name);
   std::string name_of(const Op& op, std::span<const Value> inputs, std::span<const std::string_view> parameters) const;
 
   std::int64_t batch_, sequence_;
   std::map<std::string_view, Weight*> by_name_;  // names stand in `weights`
   bool ended_ = false;
+  bool within_adapter_ = false;  // what is appended is an adapter's, or stands in its place
 };
 
 }  // namespace khost

@@ -151,6 +151,9 @@ class ArmReader {
     for (std::size_t i = 0; i < out_.signals.size(); ++i) {
       const Component& probe = out_.arm.probes[i];
       for (const Signals::Need& need : out_.signals[i].needs) needs_adapter(probe, "needs the signal", need.name);
+      // What it evaluates are other alphas.
+      if (out_.arm.adapter && (out_.signals[i].evaluation_count || out_.signals[i].gradient_count))
+        needs_adapter(probe, "evaluates other values of", "alpha");
       for (const std::string& thing : out_.signals[i].modifies) {
         needs_adapter(probe, "changes", thing);
         for (const auto& [what, other] : changed)
@@ -180,7 +183,13 @@ class ArmReader {
   }
 
   void needs_adapter(const Component& probe, const char* does, const std::string& thing) const {
-    if (out_.arm.adapter || !is_of_the_adapter(thing)) return;
+    if (!is_of_the_adapter(thing)) return;
+    if (out_.arm.adapter && out_.arm.adapter->written && (thing == "basis" || thing.starts_with("alpha")))
+      throw Error(ErrorKind::usage, probe.place,
+                  "probe '" + probe.name + "' " + does + " '" + thing + "', but the adapter of " + owner_ + " is " +
+                      out_.arm.adapter->core + ", which has neither U and V nor alpha")
+          .hint("name the arms it is for with \"arms\": [...]; what any adapter trains are the signals adapter and adapter.grad");
+    if (out_.arm.adapter) return;
     throw Error(ErrorKind::usage, probe.place,
                 "probe '" + probe.name + "' " + does + " '" + thing + "', but " + owner_ + " has no adapter")
         .hint("name the arms it is for with \"arms\": [...], or give the arm an adapter");

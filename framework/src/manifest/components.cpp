@@ -1,5 +1,7 @@
 #include "manifest/components.hpp"
 
+#include <algorithm>
+
 #include "core/shown.hpp"
 #include "manifest/overlay.hpp"
 #include "manifest/parts.hpp"
@@ -17,6 +19,8 @@ const char* example_of(Kind kind) {
       return R"({"plugin": "adam", "lr": 5e-3})";
     case Kind::data:
       return R"({"plugin": "text", "corpus": "kjv"})";
+    case Kind::adapter:
+      return R"({"plugin": "lora", "rank": 8, "alpha": 16})";
     case Kind::probe:
       break;
   }
@@ -111,6 +115,21 @@ DataSpec read_data(Reading& reading, const Json& given) {
 
 std::optional<AdapterSpec> read_adapter(Reading& reading, const Json& given) {
   if (given.is_null()) return std::nullopt;
+  if (const Json* plugin = given.is_object() ? given.find("plugin") : nullptr; plugin && !plugin->is_null()) {
+    const ReadComponent read = read_component(reading, Kind::adapter, given, schema_of<WrittenAdapterKeys>().fields);
+    AdapterSpec spec;
+    spec.basis = "", spec.core = read.component.plugin;
+    const Schema of_bases = schema_of<AdapterKeys>();
+    const std::vector<std::string>& cores = of_bases.find("core")->choices;
+    if (std::ranges::find(cores, spec.core) != cores.end())
+      throw Error(ErrorKind::plugin, given.place,
+                  "an adapter plugin cannot be called '" + spec.core + "': that is a core of U and V")
+          .hint("the plugin has to take another name");
+    spec.rank = read.host.at("rank");
+    spec.ranks = rank_rules(spec.rank);
+    spec.written = read.component;
+    return spec;
+  }
   AdapterSpec spec{read_config<AdapterKeys>(resolve(schema_of<AdapterKeys>(), given, "the adapter", &reading.warnings))};
   if (const Json* rank = given.find("rank")) spec.ranks = rank_rules(*rank);
   return spec;
@@ -131,6 +150,12 @@ Json resolved_json(const DataSpec& data) {
   return out;
 }
 
-Json resolved_json(const std::optional<AdapterSpec>& adapter) { return adapter ? resolved_keys<AdapterKeys>(*adapter) : Json(); }
+Json resolved_json(const std::optional<AdapterSpec>& adapter) {
+  if (!adapter) return {};
+  if (!adapter->written) return resolved_keys<AdapterKeys>(*adapter);
+  Json out = resolved_json(*adapter->written);
+  out.set("rank", adapter->rank);
+  return out;
+}
 
 }  // namespace khost

@@ -38,6 +38,8 @@ struct RankRule {
 
 struct AdapterSpec : AdapterKeys {
   std::vector<RankRule> ranks{{"*", 32, {}}};  // of `rank`
+  // Of a plugin, written in operations; `basis` is "" then, and `core` the plugin's name.
+  std::optional<Component> written = {};
 };
 
 // A recipe, or a safetensors file; then all but `file` is unused.

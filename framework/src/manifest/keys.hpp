@@ -78,11 +78,23 @@ struct ProbeKeys {
   static void fields(auto& f) { f("arms", &ProbeKeys::arms).doc("the arms it runs in; without it, all"); }
 };
 
+// Of an adapter that a plugin brings, beside those that the plugin declares.
+struct WrittenAdapterKeys {
+  Json rank = 32;
+
+  static void fields(auto& f) {
+    f("rank", &WrittenAdapterKeys::rank).shape("rank or ranks by pattern").doc("K, as of an adapter of U and V");
+  }
+};
+
 struct AdapterKeys {
+  std::optional<std::string> plugin;
   std::string basis = "svd", core = "diagonal";
   Json rank = 32;
 
   static void fields(auto& f) {
+    f("plugin", &AdapterKeys::plugin)
+        .doc("an adapter that a plugin brings: lora, dora; its keys stand here too, and 'basis' and 'core' do not");
     f("basis", &AdapterKeys::basis)
         .choices({"svd", "random", "gradient"})
         .doc("where U and V of dW = U diag(alpha) V' come from; gradient: the SVD of the first step's weight gradient");

@@ -71,13 +71,20 @@ void remove_entry(Json& out, const JsonMember& member, Layer layer) {
 
 void change_plugin(Json& component, const std::string& plugin) {
   const std::string* before = plugin_name(component);
-  if (!before || *before == plugin) return;
-  std::erase_if(component.as_object(), [](const JsonMember& m) { return !is_host_data_key(m.key); });
+  if (before && *before == plugin) return;
+  if (!before) {  // an adapter of U and V
+    component.erase("basis"), component.erase("core");
+    return;
+  }
+  std::erase_if(component.as_object(), [](const JsonMember& m) { return !is_host_data_key(m.key) && m.key != "rank"; });
 }
 
 Json overlay(Json base, const Json& patch, Layer layer) {
   if (!base.is_object() || !patch.is_object()) return patch;
-  if (const std::string* plugin = plugin_name(patch)) change_plugin(base, *plugin);
+  if (const std::string* plugin = plugin_name(patch))
+    change_plugin(base, *plugin);
+  else if (const Json* none = patch.find("plugin"); none && none->is_null())
+    change_plugin(base, "");  // back to an adapter of U and V
   base.place = patch.place;
   const bool has_probes = layer == Layer::root || layer == Layer::arm;
   for (const JsonMember& member : patch.as_object()) {

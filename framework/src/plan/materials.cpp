@@ -121,6 +121,9 @@ ArmShape Materials::shape(const Arm& arm, const ModelContext& context) {
   shape.trains = chosen(arm.train, parameters, "'train' of " + owner, arm.place_of("train"));
   if (arm.adapter) {
     shape.core = arm.adapter->core;
+    if (const auto& written = arm.adapter->written)
+      shape.adapter =
+          placed(written->place, [&] { return create<Adapter>(registry_.get(Kind::adapter, written->plugin), written->config); });
     check_rules(owner, arm.adapter->ranks, parameters);
   }
   for (const Parameter& p : parameters) {
@@ -153,13 +156,31 @@ ArmShape Materials::shape(const Arm& arm, const ModelContext& context) {
   return shape;
 }
 
+AdapterTensors tensors_of(const Adapter& adapter, const AdaptedMatrix& matrix) {
+  AdapterTensors tensors;
+  adapter.tensors(tensors, {matrix.name, matrix.rows, matrix.cols, matrix.rank});
+  return tensors;
+}
+
+std::int64_t ArmShape::tensor_parameters() const {
+  std::int64_t sum = 0;
+  for (const AdaptedMatrix& m : matrices) {
+    if (m.rank == 0) continue;
+    const AdapterTensors tensors = tensors_of(*adapter, m);
+    for (const AdapterTensors::Tensor& t : tensors.all()) sum = checked_sum({sum, element_count(t.shape)});
+  }
+  return sum;
+}
+
 std::int64_t ArmShape::adapter_parameters() const {
+  if (adapter) return tensor_parameters();
   std::int64_t sum = 0;
   for (const AdaptedMatrix& m : matrices) sum = checked_sum({sum, checked_product({m.rank, checked_sum({m.rows, m.cols})})});
   return sum;
 }
 
 std::int64_t ArmShape::trainable_parameters() const {
+  if (adapter) return checked_sum({tensor_parameters(), trained_weights()});
   std::int64_t sum = 0;
   for (const AdaptedMatrix& m : matrices)
     sum = checked_sum({sum, core == "block"     ? checked_product({m.rank, m.rank})

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "khost/adapter.hpp"
 #include "khost/data.hpp"
 #include "khost/model.hpp"
 #include "manifest/experiment.hpp"
@@ -25,11 +26,13 @@ struct ArmShape {
   std::vector<bool> trains;             // of the model's parameters: trained beside the adapter
   std::int64_t steps = 0;
 
-  std::int64_t adapter_parameters() const;    // sum of K (m + n)
+  std::int64_t adapter_parameters() const;    // sum of K (m + n), or of all tensors
   std::int64_t trainable_parameters() const;  // cores, factors and trained tensors
   std::int64_t trained_weights() const;       // of the trained tensors alone
   std::int64_t largest_rank() const;
-  std::string core;  // "" without an adapter
+  std::int64_t tensor_parameters() const;  // of an adapter that is written in operations
+  std::string core;                        // "" without an adapter
+  std::shared_ptr<const Adapter> adapter;  // one that is written in operations; else null
 };
 
 class Materials {
@@ -53,6 +56,9 @@ class Materials {
   const MadeModel* base_model_ = nullptr;
   std::map<std::string, ArmShape> arms_;  // by name
 };
+
+// What an adapter trains for a matrix with its K, which is at least 1. Throws a plugin Error.
+AdapterTensors tensors_of(const Adapter& adapter, const AdaptedMatrix& matrix);
 
 // "plugin {config}": equal for equal components.
 std::string text_of(const Component& component);

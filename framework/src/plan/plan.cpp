@@ -177,6 +177,7 @@ class Planner {
     const auto recorded = static_cast<std::int64_t>(arm.record_at.size());
     planned.cost.evaluations = 2 + recorded;
     planned.cost.held_outs = arm.data.held_out_windows > 0 ? 1 + recorded : 0;  // the base's own is shared by all trials
+    if (arm.adapter && arm.adapter->written && planned.cost.held_outs > 0) ++planned.cost.held_outs;  // but of these
     if (arm.adapter && arm.adapter->basis == "gradient") planned.cost.gradients = 1, planned.cost.decompositions = 1;
     std::set<std::int64_t> weight_steps;
     Json::List probes;
@@ -205,11 +206,12 @@ class Planner {
     return planned;
   }
 
-  static Json adapter(const Arm& arm, const ArmShape& shape) {
+  Json adapter(const Arm& arm, const ArmShape& shape) const {
     if (!arm.adapter) return {};
     Json ranks{Json::Object{}};
     for (const AdaptedMatrix& m : shape.matrices) ranks.set(m.name, m.rank);
-    Json out = as_written<AdapterKeys>(resolved_json(arm.adapter), {"rank"});
+    Json out = arm.adapter->written ? component(Kind::adapter, *arm.adapter->written)
+                                    : as_written<AdapterKeys>(resolved_json(arm.adapter), {"rank"});
     out.set("ranks", std::move(ranks));
     return out;
   }

@@ -10,9 +10,9 @@
 namespace khost {
 namespace {
 
-constexpr std::array<std::string_view, 12> known_signals = {"loss",       "tokens",          "targets",    "weights",
-                                                            "basis",      "alpha",           "alpha.grad", "weight.grad",
-                                                            "activation", "activation.grad", "basis.svd",  "basis.random"};
+constexpr std::array<std::string_view, 14> known_signals = {
+    "loss",    "tokens",       "targets",     "weights",    "basis",           "alpha",     "alpha.grad",
+    "adapter", "adapter.grad", "weight.grad", "activation", "activation.grad", "basis.svd", "basis.random"};
 
 // What a policy can change.
 constexpr std::array<std::string_view, 4> changeable = {"alpha.scale", "alpha.rank", "adapter.rank", "optimizer.state"};

@@ -58,6 +58,8 @@ const char* name_of(Kind kind) {
       return "data";
     case Kind::probe:
       return "probe";
+    case Kind::adapter:
+      return "adapter";
   }
   return "?";
 }

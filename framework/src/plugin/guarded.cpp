@@ -118,8 +118,46 @@ class GuardedData final : public Data {
   std::string title_;
 };
 
+class GuardedAdapter final : public Adapter {
+ public:
+  GuardedAdapter(std::shared_ptr<Adapter> adapter, std::string title) : adapter_(std::move(adapter)), title_(std::move(title)) {}
+  void tensors(AdapterTensors& t, const AdaptedTo& W) const override {
+    AdapterTensors declared;
+    call_plugin(title_ + " in tensors", [&] {
+      adapter_->tensors(declared, W);
+      if (declared.all().empty()) broken("it trains nothing for " + std::string(W.W));
+    });
+    for (const AdapterTensors::Tensor& each : declared.all()) {
+      AdapterTensors::Start start;
+      if (each.start)
+        start = [given = each.start, frame = title_ + " in the start of '" + each.name + "'"](
+                    std::span<float> values, std::span<const float> of, Random& random) {
+          call_plugin(frame, [&] { given(values, of, random); });
+        };
+      t.train(each.name, each.shape, std::move(start));
+    }
+  }
+  Value linear(Graph& g, Value x, Value y, const AdaptedTo& own) const override {
+    return call_plugin(title_ + " in linear", [&] { return adapter_->linear(g, x, y, own); });
+  }
+  Value lookup(Graph& g, Value e, const AdaptedTo& own) const override {
+    return call_plugin(title_ + " in lookup", [&] { return adapter_->lookup(g, e, own); });
+  }
+  void difference(std::span<const std::span<const float>> tensors, std::span<const float> W, const AdaptedTo& own,
+                  std::span<double> dW) const override {
+    call_plugin(title_ + " in difference", [&] { adapter_->difference(tensors, W, own, dW); });
+  }
+
+ private:
+  std::shared_ptr<Adapter> adapter_;
+  std::string title_;
+};
+
 }  // namespace
 
+std::shared_ptr<Adapter> guarded(std::shared_ptr<Adapter> adapter, const std::string& title) {
+  return std::make_shared<GuardedAdapter>(std::move(adapter), title);
+}
 std::shared_ptr<Model> guarded(std::shared_ptr<Model> model, const std::string& title) {
   return std::make_shared<GuardedModel>(std::move(model), title);
 }

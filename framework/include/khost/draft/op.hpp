@@ -22,6 +22,8 @@
 
 namespace khost {
 
+class Adapter;
+struct AdaptedTo;
 struct Placed;     // where an operation stands on the tape
 struct StepState;  // of a program
 class Planner;
@@ -151,10 +153,14 @@ class Op {
   // The host's own: whether its first parameter may carry an adapter; whether it ends the tape with the loss.
   virtual bool adapts() const;
   virtual bool ends() const;
+  // In place of one that adapts(), of a matrix whose adapter is written in operations: the operation without it, and what the
+  // adapter adds.
+  virtual Value adapted(Graph& g, std::span<const Value> inputs, std::span<const std::string_view> parameters,
+                        const Adapter& adapter, const AdaptedTo& own) const;
 };
 
-// A test of an operation, beside it in its file: how it stands between an embedding and a head. tests/unit/graph_test.cpp runs all
-// of them: on every backend, at several shapes, every gradient against central differences of in_double().
+// A test of an operation, beside it in its file: how it stands between an embedding and a head. tests/unit/graph_test.cpp runs
+// all of them: on every backend, at several shapes, every gradient against central differences of in_double().
 struct OpCase {
   std::string name;
   std::vector<std::int64_t> widths;                      // C, of the value that it is given

@@ -2,6 +2,7 @@
 
 #include "compute/kernels.hpp"
 #include "graph/op.hpp"
+#include "khost/parallel.hpp"
 
 namespace khost {
 namespace {
@@ -51,6 +52,28 @@ class Multiply final : public Op {
   }
 };
 
+class Scale final : public Op {
+ public:
+  explicit Scale(float factor) : factor_(factor) {}
+  std::string_view name() const override { return "scale"; }
+  std::int64_t columns(const OpShapes& s) const override { return s.columns(); }
+  void forward(OpStep& s) override { times(s.size(), s.in(), s.out(), false); }
+  void backward(OpStep& s) override {
+    if (float* dx = s.input_grad()) times(s.size(), s.output_grad(), dx, s.add_to_input());
+  }
+  void in_double(OpDoubles& d) const override {
+    for (std::size_t i = 0; i < d.out.size(); ++i) d.out[i] = static_cast<double>(factor_) * (*d.in[0])[i];
+  }
+
+ private:
+  void times(std::int64_t n, const float* x, float* y, bool accumulate) const {
+    parallel_for(n, 16384, [=, factor = factor_](std::int64_t i, std::int64_t end) {
+      for (; i < end; ++i) y[i] = accumulate ? y[i] + factor * x[i] : factor * x[i];
+    });
+  }
+  float factor_;
+};
+
 const auto matrix = [](std::int64_t C) { return std::vector<Parameter>{{"W", {C, C}}}; };
 const auto nothing = [](std::int64_t) { return std::vector<Parameter>{}; };
 const detail::RegisteredCase sum{
@@ -61,10 +84,13 @@ const detail::RegisteredCase product{
     {"multiply", {1, 6, 33}, matrix, [](Graph& g, Value x, std::int64_t) { return multiply(g, linear(g, x, "W"), x); }}};
 const detail::RegisteredCase square{
     {"multiply of a value by itself", {1, 6, 33}, nothing, [](Graph& g, Value x, std::int64_t) { return multiply(g, x, x); }}};
+const detail::RegisteredCase scaled{
+    {"scale", {1, 6, 33}, nothing, [](Graph& g, Value x, std::int64_t) { return add(g, scale(g, x, -1.75f), x); }}};
 
 }  // namespace
 
 Value add(Graph& g, Value a, Value b) { return g.apply(std::make_unique<Add>(), {a, b}); }
 Value multiply(Graph& g, Value a, Value b) { return g.apply(std::make_unique<Multiply>(), {a, b}); }
+Value scale(Graph& g, Value x, float factor) { return g.apply(std::make_unique<Scale>(factor), {x}); }
 
 }  // namespace khost

@@ -3,6 +3,7 @@
 
 #include "graph/adapted_matrix.hpp"
 #include "graph/token_rows.hpp"
+#include "khost/adapter.hpp"
 
 namespace khost {
 namespace {
@@ -40,6 +41,11 @@ class Embedding final : public Op {
     if (!dW) return;
     if (!s.add_to_weight()) std::fill_n(dW, w.rows() * w.cols(), 0.0f);
     add_to_rows(s.rows(), w.cols(), dy, s.tokens(), dW);
+  }
+
+  Value adapted(Graph& g, std::span<const Value>, std::span<const std::string_view> parameters, const Adapter& adapter,
+                const AdaptedTo& own) const override {
+    return adapter.lookup(g, embedding(g, parameters[0]), own);
   }
 
   void in_double(OpDoubles& d) const override {

@@ -4,6 +4,7 @@
 
 #include "compute/kernels.hpp"
 #include "graph/adapted_matrix.hpp"
+#include "khost/adapter.hpp"
 
 namespace khost {
 namespace {
@@ -11,6 +12,31 @@ namespace {
 // Tokens whose logits exist at a time: enough that reading and laying out W for each chunk costs little beside the products, few
 // enough that 15007 logits each stay a small part of a step's memory (15 MiB).
 constexpr std::int64_t most_rows = 256;
+
+std::int64_t counted(const StepState& s) {
+  return std::count_if(s.targets, s.targets + s.rows, [](std::int32_t t) { return t != ignored_target; });
+}
+
+// -log softmax(logits)[target] in double, `logit(i)` of one row.
+template <class F>
+double row_loss(std::int64_t m, std::int32_t target, F&& logit) {
+  double total = 0, aim = 0;
+  for (std::int64_t i = 0; i < m; ++i) {
+    const double value = logit(i);
+    total += std::exp(value);
+    if (i == target) aim = value;
+  }
+  return std::log(total) - aim;
+}
+
+// The mean of `row(r)` over the rows whose target counts.
+template <class F>
+double mean_loss(const OpDoubles& d, F&& row) {
+  double sum = 0, n = 0;
+  for (std::int64_t r = 0; r < d.rows(); ++r)
+    if (d.targets[static_cast<std::size_t>(r)] != ignored_target) sum += row(r), ++n;
+  return sum / n;
+}
 
 // Logits, their cross-entropy and all of the head's gradients in one sweep over chunks of tokens: logits are by far the largest
 // value, so they are used while they are there. What backward() of the others needs is the gradient of h.
@@ -49,8 +75,8 @@ class Head final : public Op {
     float *logits = s.buffer(logits_), *A = s.buffer(A_), *B = s.buffer(B_), *scratch = s.buffer(scratch_);
     float* dh = step.input_grad();
     const bool adapted = s.gradients() && matrix_->adapter().rank() > 0, trained = step.weight_grad() != nullptr;
-    const auto counted = std::count_if(s.targets, s.targets + s.rows, [](std::int32_t t) { return t != ignored_target; });
-    const float scale = 1.0f / static_cast<float>(counted);
+    const std::int64_t count = counted(s);
+    const float scale = 1.0f / static_cast<float>(count);
     double sum = 0;
     for (std::int64_t t = 0; t < s.rows; t += chunk_) {
       const std::int64_t rows = std::min(chunk_, s.rows - t);
@@ -64,27 +90,26 @@ class Head final : public Op {
       if (trained) matrix_->weight_gradient(s.backend, rows, logits, ld_, h, add);
       if (dh) matrix_->input_gradient(s.backend, rows, logits, ld_, B, scratch, dh + t * n, step.add_to_input());
     }
-    s.loss = sum / static_cast<double>(counted);
+    s.loss = sum / static_cast<double>(count);
   }
 
   void backward(OpStep&) override {}
 
+  Value adapted(Graph& g, std::span<const Value> inputs, std::span<const std::string_view> parameters, const Adapter& adapter,
+                const AdaptedTo& own) const override {
+    cross_entropy(g, adapter.linear(g, inputs[0], linear(g, inputs[0], parameters[0]), own));
+    return {};
+  }
+
   void in_double(OpDoubles& d) const override {
     const std::int64_t m = d.shapes[0][0], n = d.shapes[0][1];
-    double sum = 0, counted = 0;
-    for (std::int64_t r = 0; r < d.rows(); ++r) {
-      const std::int32_t target = d.targets[static_cast<std::size_t>(r)];
-      if (target == ignored_target) continue;
-      double total = 0, aim = 0;
-      for (std::int64_t i = 0; i < m; ++i) {
+    d.loss = mean_loss(d, [&](std::int64_t r) {
+      return row_loss(m, d.targets[static_cast<std::size_t>(r)], [&](std::int64_t i) {
         double logit = 0;
         for (std::int64_t j = 0; j < n; ++j) logit += (*d.in[0])[r * n + j] * (*d.weights[0])[i * n + j];
-        total += std::exp(logit);
-        if (i == target) aim = logit;
-      }
-      sum += std::log(total) - aim, ++counted;
-    }
-    d.loss = sum / counted;
+        return logit;
+      });
+    });
   }
 
  private:
@@ -101,8 +126,56 @@ class Head final : public Op {
   std::vector<double> losses_;
 };
 
+// Of logits that are there: their gradient is made in the forward pass, as the head's is.
+class CrossEntropy final : public Op {
+ public:
+  std::string_view name() const override { return "cross_entropy"; }
+  bool ends() const override { return true; }
+  std::int64_t columns(const OpShapes& s) const override { return s.columns(); }
+
+  void plan(OpPlan& p) override {
+    chunk_ = std::min(most_rows, p.rows());
+    softmax_ = p.forward_scratch({chunk_, p.columns(0)});
+    losses_.resize(static_cast<std::size_t>(chunk_));
+  }
+
+  void forward(OpStep& step) override {
+    StepState& s = step.state();
+    const std::int64_t V = step.columns(0), count = counted(s);
+    float *softmax = s.buffer(softmax_), *dx = step.input_grad();
+    double sum = 0;
+    for (std::int64_t t = 0; t < s.rows; t += chunk_) {
+      const std::int64_t rows = std::min(chunk_, s.rows - t);
+      std::copy_n(step.in() + t * V, rows * V, softmax);
+      kernels::cross_entropy(rows, V, softmax, V, s.targets + t, losses_.data(), dx, 1.0f / static_cast<float>(count));
+      for (std::int64_t r = 0; r < rows; ++r) sum += losses_[static_cast<std::size_t>(r)];
+      if (!dx) continue;
+      if (step.add_to_input())
+        kernels::add(rows * V, dx + t * V, softmax, dx + t * V);
+      else
+        std::copy_n(softmax, rows * V, dx + t * V);
+    }
+    s.loss = sum / static_cast<double>(count);
+  }
+
+  void backward(OpStep&) override {}
+
+  void in_double(OpDoubles& d) const override {
+    const std::int64_t V = d.columns[0];
+    d.loss = mean_loss(d, [&](std::int64_t r) {
+      return row_loss(V, d.targets[static_cast<std::size_t>(r)], [&](std::int64_t i) { return (*d.in[0])[r * V + i]; });
+    });
+  }
+
+ private:
+  std::int64_t chunk_ = 0;
+  int softmax_ = -1;
+  std::vector<double> losses_;
+};
+
 }  // namespace
 
+void cross_entropy(Graph& g, Value logits) { g.apply(std::make_unique<CrossEntropy>(), {logits}); }
 void head_cross_entropy(Graph& g, Value h, std::string_view W) { g.apply(std::make_unique<Head>(), {h}, {W}); }
 
 }  // namespace khost

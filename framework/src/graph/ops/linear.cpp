@@ -1,11 +1,93 @@
 #include <algorithm>
 #include <optional>
 
+#include "compute/kernels.hpp"
 #include "graph/adapted_matrix.hpp"
+#include "khost/adapter.hpp"
 #include "khost/parallel.hpp"
 
 namespace khost {
 namespace {
+
+void add_to_each_row(std::int64_t rows, std::int64_t cols, const float* b, float* y) {
+  parallel_for(rows, 1 + 16384 / (1 + cols), [&](std::int64_t r, std::int64_t end) {
+    for (; r < end; ++r)
+      for (std::int64_t c = 0; c < cols; ++c) y[r * cols + c] += b[c];
+  });
+}
+
+// In double: a bias gathers the gradients of all tokens.
+void sum_of_rows(std::int64_t rows, std::int64_t cols, const float* dy, float* db, bool accumulate) {
+  parallel_for(cols, 16 + 16384 / (1 + rows), [&](std::int64_t begin, std::int64_t end) {
+    std::vector<double> sums(static_cast<std::size_t>(end - begin));
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t c = begin; c < end; ++c) sums[static_cast<std::size_t>(c - begin)] += dy[r * cols + c];
+    for (std::int64_t c = begin; c < end; ++c)
+      db[c] = static_cast<float>(sums[static_cast<std::size_t>(c - begin)] + (accumulate ? db[c] : 0.0f));
+  });
+}
+
+// y = x + b: the bias of a linear map whose adapter comes before it
+class AddBias final : public Op {
+ public:
+  std::string_view name() const override { return "add_bias"; }
+  std::int64_t columns(const OpShapes& s) const override {
+    if (s.vector(0) != s.columns()) s.refuse(s.parameter(0) + " does not fit its input " + s.input());
+    return s.columns();
+  }
+  void forward(OpStep& s) override {
+    std::copy_n(s.in(), s.size(), s.out());
+    add_to_each_row(s.rows(), s.columns(), s.weight(), s.out());
+  }
+  void backward(OpStep& s) override {
+    const float* dy = s.output_grad();
+    if (float* db = s.weight_grad()) sum_of_rows(s.rows(), s.columns(), dy, db, s.add_to_weight());
+    if (float* dx = s.input_grad()) {
+      if (s.add_to_input())
+        kernels::add(s.size(), dx, dy, dx);
+      else
+        std::copy_n(dy, s.size(), dx);
+    }
+  }
+  void in_double(OpDoubles& d) const override {
+    const std::int64_t C = d.columns[0];
+    for (std::int64_t r = 0; r < d.rows(); ++r)
+      for (std::int64_t c = 0; c < C; ++c) d.out[r * C + c] = (*d.in[0])[r * C + c] + (*d.weights[0])[c];
+  }
+};
+
+// y = x A
+class Matmul final : public Op {
+ public:
+  std::string_view name() const override { return "matmul"; }
+  std::int64_t columns(const OpShapes& s) const override {
+    const auto [m, n] = s.matrix(0);
+    if (m != s.columns())
+      s.refuse(s.parameter(0) + " does not fit its input " + s.input() + ": expected " + std::to_string(s.columns()) + " rows");
+    return n;
+  }
+  void plan(OpPlan& p) override {
+    if (p.planner().placed.weights[0]->slot.grad) p.keep(0);
+  }
+  void forward(OpStep& s) override {
+    const std::int64_t m = s.columns(0), n = s.columns();
+    s.gemm({0, 0, s.rows(), n, m, 1.0f, s.in(), m, s.weight(), n, 0.0f, s.out(), n});
+  }
+  void backward(OpStep& s) override {
+    const std::int64_t m = s.columns(0), n = s.columns();
+    const float* dy = s.output_grad();
+    if (float* dA = s.weight_grad())
+      s.gemm({1, 0, m, n, s.rows(), 1.0f, s.in(), m, dy, n, s.add_to_weight() ? 1.0f : 0.0f, dA, n});
+    if (float* dx = s.input_grad())
+      s.gemm({0, 1, s.rows(), m, n, 1.0f, dy, n, s.weight(), n, s.add_to_input() ? 1.0f : 0.0f, dx, m});
+  }
+  void in_double(OpDoubles& d) const override {
+    const std::int64_t m = d.shapes[0][0], n = d.shapes[0][1];
+    for (std::int64_t r = 0; r < d.rows(); ++r)
+      for (std::int64_t i = 0; i < m; ++i)
+        for (std::int64_t j = 0; j < n; ++j) d.out[r * n + j] += (*d.in[0])[r * m + i] * (*d.weights[0])[i * n + j];
+  }
+};
 
 // y = x W' + b, of W with its adapter
 class Linear final : public Op {
@@ -53,6 +135,12 @@ class Linear final : public Op {
     if (float* dx = s.input_grad()) matrix_->input_gradient(backend, rows, dy, ldy, B, scratch, dx, s.add_to_input());
   }
 
+  Value adapted(Graph& g, std::span<const Value> inputs, std::span<const std::string_view> parameters, const Adapter& adapter,
+                const AdaptedTo& own) const override {
+    const Value y = adapter.linear(g, inputs[0], linear(g, inputs[0], parameters[0]), own);
+    return biased_ ? g.apply(std::make_unique<AddBias>(), {y}, {parameters[1]}) : y;
+  }
+
   void in_double(OpDoubles& d) const override {
     const std::int64_t m = d.shapes[0][0], n = d.shapes[0][1];
     for (std::int64_t r = 0; r < d.rows(); ++r)
@@ -68,24 +156,6 @@ class Linear final : public Op {
   }
 
  private:
-  static void add_to_each_row(std::int64_t rows, std::int64_t cols, const float* b, float* y) {
-    parallel_for(rows, 1 + 16384 / (1 + cols), [&](std::int64_t r, std::int64_t end) {
-      for (; r < end; ++r)
-        for (std::int64_t c = 0; c < cols; ++c) y[r * cols + c] += b[c];
-    });
-  }
-
-  // In double: a bias gathers the gradients of all tokens.
-  static void sum_of_rows(std::int64_t rows, std::int64_t cols, const float* dy, float* db, bool accumulate) {
-    parallel_for(cols, 16 + 16384 / (1 + rows), [&](std::int64_t begin, std::int64_t end) {
-      std::vector<double> sums(static_cast<std::size_t>(end - begin));
-      for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t c = begin; c < end; ++c) sums[static_cast<std::size_t>(c - begin)] += dy[r * cols + c];
-      for (std::int64_t c = begin; c < end; ++c)
-        db[c] = static_cast<float>(sums[static_cast<std::size_t>(c - begin)] + (accumulate ? db[c] : 0.0f));
-    });
-  }
-
   bool biased_;
   std::optional<MatrixProduct> matrix_;
   int A_ = -1, scratch_ = -1, B_ = -1, scratch_again_ = -1;
@@ -103,6 +173,19 @@ const detail::RegisteredCase biased{{"linear with a bias",
                                        return std::vector<Parameter>{{"W", {12, C}}, {"b", {12}}};
                                      },
                                      [](Graph& g, Value x, std::int64_t) { return linear(g, x, "W", "b"); }}};
+const detail::RegisteredCase transposed{{"matmul",
+                                         {1, 13, 33},
+                                         [](std::int64_t C) {
+                                           return std::vector<Parameter>{{"A", {C, 12}}};
+                                         },
+                                         [](Graph& g, Value x, std::int64_t) { return matmul(g, x, "A"); }}};
+const detail::RegisteredCase bias_alone{
+    {"add_bias",
+     {1, 13, 33},
+     [](std::int64_t C) {
+       return std::vector<Parameter>{{"b", {C}}};
+     },
+     [](Graph& g, Value x, std::int64_t) { return g.apply(std::make_unique<AddBias>(), {x}, {"b"}); }}};
 
 }  // namespace
 
@@ -110,5 +193,6 @@ Value linear(Graph& g, Value x, std::string_view W) { return g.apply(std::make_u
 Value linear(Graph& g, Value x, std::string_view W, std::string_view b) {
   return g.apply(std::make_unique<Linear>(true), {x}, {W, b});
 }
+Value matmul(Graph& g, Value x, std::string_view A) { return g.apply(std::make_unique<Matmul>(), {x}, {A}); }
 
 }  // namespace khost
