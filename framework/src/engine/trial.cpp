@@ -79,7 +79,7 @@ class LiveTrial final : private TrialHost {
  private:
   void measure_base();
   double train();
-  double step(bool with_weights);
+  double pass(const Batch& batch, const Alphas& alphas, Program::Gradients gradients);
   void evaluate_end(double last);
 
   double loss_of(const Batch& batch, const Alphas& alphas);
@@ -102,7 +102,7 @@ class LiveTrial final : private TrialHost {
   std::span<float> alpha_scale(std::size_t matrix) override { return adapters_.scale(matrix); }
   void set_rank(std::size_t matrix, std::int64_t K) override;
   void reset_optimizer() override { trainer_.reset(); }
-  void write_artifact(const std::string& name, std::span<const NamedArray> arrays) override;
+  void write_artifact(const std::string& name, std::span<const NamedArray> arrays) override { artifacts_.write(name, arrays); }
 
   const TrialContext& context_;
   const PlannedTrial& planned_;
@@ -192,7 +192,7 @@ TrialResult LiveTrial::run() {
   return std::move(result_);
 }
 
-// ---- training ---------------------------------------------------------------------------------------------------------------
+// ---- training ----
 
 // The loss of the last step.
 double LiveTrial::train() {
@@ -205,7 +205,10 @@ double LiveTrial::train() {
     if (step_ > 0) text_.next();
     adapters_.unscale();
     probes_.before_step(step_);
-    loss = step(trains_weights || probes_.needs("weight.grad", step_));
+    const bool with_weights = trains_weights || probes_.needs("weight.grad", step_);
+    loss = pass(text_.current(), adapters_.alphas(),
+                with_weights ? Program::Gradients::alpha_and_weights : Program::Gradients::alpha);
+    loss_f32_ = static_cast<float>(loss);
     record("loss", "train", step_, loss, "nats");
     probes_.observe(step_);
     trainer_.step();
@@ -222,21 +225,17 @@ double LiveTrial::train() {
   return loss;
 }
 
-// Forward and backward on this step's batch: its loss, and the gradients of all that is trained.
-double LiveTrial::step(bool with_weights) {
-  adapters_.apply(adapters_.alphas());
-  const Batch& batch = text_.current();
-  const double loss = program_.forward(batch.tokens, batch.targets,
-                                       with_weights ? Program::Gradients::alpha_and_weights : Program::Gradients::alpha);
+// Forward and backward: the loss, and the gradients of all that is trained; none for dims that a schedule has switched off.
+double LiveTrial::pass(const Batch& batch, const Alphas& alphas, Program::Gradients gradients) {
+  adapters_.apply(alphas);
+  const double loss = program_.forward(batch.tokens, batch.targets, gradients);
   if (!std::isfinite(loss)) not_finite(loss, program_);
   program_.backward();
   adapters_.chain();
-  loss_f32_ = static_cast<float>(loss);
   return loss;
 }
 
-// ---- evaluation, without what policies do in a step
-// -----------------------------------------------------------------------------
+// ---- evaluation, without what policies do in a step ----
 
 double LiveTrial::loss_of(const Batch& batch, const Alphas& alphas) {
   adapters_.apply(alphas);
@@ -298,8 +297,7 @@ void LiveTrial::record(const char* probe, const std::string& name, std::int64_t 
   result_.records.push_back({probe, name, step, value, unit});
 }
 
-// ---- what probes see and do
-// -----------------------------------------------------------------------------------------------------
+// ---- what probes see and do ----
 
 std::map<std::string, Signal> LiveTrial::signal_table() {
   const auto f32 = [](const float* data, Shape shape) { return ArrayView{DType::f32, data, std::move(shape)}; };
@@ -363,12 +361,7 @@ const Signal* LiveTrial::signal(const std::string& name) const {
 void LiveTrial::gradients(const Alphas& alphas, std::int64_t count, const Trial::Visit& visit) {
   Random windows(planned_.key.seed, "data", "independent");
   for (std::int64_t i = 0; i < count; ++i) {
-    const Batch batch = text_.draw(windows);
-    adapters_.apply(alphas);
-    const double loss = program_.forward(batch.tokens, batch.targets, Program::Gradients::alpha);
-    if (!std::isfinite(loss)) not_finite(loss, program_);
-    program_.backward();
-    adapters_.chain();  // as in training: nothing for dims that a schedule has switched off
+    const double loss = pass(text_.draw(windows), alphas, Program::Gradients::alpha);
     visit(i, loss, adapters_.gradients());
   }
 }
@@ -377,8 +370,6 @@ void LiveTrial::set_rank(std::size_t matrix, std::int64_t K) {
   if (adapters_.set_rank(matrix, K))
     trainer_.forget(info_.matrices[matrix].name + "/alpha", [&](std::size_t entry) { return !adapters_.active(matrix, entry); });
 }
-
-void LiveTrial::write_artifact(const std::string& name, std::span<const NamedArray> arrays) { artifacts_.write(name, arrays); }
 
 }  // namespace
 

@@ -48,15 +48,17 @@ bool TrialWeights::trains_any() const {
 }
 
 std::vector<double> TrialWeights::displacement() const {
-  std::vector<double> out = written_ && written_->any() ? written_->displacement() : adapters_->displacement();
+  const bool written = written_ && written_->any();
+  std::vector<double> out = adapters_->displacement();
   std::size_t next = 0;
   for (std::size_t i = 0; i < own_.size(); ++i) {
     if (!slots_[i].parameter.adaptable) continue;
     const std::size_t matrix = next++;
-    if (own_[i].size() == 0) continue;
-    const std::span<const float> now = own_[i].span(), before = base_->values[i].span();
+    const bool trained = own_[i].size() > 0;
+    if (!trained && !written) continue;
+    const std::span<const float> before = base_->values[i].span(), now = trained ? own_[i].span() : before;
     std::vector<double> adapter;  // empty where K = 0
-    if (written_ && written_->any())
+    if (written)
       adapter = written_->difference(matrix, now);
     else
       std::ranges::copy(adapters_->difference(matrix), std::back_inserter(adapter));

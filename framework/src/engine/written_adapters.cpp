@@ -1,8 +1,5 @@
 #include "engine/written_adapters.hpp"
 
-#include <algorithm>
-#include <cmath>
-
 #include "plan/materials.hpp"
 
 namespace khost {
@@ -21,8 +18,9 @@ WrittenAdapters::WrittenAdapters(const Adapter* adapter, const std::vector<Adapt
                                  std::uint64_t seed)
     : adapter_(adapter), matrices_(matrices) {
   if (!adapter) return;
+  std::vector<std::span<const float>> weights;  // one a matrix
   for (std::size_t i = 0; i < base.parameters.size(); ++i)
-    if (base.parameters[i].adaptable) weights_.push_back(base.values[i].span());
+    if (base.parameters[i].adaptable) weights.push_back(base.values[i].span());
   for (std::size_t i = 0; i < matrices_.size(); ++i) {
     const AdaptedMatrix& m = matrices_[i];
     if (m.rank == 0) continue;
@@ -33,7 +31,7 @@ WrittenAdapters::WrittenAdapters(const Adapter* adapter, const std::vector<Adapt
       parameter.shape = t.shape;
       Held& held = tensors_.emplace_back(Held{i, std::move(parameter), Tensor(t.shape), Tensor(t.shape)});
       Random random(seed, m.name, "adapter." + t.name);
-      if (t.start) t.start(held.value.span(), weights_[i], random);
+      if (t.start) t.start(held.value.span(), weights[i], random);
     }
   }
 }
@@ -79,17 +77,6 @@ std::vector<double> WrittenAdapters::difference(std::size_t matrix, std::span<co
   std::vector<double> dW(static_cast<std::size_t>(checked_product({m.rows, m.cols})));
   adapter_->difference(values, W, adapted_to(m), dW);
   return dW;
-}
-
-std::vector<double> WrittenAdapters::displacement() const {
-  std::vector<double> out;
-  for (std::size_t i = 0; i < matrices_.size(); ++i) {
-    double sum = 0;
-    if (adapter_)
-      for (const double d : difference(i, weights_[i])) sum += d * d;
-    out.push_back(std::sqrt(sum));
-  }
-  return out;
 }
 
 }  // namespace khost

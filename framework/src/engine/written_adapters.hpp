@@ -29,7 +29,6 @@ class WrittenAdapters {
   std::vector<Trained> trained();                          // for the trainer: "layer.0.mlp.up/A"
   std::int64_t parameters() const;                         // of all tensors
 
-  std::vector<double> displacement() const;  // ||dW||_F of each matrix, W as the base has it
   // dW [m, n] beside this W, which may be trained too; empty where K = 0
   std::vector<double> difference(std::size_t matrix, std::span<const float> W) const;
 
@@ -41,7 +40,6 @@ class WrittenAdapters {
   };
   const Adapter* adapter_;
   std::vector<AdaptedMatrix> matrices_;
-  std::vector<std::span<const float>> weights_;  // of the base, one a matrix
   std::deque<Held> tensors_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compute/kernels.hpp"
 #include "khost/error.hpp"
 
 namespace khost {
@@ -23,6 +24,13 @@ Value Op::adapted(Graph&, std::span<const Value>, std::span<const std::string_vi
 
 bool all_finite(const float* x, std::int64_t n) {
   return std::all_of(x, x + n, [](float v) { return std::isfinite(v); });
+}
+
+void hand_on(std::int64_t n, const float* from, float* to, bool accumulate) {
+  if (accumulate)
+    kernels::add(n, to, from, to);
+  else
+    std::copy_n(from, n, to);
 }
 
 std::int64_t OpShapes::rows() const { return checked_product({batch_, sequence_}); }

@@ -82,5 +82,7 @@ class Planner {
 
 std::string named(const Weight& w);  // "'layer.0.ln1.weight' [256]"
 bool all_finite(const float* x, std::int64_t n);
+// to (+)= from: how an operation hands on a gradient that it does not change.
+void hand_on(std::int64_t n, const float* from, float* to, bool accumulate);
 
 }  // namespace khost

@@ -36,12 +36,7 @@ class AddPositions final : public Op {
       if (!s.add_to_weight())  // positions that this batch does not reach
         std::fill(dP + block, dP + s.placed().weights[0]->rows() * cols, 0.0f);
     }
-    if (float* dx = s.input_grad()) {
-      if (s.add_to_input())
-        kernels::add(s.size(), dx, dy, dx);
-      else
-        std::copy_n(dy, s.size(), dx);
-    }
+    if (float* dx = s.input_grad()) hand_on(s.size(), dy, dx, s.add_to_input());
   }
 
   void in_double(OpDoubles& d) const override {

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "compute/kernels.hpp"
 #include "graph/op.hpp"
 #include "khost/parallel.hpp"
@@ -18,15 +16,8 @@ class Add final : public Op {
   std::int64_t columns(const OpShapes& s) const override { return common_columns(s); }
   void forward(OpStep& s) override { kernels::add(s.size(), s.in(0), s.in(1), s.out()); }
   void backward(OpStep& s) override {
-    const float* dy = s.output_grad();
-    for (const std::size_t i : {0, 1}) {
-      float* dx = s.input_grad(i);
-      if (!dx) continue;
-      if (s.add_to_input(i))
-        kernels::add(s.size(), dx, dy, dx);
-      else
-        std::copy_n(dy, s.size(), dx);
-    }
+    for (const std::size_t i : {0, 1})
+      if (float* dx = s.input_grad(i)) hand_on(s.size(), s.output_grad(), dx, s.add_to_input(i));
   }
   void in_double(OpDoubles& d) const override {
     for (std::size_t i = 0; i < d.out.size(); ++i) d.out[i] = (*d.in[0])[i] + (*d.in[1])[i];

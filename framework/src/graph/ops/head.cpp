@@ -149,11 +149,7 @@ class CrossEntropy final : public Op {
       std::copy_n(step.in() + t * V, rows * V, softmax);
       kernels::cross_entropy(rows, V, softmax, V, s.targets + t, losses_.data(), dx, 1.0f / static_cast<float>(count));
       for (std::int64_t r = 0; r < rows; ++r) sum += losses_[static_cast<std::size_t>(r)];
-      if (!dx) continue;
-      if (step.add_to_input())
-        kernels::add(rows * V, dx + t * V, softmax, dx + t * V);
-      else
-        std::copy_n(softmax, rows * V, dx + t * V);
+      if (dx) hand_on(rows * V, softmax, dx + t * V, step.add_to_input());
     }
     s.loss = sum / static_cast<double>(count);
   }

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "compute/kernels.hpp"
 #include "graph/adapted_matrix.hpp"
 #include "khost/adapter.hpp"
 #include "khost/parallel.hpp"
@@ -42,12 +41,7 @@ class AddBias final : public Op {
   void backward(OpStep& s) override {
     const float* dy = s.output_grad();
     if (float* db = s.weight_grad()) sum_of_rows(s.rows(), s.columns(), dy, db, s.add_to_weight());
-    if (float* dx = s.input_grad()) {
-      if (s.add_to_input())
-        kernels::add(s.size(), dx, dy, dx);
-      else
-        std::copy_n(dy, s.size(), dx);
-    }
+    if (float* dx = s.input_grad()) hand_on(s.size(), dy, dx, s.add_to_input());
   }
   void in_double(OpDoubles& d) const override {
     const std::int64_t C = d.columns[0];
