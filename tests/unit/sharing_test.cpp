@@ -157,6 +157,28 @@ TEST_CASE("owner file: a killed maker is dead at once, whether or not its proces
   }
 }
 
+TEST_CASE("owner file: it has no name before it says who made it, so a maker that is killed while it makes one is dead at once") {
+  const Scratch scratch;
+  if (const int unnamed = ::open(scratch.folder().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666); unnamed >= 0) {
+    ::close(unnamed);
+  } else {
+    MESSAGE("the file system has no unnamed files: left out");
+    return;
+  }
+  for (int i = 0; i < 100; ++i) {
+    const pid_t maker = ::fork();
+    if (maker == 0)
+      for (int count = 0;; ++count) (void)OwnerFile::make(scratch / ("owner" + std::to_string(count))).release();
+    std::this_thread::sleep_for(std::chrono::microseconds(1000 + 37 * i));
+    ::kill(maker, SIGKILL);
+    ::waitpid(maker, nullptr, 0);
+    for (const auto& entry : fs::directory_iterator(scratch.folder())) {
+      CHECK(fs::file_size(entry) > 0);
+      CHECK(remove_if_dead(entry.path().string()));
+    }
+  }
+}
+
 TEST_CASE("owner file: a maker on another host is dead when it was not heard of for five minutes, whatever the lock says") {
   const Scratch scratch;
   const std::string path = scratch / "owner";

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -21,11 +22,13 @@
 #include "khost/error.hpp"
 #include "khost/json.hpp"
 
+namespace fs = std::filesystem;
+
 namespace khost {
 namespace {
 
 constexpr std::chrono::minutes silence{5};    // of a heart that beats every ten seconds
-constexpr std::chrono::seconds nameless{10};  // between making a file and writing who made it lie microseconds
+constexpr std::chrono::seconds nameless{10};  // where a file has its name before it says who made it
 
 enum class Flock { taken, held, refused };
 
@@ -143,9 +146,43 @@ Flock take_own_flock(int file) {
   return lock;
 }
 
+// A file in the folder of `path` that has no name until it is locked and signed: a maker that is killed before leaves nothing.
+// -1 where the file system has none such (NFS).
+int open_unnamed(const std::string& path) {
+  const std::string folder = fs::path(path).parent_path().string();
+  return ::open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+}
+
+// Closes it and throws when that cannot be written. `lock` is what trying to take it gave, and errno why.
+void sign(int file, const std::string& path, const std::string& note, Flock lock) {
+  if (lock == Flock::refused) say_refused(path, errno);
+  const std::string text = signed_text(file, note, lock == Flock::taken);
+  if (::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size())) return;
+  const int why = errno;
+  ::close(file);
+  errno = why;
+  throw_file_error("write", path);
+}
+
 }  // namespace
 
 std::unique_ptr<OwnerFile> OwnerFile::make(const std::string& path, const std::string& note) {
+  if (const int file = open_unnamed(path); file >= 0) {
+    sign(file, path, note, take_own_flock(file));
+    const std::string open_file = "/proc/self/fd/" + std::to_string(file);
+    for (int attempt = 0; attempt < 100; ++attempt) {
+      if (::linkat(AT_FDCWD, open_file.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+        keep_touched(file);
+        return std::unique_ptr<OwnerFile>(new OwnerFile(path, file));
+      }
+      if (errno != EEXIST) break;  // no /proc here
+      if (!remove_if_dead(path)) {
+        ::close(file);
+        return nullptr;
+      }
+    }
+    ::close(file);
+  }
   for (int attempt = 0; attempt < 100; ++attempt) {
     const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file < 0 && errno != EEXIST) throw_file_error("write", path);
@@ -159,14 +196,12 @@ std::unique_ptr<OwnerFile> OwnerFile::make(const std::string& path, const std::s
       ::close(file);
       continue;
     }
-    if (lock == Flock::refused) say_refused(path, cause);
-    const std::string text = signed_text(file, note, lock == Flock::taken);
-    if (::write(file, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-      const int why = errno;
+    errno = cause;
+    try {
+      sign(file, path, note, lock);
+    } catch (const Error&) {
       ::unlink(path.c_str());
-      ::close(file);
-      errno = why;
-      throw_file_error("write", path);
+      throw;
     }
     keep_touched(file);
     return std::unique_ptr<OwnerFile>(new OwnerFile(path, file));
