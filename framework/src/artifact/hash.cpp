@@ -4,10 +4,10 @@
 #include <openssl/evp.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <vector>
 
 #include "khost/error.hpp"
 #include "khost/interrupt.hpp"
@@ -60,7 +60,7 @@ std::string sha256_file(const std::string& path) {
     ~Close() { ::close(file); }
   } close{file};
   Sha256 hash;
-  std::vector<char> buffer(1 << 20);
+  std::array<char, 1 << 16> buffer;
   for (;;) {
     check_interrupt();
     const ssize_t got = ::read(file, buffer.data(), buffer.size());

@@ -15,6 +15,7 @@
 #include "core/shown.hpp"
 
 #include "khost/json.hpp"
+#include "khost/utf8.hpp"
 
 namespace khost {
 namespace {
@@ -195,6 +196,7 @@ class Parse {
     before_ = mode_;
     mode_ = next_mode(c);
     if (before_ == Mode::slash && mode_ == Mode::none) fail(comment_, "a lone '/'; comments start with // or /*");
+    if (before_ == Mode::string && is_high(c) && at_ >= character_end_) check_character();
     const bool comment = mode_ >= Mode::slash || before_ >= Mode::slash;
     const char fed = comment ? ' ' : c;
     bj::error_code ec;
@@ -242,6 +244,16 @@ class Parse {
     return c == '"' ? Mode::string : word ? Mode::word : Mode::none;
   }
 
+  static bool is_high(char c) { return static_cast<unsigned char>(c) >= 0x80; }
+
+  // Boost.JSON says that a character is none only when it has as many bytes as the first one promised, which may lie behind the
+  // end of the string.
+  void check_character() {
+    const std::size_t bytes = first_character(text_.substr(at_)).bytes;
+    if (bytes == 0) fail(builder_.here, "this string is not valid UTF-8");
+    character_end_ = at_ + bytes;
+  }
+
   std::string word_from(std::size_t start) const {
     std::size_t end = start;
     while (end < text_.size() && end < start + 40 && is_word(text_[end])) ++end;
@@ -273,11 +285,11 @@ class Parse {
     if (at_end || c == '\n' || c == '\r') fail(token, "this string is not closed on its line; '\"' is missing");
     if (ec == bj::error::expected_hex_digit) fail(here, "\\u in a string takes four hexadecimal digits");
     if (static_cast<unsigned char>(c) < 0x20) fail(here, "a control character in a string", "write a tab as \\t");
-    if (before_ == Mode::escape && static_cast<unsigned char>(c) < 0x7f)
-      fail(here, std::string("'\\") + c + "' is not an escape", "a backslash itself is written \\\\");
-    const auto high = [](char byte) { return static_cast<unsigned char>(byte) >= 0x80; };
-    if (!high(c) && !high(text_[at_ - 1])) fail(here, "half of a surrogate pair (\\ud800 to \\udfff) in a string");
-    fail(here, "this string is not valid UTF-8");
+    if (before_ == Mode::escape) {
+      const std::size_t bytes = std::max<std::size_t>(first_character(text_.substr(at_)).bytes, 1);
+      fail(here, "'\\" + printable(text_.substr(at_, bytes)) + "' is not an escape", "a backslash itself is written \\\\");
+    }
+    fail(here, "half of a surrogate pair (\\ud800 to \\udfff) in a string");
   }
 
   [[noreturn]] void wrong_word() {
@@ -334,7 +346,7 @@ class Parse {
   Builder builder_;
   bj::basic_parser<Handler> parser_;
   std::string_view text_;
-  std::size_t at_ = 0;
+  std::size_t at_ = 0, character_end_ = 0;  // of the last character of several bytes in a string
   Mode mode_ = Mode::none, before_ = Mode::none;
   Place comment_;
 };
