@@ -59,9 +59,14 @@ void print_fields(const std::vector<Field>& fields, const std::string& indent) {
 void print_signals(const Signals& signals) {
   if (!signals.needs.empty()) std::cout << "\nneeds (with the default parameters)\n";
   for (const auto& need : signals.needs) std::cout << fmt::format("  {}  {}\n", need.name, when_words(need.when));
-  if (signals.evaluation_count || signals.gradient_count)
-    std::cout << fmt::format("\ncosts at the end of a trial\n  {} forward passes, {} forward and backward passes\n",
-                             signals.evaluation_count, signals.gradient_count);
+  std::string costs;
+  if (signals.evaluation_count() || signals.gradient_count)
+    costs +=
+        fmt::format("  {} forward passes, {} forward and backward passes\n", signals.evaluation_count(), signals.gradient_count);
+  for (const Part part : {Part::calibration, Part::held_out})
+    if (signals.evaluation_count(part))
+      costs += fmt::format("  {} losses on the {} part\n", signals.evaluation_count(part), name_of(part));
+  if (!costs.empty()) std::cout << "\ncosts at the end of a trial\n" << costs;
   if (!signals.modifies.empty()) std::cout << fmt::format("\nchanges\n  {}\n", fmt::join(signals.modifies, ", "));
   if (!signals.emits.empty()) std::cout << "\nrecords\n";
   for (const auto& emit : signals.emits) {
@@ -148,7 +153,10 @@ Json json_of(const Plugin& plugin) {
   all.set("needs", Json(std::move(needs)));
   all.set("records", Json(std::move(records)));
   all.set("modifies", Json(std::move(modifies)));
-  all.set("evaluations", description.signals.evaluation_count);
+  Json evaluations{Json::Object{}};
+  for (const Part part : {Part::train, Part::calibration, Part::held_out})
+    evaluations.set(name_of(part), description.signals.evaluation_count(part));
+  all.set("evaluations", std::move(evaluations));
   all.set("gradients", description.signals.gradient_count);
   return all;
 }

@@ -36,15 +36,19 @@ void print_arm(const Session& session, const Arm& arm) {
                                                                 arm.adapter->core, arm.adapter->rank.text()),
                            shape.steps, shape.adapter_parameters(), shape.trainable_parameters(),
                            arm.needs.empty() ? "" : fmt::format(", after {}", fmt::join(arm.needs, ", ")));
+  const TrialInfo info = info_of({arm.name, "", 0, 0}, arm, shape);
   for (const Component& c : arm.probes) {
-    const Signals signals = describe(session.registry->get(Kind::probe, c.plugin), &c.config).signals;
+    const Signals signals = describe(session.registry->get(Kind::probe, c.plugin), &c.config, &info).signals;
     std::vector<std::string> parts;
     std::string reads;
     for (const Signals::Need& need : signals.needs)
       reads += (reads.empty() ? "reads " : ", ") + need.name + " (" + when_text(need.when) + ")";
     if (!reads.empty()) parts.push_back(reads);
     for (const std::string& what : signals.modifies) parts.push_back("changes " + what);
-    if (signals.evaluation_count) parts.push_back(fmt::format("{} evaluations", signals.evaluation_count));
+    if (signals.evaluation_count()) parts.push_back(fmt::format("{} evaluations", signals.evaluation_count()));
+    for (const Part part : {Part::calibration, Part::held_out})
+      if (signals.evaluation_count(part))
+        parts.push_back(fmt::format("{} evaluations on the {} part", signals.evaluation_count(part), name_of(part)));
     if (signals.gradient_count) parts.push_back(fmt::format("gradients of {} further batches", signals.gradient_count));
     std::cout << fmt::format("    {}: {}\n", c.name, fmt::join(parts, "; "));
   }

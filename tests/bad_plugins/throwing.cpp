@@ -12,12 +12,14 @@ class Throwing : public khost::Probe {
     std::string where = "create";
     static void fields(auto& f) {
       f("how", &Config::how).choices({"error", "exception", "integer"});
-      f("where", &Config::where).choices({"create", "declare", "begin"});
+      f("where", &Config::where).choices({"create", "declare", "begin", "trial"});
     }
   };
   explicit Throwing(const Config& config) : config_(config) { fail("create"); }
-  static void declare(khost::Signals&, const Config& config) {
+  static void declare(khost::Signals& s, const Config& config) {
     if (config.where == "declare") throw std::runtime_error("no such signal today");
+    s.evaluations(s.trial ? 2 : 1, khost::Part::held_out);
+    if (config.where == "trial" && s.trial) s.emit("of_" + s.trial->arm, "1", "not known without a trial");
   }
   void begin(const khost::TrialInfo&) override { fail("begin"); }
 

@@ -38,6 +38,54 @@ class Summary {
 
 }  // namespace
 
+TEST_CASE("a probe evaluates adapters of any kind on each part of the text, and leaves the trial as it was") {
+  Khost khost;
+  khost.plugin_path = KHOST_PAGE_PLUGINS;
+  const std::string manifest = with_arms(khost, R"(
+    "diagonal": {"optimizer": {"plugin": "sgd", "lr": 0.5}}, "factors": {"adapter": {"core": "factors"}},
+    "lora": {"adapter": {"plugin": "lora", "alpha": 16}},
+    "pattern": {"adapter": {"rank": {"default": 5, "layer.0.*": 2, "tok_emb": 0}}})",
+                                         R"("probes": [{"plugin": "worth"},
+      {"plugin": "ablation", "arms": ["diagonal"], "keep": [5, 2], "controls": false},
+      {"plugin": "ablation", "as": "elsewhere", "arms": ["diagonal"], "keep": [5, 2], "controls": false, "on": "held_out"},
+      {"plugin": "ablation", "as": "target", "arms": ["diagonal"], "keep": [5, 2], "controls": false, "on": "calibration"}])");
+  const Finished o = khost({manifest, "--out", "run"});
+  INFO(o.err, o.out);
+  REQUIRE(o.code == 0);
+  const Summary s(khost.scratch / "run");
+  for (const char* arm : {"diagonal", "factors", "lora", "pattern"}) {
+    CAPTURE(arm);
+    const std::string at = std::string(arm) + "/";
+    CHECK(s.value(at + "worth/whole") == s.value(at + "loss/held_out_final"));
+    CHECK(s.value(at + "worth/none") == s.value(at + "loss/held_out_base"));
+    CHECK(s.value(at + "worth/without/layer.1.mlp.up") != 0);
+    CHECK(s.has(at + "worth/without/tok_emb") == (std::string(arm) != "pattern"));
+  }
+  CHECK(s.value("diagonal/ablation/keep5") == s.value("diagonal/loss/final"));
+  CHECK(s.value("diagonal/elsewhere/keep5") == s.value("diagonal/loss/held_out_final"));
+  CHECK(s.value("diagonal/elsewhere/keep2") != s.value("diagonal/ablation/keep2"));
+  CHECK(s.value("diagonal/target/keep5") != s.value("diagonal/elsewhere/keep5"));
+  // How many calibration windows there are is part of a trial that reads them, and of no other.
+  const Finished again = khost({manifest, "--out", "more", "--set", "data.calibration_windows=32"});
+  INFO(again.err);
+  CHECK(again.code == 0);
+  for (const char* arm : {"diagonal", "factors", "lora", "pattern"})
+    for (const int seed : {0, 1}) {
+      const std::size_t at = again.err.find(std::string("plain ") + arm + " seed " + std::to_string(seed));
+      const std::string line = again.err.substr(at, again.err.find('\n', at) - at);
+      CHECK_MESSAGE(has(line, "from the cache") == (arm != std::string_view("diagonal")), again.err);
+    }
+  // 2 + 9 matrices, each loss over all windows.
+  const Finished plan = khost({"plan", manifest});
+  CHECK_MESSAGE(has(plan.out, "worth: 11 evaluations on the held_out part"), plan.out);
+  CHECK_MESSAGE(has(plan.out, "worth: 10 evaluations on the held_out part"), plan.out);
+  CHECK_MESSAGE(has(plan.out, "target: 4 evaluations on the calibration part"), plan.out);
+  const Finished none = khost({manifest, "--out", "none", "--set", "data.held_out_windows=0"});
+  CHECK(none.code == 2);
+  CHECK_MESSAGE(has(none.err, "'worth' evaluates on the held_out part, but \"held_out_windows\" of arm 'diagonal' is 0"),
+                none.err);
+}
+
 TEST_CASE("cores, bases, ranks by pattern, trained matrices and another head, each as it should be counted") {
   const Khost khost;
   const std::string manifest = with_arms(khost, R"(

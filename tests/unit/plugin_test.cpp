@@ -97,7 +97,7 @@ TEST_CASE("a good plugin is judged, loaded, described and made") {
   CHECK(defaults.schema.fields.size() == 6);
   CHECK(defaults.signals.needs.at(0).when.period == 5);
   CHECK(given.signals.needs.at(0).when.period == 7);
-  CHECK(given.signals.evaluation_count == 3);
+  CHECK(given.signals.evaluation_count() == 3);
   CHECK(given.signals.emits.at(0).name == "size/<group>");
 
   std::shared_ptr<Probe> probe = create<Probe>(loaded[0], config);
@@ -333,6 +333,15 @@ TEST_CASE("what a plugin throws arrives as a khost Error with its place") {
   }
   const Json declares = config("error", "declare");
   CHECK(says(message_of([&] { describe(throwing, &declares); }), "no such signal today\n  in probe 'throwing' in describe"));
+
+  // Costs may depend on the trial that it declares for, and nothing else.
+  const TrialInfo trial{.arm = "K8"};
+  const Json fair = config("error", "begin"), unfair = config("error", "trial");
+  CHECK(describe(throwing, &fair, &trial).signals.evaluation_count(Part::held_out) == 2);
+  CHECK(describe(throwing, &fair, &trial).signals.trial == nullptr);
+  CHECK(says(
+      message_of([&] { describe(throwing, &unfair, &trial); }),
+      "probe 'throwing' declares other signals, changes, parts or records for arm K8 than without a trial\n  in its declare()"));
 
   const auto begin = [&](const char* how) {
     const auto probe = create<Probe>(throwing, config(how, "begin"));

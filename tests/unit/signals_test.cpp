@@ -36,7 +36,7 @@ TEST_CASE("signals: declarations add up, and contradictions are refused") {
   REQUIRE(s.needs.size() == 2);
   CHECK(s.needs[0].when.period == 1);
   CHECK(s.needs[1].name == "alpha.grad");
-  CHECK(s.evaluation_count == 7);
+  CHECK(s.evaluation_count() == 7);
   CHECK(s.gradient_count == 8);
   CHECK(s.modifies == std::vector<std::string>{"alpha.scale"});
   CHECK(message_of([&] { s.emit("drift/<group>", "1", ""); }).find("'drift/<group>' is declared twice") != std::string::npos);

@@ -66,6 +66,8 @@ std::string observing(std::function<void(const Step&)> f, const std::vector<std:
 std::string concluding(std::function<void(Trial&)> f) {
   FakeTrial trial = trial_of_two();
   trial.loss = [](const Alphas&) { return 1.0; };
+  trial.adapter = {{"a/alpha", {0, 0}}, {"b/alpha", {0, 0, 0}}};
+  trial.adapter_loss = [](const AdapterValues& values, Part) { return values.size() == 2 ? 1.0 : 0; };
   Obedient::Config c;
   c.conclude = std::move(f);
   Hosted<Obedient> probe(c);
@@ -136,6 +138,19 @@ TEST_CASE("records of a probe under test are checked as in a trial") {
   CHECK(says(concluding([](Trial& t) { t.record("value/1", -1, 1); }), "was made at step -1\n"));
   CHECK(concluding([](Trial& t) { t.record("value/1", 1), t.record("value/1", 0, 1), t.record("value/1", 99, 1); }) == "");
   CHECK(says(concluding([](Trial& t) { t.evaluate({{1, 2}}); }), "alphas have another shape than this trial's adapters"));
+  CHECK(says(concluding([](Trial& t) { t.evaluate(t.alphas(), Part::held_out); }),
+             "  add evaluations(COUNT, khost::Part::held_out) to the probe's declare()"));
+  CHECK(says(concluding([](Trial& t) { t.evaluate_adapter({}, Part::calibration); }),
+             "evaluating on the calibration part was not declared"));
+  CHECK(says(concluding([](Trial& t) {
+               t.evaluate_adapter({{"b/alhpa", {1, 2, 3}}}, Part::train);
+             }),
+             "this trial's adapter has no 'b/alhpa'; did you mean 'b/alpha', 'a/alpha'?"));
+  CHECK(says(concluding([](Trial& t) {
+               t.evaluate_adapter({{"b/alpha", {1, 2}}}, Part::train);
+             }),
+             "'b/alpha' takes 3 values, not 2"));
+  CHECK(concluding([](Trial& t) { t.record("value/1", t.evaluate_adapter({{"b/alpha", {1, 2, 3}}}, Part::train)); }) == "");
   const auto declaring = [](std::function<void(Signals&)> f) {
     Obedient::Config c;
     c.declare = std::move(f);

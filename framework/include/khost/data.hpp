@@ -9,14 +9,10 @@
 #include <vector>
 
 #include "khost/json.hpp"
+#include "khost/part.hpp"
 #include "khost/random.hpp"
 
 namespace khost {
-
-// train: windows that trials adapt on. calibration: a base's stopping target. held_out: never trained on.
-// The three share no document.
-enum class Part { train, calibration, held_out };
-const char* name_of(Part part);
 
 // The host's cache, as a plugin sees it: files named by the hash of everything that made them. Valid while the Data that it was
 // given to is made and as long as that lives. From any thread; two that want the same file wait for each other.

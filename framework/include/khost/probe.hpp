@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -80,6 +81,10 @@ class Step {
 // [K, K] row-major of a block. Empty where K = 0.
 using Alphas = std::vector<std::vector<float>>;
 
+// Values for what an adapter of any kind trains, by the names of the arrays of signal `adapter`: "layer.0.attn.qkv/alpha",
+// "layer.0.attn.qkv/B".
+using AdapterValues = std::map<std::string, std::vector<float>, std::less<>>;
+
 // How a trial came out: losses in nats per token on its own batch and on held-out text, before and after training.
 struct Outcome {
   double base = 0, final = 0;
@@ -94,9 +99,16 @@ class Trial : public Records {
   virtual const Alphas& alphas() const = 0;  // as trained
   virtual const Outcome& outcome() const = 0;
   virtual std::vector<double> displacement() = 0;  // ||dW||_F of each matrix: how far training moved it from the base
-  // Loss in nats per token on the trial's own batch, with fresh data the first step's: the one that outcome() is measured on, so
-  // that evaluate(alphas()) is outcome().final and differences mean something.
-  virtual double evaluate(const Alphas& alphas) = 0;
+  // Loss in nats per token with these alphas. On `train` it is of the trial's own batch, with fresh data the first step's: the
+  // one that outcome() is measured on, so that evaluate(alphas()) is outcome().final and differences mean something. On
+  // `held_out` and `calibration` of the windows that the manifest's "data" says, the same for every arm and seed:
+  // evaluate(alphas(), held_out) is outcome().held_out_final. Throws a plugin Error for a part that declare() did not name.
+  virtual double evaluate(const Alphas& alphas, Part part) = 0;
+  double evaluate(const Alphas& alphas) { return evaluate(alphas, Part::train); }
+  // The same for an adapter of any kind, or none: these values, and as trained whatever is not named. Throws a plugin Error for a
+  // name that signal `adapter` has not, or another number of values.
+  virtual double evaluate_adapter(const AdapterValues& values, Part part) = 0;
+  virtual AdapterValues adapter() const = 0;  // all of them, as trained
   // Visits `count` independent training batches at fixed alphas: visit(i, loss, gradient of alpha), i from 0. As in training the
   // gradient is 0 for dims that a policy has switched off (StepPlan::set_rank).
   // The batches are the trial seed's own, the same for every arm.

@@ -1,15 +1,19 @@
 // What probes need and emit, declared before anything runs, so that a run computes no more than is asked for.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "khost/part.hpp"
 #include "khost/tensor.hpp"
 
 namespace khost {
+
+struct TrialInfo;
 
 // At which steps, counted from 0: step 0 sees the loss before any update.
 struct When {
@@ -17,6 +21,7 @@ struct When {
   std::vector<std::int64_t> steps;
 
   bool includes(std::int64_t step) const;
+  bool operator==(const When&) const = default;
 };
 When every(std::int64_t period);
 When at(std::vector<std::int64_t> steps);
@@ -30,11 +35,13 @@ class Signals {
   struct Need {
     std::string name;
     When when;
+    bool operator==(const Need&) const = default;
   };
   struct Emit {
     std::string name;
     std::string unit;
     std::string doc;
+    bool operator==(const Emit&) const = default;
   };
   // What noise alone would give for the records that match: the model of the noise in words, or why there is none.
   struct Null {
@@ -43,6 +50,7 @@ class Signals {
     std::string text;
     bool fresh_only = false;  // drawn where every step has a batch of its own
     bool drawn_for(bool fresh) const { return drawn && (fresh || !fresh_only); }
+    bool operator==(const Null&) const = default;
   };
 
   // Signals: loss, tokens, targets, weights, weight.grad, activation, activation.grad; of every adapter what it trains, adapter
@@ -68,8 +76,9 @@ class Signals {
   // The null of a record by its full declared or made name; null when nothing is said of it. Valid until
   // something more is declared.
   const Null* null_of(std::string_view record) const;
-  // What conclude() will cost, for the plan: forward passes, and forward-and-backward passes, on one batch.
-  Signals& evaluations(std::int64_t count);
+  // What conclude() will cost, for the plan: evaluations, which are forward passes on the trial's own batch or on all windows of
+  // another part, and forward-and-backward passes on one batch. Only a part that is declared can be evaluated on.
+  Signals& evaluations(std::int64_t count, Part part = Part::train);
   Signals& gradients(std::int64_t count);
   // For the plan too: how much work it does outside such passes, in decompositions of all adaptable matrices (svd_basis of each).
   Signals& decompositions(double count);
@@ -77,12 +86,18 @@ class Signals {
   // thing are refused.
   Signals& modify(std::string_view what);
 
+  // During declare(): the trial that it is for, with the ranks of its manifest and seed 0; null where there is none (khost
+  // inspect). For costs alone: what is needed, changed and recorded may not depend on it.
+  const TrialInfo* trial = nullptr;
+
   std::vector<Need> needs;
   std::vector<Emit> emits;
   std::vector<Null> nulls;
   std::vector<std::string> modifies, reads;
   std::vector<std::pair<std::string, std::int64_t>> bases;  // kind, rank
-  std::int64_t evaluation_count = 0, gradient_count = 0;
+  std::array<std::int64_t, 3> evaluation_counts{};          // by Part
+  std::int64_t evaluation_count(Part part = Part::train) const { return evaluation_counts.at(static_cast<std::size_t>(part)); }
+  std::int64_t gradient_count = 0;
   double decomposition_count = 0;
 };
 

@@ -52,7 +52,10 @@ class FakeTrial {
   Alphas trained;                                                     // what alphas() gives
   Outcome result;                                                     // what outcome() gives
   std::vector<double> moved;                                          // what displacement() gives, one per matrix
-  std::function<double(const Alphas&)> loss;                          // what evaluate() gives
+  std::function<double(const Alphas&)> loss;                          // what evaluate() gives on the trial's own batch
+  std::map<Part, std::function<double(const Alphas&)>> loss_on;       // and on other parts
+  AdapterValues adapter;                                              // what adapter() gives
+  std::function<double(const AdapterValues&, Part)> adapter_loss;     // what evaluate_adapter() gives; is given all of them
   std::function<Alphas(std::int64_t, const Alphas&)> batch_gradient;  // of independent batch i
   std::map<std::string, Signal> signals;                              // that can be shown; a probe sees what it declared
   std::map<std::string, double> upstream;                             // records of other arms, by ARM/PROBE/RECORD

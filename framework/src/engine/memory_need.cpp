@@ -121,8 +121,14 @@ class Need {
       }
       double values =
           slots.values(arm.data.batch, arm.data.sequence, {read.contains("activation"), read.contains("activation.grad")});
-      if (arm.data.held_out_windows > 0) values += slots.values(window_batch(arm.data.held_out_windows), arm.data.sequence);
-      const double windows = static_cast<double>(arm.data.held_out_windows) * static_cast<double>(arm.data.sequence);
+      std::set<std::int64_t> batches;  // of evaluations: those of two parts may be of one
+      double windows = 0;
+      for (const Part part : arm.reads()) {
+        if (part == Part::train) continue;
+        windows += static_cast<double>(arm.data.windows(part)) * static_cast<double>(arm.data.sequence);
+        if (const std::int64_t batch = window_batch(arm.data.windows(part)); batches.insert(batch).second)
+          values += slots.values(batch, arm.data.sequence);
+      }
       const double records = static_cast<double>(shape.steps) * sizeof(Record);  // the loss of every step
       return floats * f32 + values + 2 * sizeof(std::int32_t) * windows + records;
     });

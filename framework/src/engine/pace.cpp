@@ -75,11 +75,10 @@ class Runner {
     const double all = timed([&] { pass(Program::Gradients::alpha_and_weights); });
     pace_.step = arm_.train.empty() ? alpha : all;
     pace_.weights = arm_.train.empty() ? all - alpha : 0;
-    if (arm_.data.held_out_windows == 0) return;
+    if (arm_.data.held_out_windows == 0 && !arm_.reads_calibration) return;
     ids.resize(static_cast<std::size_t>(held_out_batch_ * arm_.data.sequence));
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = tokens_[i % tokens_.size()];
-    const std::int64_t batches = arm_.data.held_out_windows / held_out_batch_;
-    pace_.held_out = timed([&] { held_out_->forward(ids, ids, Program::Gradients::none); }) * static_cast<double>(batches);
+    pace_.window = timed([&] { held_out_->forward(ids, ids, Program::Gradients::none); }) / static_cast<double>(held_out_batch_);
   }
 
   const Pace& pace() const { return pace_; }
@@ -129,7 +128,7 @@ Pace measure_pace(const Materials& materials, const Arm& arm, const BackendChoic
   for (const Pace& p : paces) {
     const double share = 1.0 / jobs;
     mean.step += share * p.step, mean.weights += share * p.weights, mean.forward += share * p.forward;
-    mean.held_out += share * p.held_out, mean.set_up += share * p.set_up;
+    mean.window += share * p.window, mean.set_up += share * p.set_up;
   }
   // One decomposition of every matrix, on one thread.
   const auto begun = std::chrono::steady_clock::now();
@@ -146,7 +145,7 @@ double seconds_of(const Pace& pace, const PlannedTrial& trial) {
   const Cost& c = trial.cost;
   const auto times = [](std::int64_t count, double each) { return static_cast<double>(count) * each; };
   return pace.set_up + times(c.steps, pace.step) + times(c.weight_steps, pace.weights) + times(c.evaluations, pace.forward) +
-         times(c.gradients, pace.step) + times(c.held_outs, pace.held_out) + c.decompositions * pace.decomposition;
+         times(c.gradients, pace.step) + times(c.windows, pace.window) + c.decompositions * pace.decomposition;
 }
 
 }  // namespace khost

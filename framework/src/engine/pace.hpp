@@ -13,7 +13,7 @@ struct Pace {
   double step = 0;           // forward, backward and update on a batch, as the arm trains
   double weights = 0;        // more than that, when weight gradients are asked for
   double forward = 0;        // on the arm's batch
-  double held_out = 0;       // forward over all held-out windows
+  double window = 0;         // forward over a window of another part
   double set_up = 0;         // of a trial's programs
   double decomposition = 0;  // of all its matrices once
 };

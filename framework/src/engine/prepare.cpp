@@ -1,5 +1,6 @@
 #include "engine/prepare.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -35,7 +36,7 @@ void prepare(const TrialContext& context, int threads, const std::function<bool(
       any_left = true;
       continue;
     }
-    if (!answers(spec, Part::train) || (spec.held_out_windows > 0 && !answers(spec, Part::held_out))) continue;
+    if (!std::ranges::all_of(trial.arm->reads(), [&](Part part) { return answers(spec, part); })) continue;
     any_left = true;
     needed.insert(trial.base);
   }

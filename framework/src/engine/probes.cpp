@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "khost/error.hpp"
 #include "manifest/record_path.hpp"
 
 namespace khost {
@@ -24,20 +25,6 @@ struct Probes::Instance : MadeProbe {
   }
   CallPlace in(const char* function, std::int64_t step = -1) const { return {"probe", component.name, function, step}; }
 };
-
-TrialInfo info_of(const TrialKey& key, const Arm& arm, const ArmShape& shape) {
-  return {key.arm,
-          key.base,
-          key.draw,
-          key.seed,
-          shape.steps,
-          arm.data.batch,
-          arm.data.sequence,
-          shape.matrices,
-          arm.adapter ? arm.adapter->basis : "",
-          arm.adapter ? arm.adapter->core : "",
-          arm.data.fresh};
-}
 
 namespace {
 
@@ -146,10 +133,17 @@ class Probes::TrialView final : public Trial {
   }
   const Outcome& outcome() const override { return probes_.host_->outcome(); }
   std::vector<double> displacement() override { return probes_.host_->displacement(); }
-  double evaluate(const Alphas& alphas) override {
+  double evaluate(const Alphas& alphas, Part part) override {
+    check(part);
     check(alphas);
-    return probes_.host_->evaluate(alphas);
+    return probes_.host_->evaluate(alphas, part);
   }
+  double evaluate_adapter(const AdapterValues& values, Part part) override {
+    check(part);
+    if (!values.empty()) check(values);
+    return probes_.host_->evaluate_adapter(values, part);
+  }
+  AdapterValues adapter() const override { return probes_.host_->adapter(); }
   void gradients(const Alphas& alphas, std::int64_t count, const Visit& visit) override {
     check(alphas);
     probes_.host_->gradients(alphas, count, visit);
@@ -176,6 +170,28 @@ class Probes::TrialView final : public Trial {
           .hint("letters, digits, and _ - . within it");
     const std::string& own = instance_.component.name;
     return name == own ? own : own + "-" + std::string(name);
+  }
+  // What a part costs, in time and memory, and whether the manifest has windows of it, is known before anything runs.
+  void check(Part part) const {
+    if (part == Part::train || instance_.declared.evaluation_count(part) > 0) return;
+    throw Error(ErrorKind::plugin, std::string("evaluating on the ") + name_of(part) + " part was not declared")
+        .hint(std::string("add evaluations(COUNT, khost::Part::") + name_of(part) + ") to the probe's declare()");
+  }
+  void check(const AdapterValues& values) const {
+    const AdapterValues own = adapter();
+    for (const auto& [name, given] : values) {
+      const auto found = own.find(name);
+      if (found == own.end()) {
+        std::vector<std::string> names;
+        for (const auto& [each, _] : own) names.push_back(each);
+        const std::string near = did_you_mean(name, names);
+        throw Error(ErrorKind::plugin, "this trial's adapter has no '" + name + "'" + (near.empty() ? "" : "; " + near))
+            .hint("it has " + std::to_string(own.size()) + " arrays" + (own.empty() ? "" : ": " + own.begin()->first + ", ..."));
+      }
+      if (given.size() != found->second.size())
+        throw Error(ErrorKind::plugin, "'" + name + "' takes " + std::to_string(found->second.size()) + " values, not " +
+                                           std::to_string(given.size()));
+    }
   }
   void check(const Alphas& alphas) const {
     const Alphas& own = this->alphas();

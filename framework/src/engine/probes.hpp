@@ -16,9 +16,6 @@
 
 namespace khost {
 
-// What probes are told of a trial, with the ranks of its manifest.
-TrialInfo info_of(const TrialKey& key, const Arm& arm, const ArmShape& shape);
-
 // What a trial lends its probes. The signals' arrays stay where they are for the whole trial; only their contents change.
 class TrialHost {
  public:
@@ -27,7 +24,9 @@ class TrialHost {
   virtual const Outcome& outcome() const = 0;
   // What the trial shows under that name; null: it shows no such signal.
   virtual const Signal* signal(const std::string& name) const = 0;
-  virtual double evaluate(const Alphas& alphas) = 0;
+  virtual double evaluate(const Alphas& alphas, Part part) = 0;
+  virtual double evaluate_adapter(const AdapterValues& values, Part part) = 0;  // of names and sizes that adapter() has
+  virtual AdapterValues adapter() const = 0;
   virtual void gradients(const Alphas& alphas, std::int64_t count, const Trial::Visit& visit) = 0;
   virtual std::vector<double> displacement() = 0;
   virtual std::span<float> alpha_scale(std::size_t matrix) = 0;  // asking for it switches scaling on for the step

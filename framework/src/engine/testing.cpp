@@ -30,10 +30,22 @@ class FakeHost final : public TrialHost {
     const auto found = trial_.signals.find(name);
     return found == trial_.signals.end() ? nullptr : &found->second;
   }
-  double evaluate(const Alphas& alphas) override {
-    if (!trial_.loss) throw Error(ErrorKind::plugin, "this FakeTrial has no `loss` to evaluate");
-    return trial_.loss(alphas);
+  double evaluate(const Alphas& alphas, Part part) override {
+    if (part == Part::train && trial_.loss) return trial_.loss(alphas);
+    const auto found = trial_.loss_on.find(part);
+    if (found == trial_.loss_on.end())
+      throw Error(ErrorKind::plugin, part == Part::train
+                                         ? "this FakeTrial has no `loss` to evaluate"
+                                         : std::string("this FakeTrial has no `loss_on` the part ") + name_of(part));
+    return found->second(alphas);
   }
+  double evaluate_adapter(const AdapterValues& values, Part part) override {
+    if (!trial_.adapter_loss) throw Error(ErrorKind::plugin, "this FakeTrial has no `adapter_loss` to evaluate");
+    AdapterValues all = values;
+    all.insert(trial_.adapter.begin(), trial_.adapter.end());  // those that are not given
+    return trial_.adapter_loss(all, part);
+  }
+  AdapterValues adapter() const override { return trial_.adapter; }
   void gradients(const Alphas& alphas, std::int64_t count, const Trial::Visit& visit) override {
     if (!trial_.batch_gradient) throw Error(ErrorKind::plugin, "this FakeTrial has no `batch_gradient`");
     for (std::int64_t i = 0; i < count; ++i) visit(i, trial_.loss ? trial_.loss(alphas) : 0, trial_.batch_gradient(i, alphas));

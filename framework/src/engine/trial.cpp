@@ -82,8 +82,7 @@ class LiveTrial final : private TrialHost {
   double pass(const Batch& batch, const Alphas& alphas, Program::Gradients gradients);
   void evaluate_end(double last);
 
-  double loss_of(const Batch& batch, const Alphas& alphas);
-  double held_out(const Alphas& alphas);
+  double loss_on(Part part);
   void record(const char* probe, const std::string& name, std::int64_t step, double value, const char* unit);
   void record_losses(std::int64_t after);
   void record_parameters(std::int64_t adapter, std::int64_t trainable);
@@ -96,7 +95,9 @@ class LiveTrial final : private TrialHost {
   const Alphas& alphas() const override { return adapters_.alphas(); }
   const Outcome& outcome() const override { return outcome_; }
   const Signal* signal(const std::string& name) const override;
-  double evaluate(const Alphas& alphas) override { return loss_of(text_.first(), alphas); }
+  double evaluate(const Alphas& alphas, Part part) override;
+  double evaluate_adapter(const AdapterValues& values, Part part) override;
+  AdapterValues adapter() const override;
   void gradients(const Alphas& alphas, std::int64_t count, const Trial::Visit& visit) override;
   std::vector<double> displacement() override { return weights_.displacement(); }
   std::span<float> alpha_scale(std::size_t matrix) override { return adapters_.scale(matrix); }
@@ -125,7 +126,7 @@ class LiveTrial final : private TrialHost {
   const std::shared_ptr<Optimizer> optimizer_;
   Trainer trainer_;
   TrialArtifacts artifacts_;
-  std::unique_ptr<Program> held_out_program_;               // made when it is first used
+  std::map<std::int64_t, Program> evaluators_;              // by their batch, made when they are first used
   std::vector<std::shared_ptr<const CutBasis>> base_cuts_;  // what signals of the base's own bases point into
   float loss_f32_ = 0;                                      // of this step, as the signal shows it
   std::map<std::string, Signal> signals_;
@@ -160,7 +161,7 @@ LiveTrial::LiveTrial(const TrialContext& context, const PlannedTrial& planned, c
       base_weights_(context.bases.weights(base_, arm_)),
       probes_(arm_.probes, context.materials.registry()),
       info_(resolved(planned, shape_, probes_, upstream)),
-      text_(context.materials.data(arm_.data), arm_.data, planned.key.seed),
+      text_(context.materials.data(arm_.data), arm_.data, arm_.reads(), planned.key.seed),
       adapters_(basis_of(arm_, base_, context.bases, *shape_.model->model, info_, text_.first(), backend),
                 with_core(shape_.adapter.get(), info_.matrices), info_.core),
       written_(shape_.adapter.get(), info_.matrices, *base_weights_, planned.key.seed),
@@ -237,40 +238,73 @@ double LiveTrial::pass(const Batch& batch, const Alphas& alphas, Program::Gradie
 
 // ---- evaluation, without what policies do in a step ----
 
-double LiveTrial::loss_of(const Batch& batch, const Alphas& alphas) {
-  adapters_.apply(alphas);
-  return program_.forward(batch.tokens, batch.targets, Program::Gradients::none);
+// With what the adapters have been given last.
+double LiveTrial::loss_on(Part part) {
+  if (part == Part::train) return program_.forward(text_.first().tokens, text_.first().targets, Program::Gradients::none);
+  const WindowSet& windows = text_.windows(part);
+  const auto [evaluator, _] = evaluators_.try_emplace(windows.batch(), *shape_.model->model, weights_.slots(), windows.batch(),
+                                                      arm_.data.sequence, backend_);
+  return windows.loss(evaluator->second);
 }
 
-double LiveTrial::held_out(const Alphas& alphas) {
-  const WindowSet& windows = text_.held_out();
-  if (!held_out_program_)
-    held_out_program_ =
-        std::make_unique<Program>(*shape_.model->model, weights_.slots(), windows.batch(), arm_.data.sequence, backend_);
+double LiveTrial::evaluate(const Alphas& alphas, Part part) {
   adapters_.apply(alphas);
-  return windows.loss(*held_out_program_);
+  return loss_on(part);
+}
+
+// As trained again when it returns or throws.
+class Instead {
+ public:
+  Instead(std::vector<Trained> trained, const AdapterValues& values) : trained_(std::move(trained)), kept_(trained_.size()) {
+    for (const auto& [name, given] : values) {
+      const auto found = std::ranges::find(trained_, name, &Trained::name);
+      const auto i = static_cast<std::size_t>(found - trained_.begin());
+      kept_[i].assign(found->value.begin(), found->value.end());
+      std::ranges::copy(given, found->value.begin());
+    }
+  }
+  ~Instead() {
+    for (std::size_t i = 0; i < kept_.size(); ++i) std::ranges::copy(kept_[i], trained_[i].value.begin());
+  }
+  Instead(const Instead&) = delete;
+
+ private:
+  std::vector<Trained> trained_;
+  std::vector<std::vector<float>> kept_;
+};
+
+double LiveTrial::evaluate_adapter(const AdapterValues& values, Part part) {
+  const Instead instead(of_adapters(adapters_, written_), values);
+  return evaluate(adapters_.alphas(), part);
+}
+
+AdapterValues LiveTrial::adapter() const {
+  AdapterValues all;
+  for (const NamedArray& a : signals_.at("adapter")) all[a.name] = {a.array.f32().begin(), a.array.f32().end()};
+  return all;
 }
 
 // Losses before any update, on the trial's own batch and on held-out text.
 void LiveTrial::measure_base() {
   const Alphas zero = adapters_.zero();
-  outcome_.base = loss_of(text_.first(), zero);
+  outcome_.base = evaluate(zero, Part::train);
   if (!std::isfinite(outcome_.base)) not_finite(outcome_.base, program_);
   record("loss", "base", -1, outcome_.base, "nats");
   if (arm_.data.held_out_windows == 0) return;
   // The same for all trials of a base, but for the rounding of an adapter that multiplies (DoRA's).
-  outcome_.held_out_base =
-      written_.any() ? held_out(zero) : context_.bases.held_out_base(base_, arm_, [&] { return held_out(zero); });
+  outcome_.held_out_base = written_.any()
+                               ? evaluate(zero, Part::held_out)
+                               : context_.bases.held_out_base(base_, arm_, [&] { return evaluate(zero, Part::held_out); });
   record("loss", "held_out_base", -1, outcome_.held_out_base, "nats");
 }
 
 void LiveTrial::evaluate_end(double last) {
-  outcome_.final = loss_of(text_.first(), adapters_.alphas());
+  outcome_.final = evaluate(adapters_.alphas(), Part::train);
   if (!std::isfinite(outcome_.final)) not_finite(outcome_.final, program_);
   record("loss", "final", -1, outcome_.final, "nats");
   record("loss", "train_last", -1, last, "nats");
   if (arm_.data.held_out_windows == 0) return;
-  outcome_.held_out_final = held_out(adapters_.alphas());
+  outcome_.held_out_final = evaluate(adapters_.alphas(), Part::held_out);
   record("loss", "held_out_final", -1, outcome_.held_out_final, "nats");
 }
 
@@ -278,8 +312,9 @@ void LiveTrial::evaluate_end(double last) {
 void LiveTrial::record_losses(std::int64_t after) {
   adapters_.unscale();
   const std::string at = std::to_string(after);
-  record("loss", "at" + at, -1, loss_of(text_.first(), adapters_.alphas()), "nats");
-  if (arm_.data.held_out_windows > 0) record("loss", "held_out_at" + at, -1, held_out(adapters_.alphas()), "nats");
+  record("loss", "at" + at, -1, evaluate(adapters_.alphas(), Part::train), "nats");
+  if (arm_.data.held_out_windows > 0)
+    record("loss", "held_out_at" + at, -1, evaluate(adapters_.alphas(), Part::held_out), "nats");
 }
 
 // The most that any step had, and the mean over steps: a schedule changes them.

@@ -4,10 +4,9 @@
 
 namespace khost {
 
-TrialText::TrialText(const Data& data, const DataSpec& spec, std::uint64_t seed)
+TrialText::TrialText(const Data& data, const DataSpec& spec, const std::vector<Part>& reads, std::uint64_t seed)
     : data_(data), spec_(spec), fresh_(seed, "data", "fresh") {
-  check_part(data, spec, Part::train);
-  if (spec.held_out_windows > 0) check_part(data, spec, Part::held_out);
+  for (const Part part : reads) check_part(data, spec, part);
   Random windows(seed, "data", "windows");
   first_ = current_ = draw(windows);
 }
@@ -21,9 +20,8 @@ void TrialText::next() {
   std::ranges::copy(next.targets, current_.targets.begin());
 }
 
-const WindowSet& TrialText::held_out() {
-  if (!held_out_) held_out_ = std::make_unique<WindowSet>(data_, Part::held_out, spec_.held_out_windows, spec_.sequence);
-  return *held_out_;
+const WindowSet& TrialText::windows(Part part) {
+  return windows_.try_emplace(part, data_, part, spec_.windows(part), spec_.sequence).first->second;
 }
 
 }  // namespace khost

@@ -1,7 +1,8 @@
 // What a trial reads: its own batch, those that follow where each step has one, and windows it is measured on.
 #pragma once
 
-#include <memory>
+#include <map>
+#include <vector>
 
 #include "engine/batches.hpp"
 
@@ -10,7 +11,7 @@ namespace khost {
 class TrialText {
  public:
   // Throws a usage Error when the text is too short. Data and spec outlive it.
-  TrialText(const Data& data, const DataSpec& spec, std::uint64_t seed);
+  TrialText(const Data& data, const DataSpec& spec, const std::vector<Part>& reads, std::uint64_t seed);
   TrialText(const TrialText&) = delete;  // signals point into it
 
   const Batch& first() const { return first_; }      // the trial's own: its losses are measured on it
@@ -18,7 +19,7 @@ class TrialText {
   void next();                                       // another one where data are fresh, else the same
   Batch draw(Random& windows) const;                 // of the training part
 
-  const WindowSet& held_out();  // made when it is first asked for
+  const WindowSet& windows(Part part);  // that the arm's losses are measured on; made when they are first asked for
   const DataSpec& spec() const { return spec_; }
 
  private:
@@ -26,7 +27,7 @@ class TrialText {
   const DataSpec& spec_;
   Random fresh_;
   Batch first_, current_;
-  std::unique_ptr<WindowSet> held_out_;
+  std::map<Part, WindowSet> windows_;
 };
 
 }  // namespace khost

@@ -146,14 +146,28 @@ class ArmReader {
     out_.signals.push_back(probe.signals);
   }
 
-  void check_probes() const {
+  // Of the text that probes evaluate on, beside the trial's own batch.
+  void read_parts(const Component& probe, const Signals& signals) {
+    for (const Part part : {Part::calibration, Part::held_out}) {
+      if (signals.evaluation_count(part) == 0) continue;
+      if (out_.arm.data.windows(part) == 0)
+        throw Error(ErrorKind::usage, probe.place,
+                    "'" + probe.name + "' evaluates on the " + name_of(part) + " part, but \"" + name_of(part) +
+                        "_windows\" of " + owner_ + " is 0")
+            .hint(std::string("set \"") + name_of(part) + "_windows\" of \"data\" to 16");
+      if (part == Part::calibration) out_.arm.reads_calibration = true;
+    }
+  }
+
+  void check_probes() {
     std::vector<std::pair<std::string, const Component*>> changed;
     for (std::size_t i = 0; i < out_.signals.size(); ++i) {
       const Component& probe = out_.arm.probes[i];
       for (const Signals::Need& need : out_.signals[i].needs) needs_adapter(probe, "needs the signal", need.name);
       // What it evaluates are other alphas.
-      if (out_.arm.adapter && (out_.signals[i].evaluation_count || out_.signals[i].gradient_count))
+      if (out_.arm.adapter && (out_.signals[i].evaluation_count() || out_.signals[i].gradient_count))
         needs_adapter(probe, "evaluates other values of", "alpha");
+      read_parts(probe, out_.signals[i]);
       for (const std::string& thing : out_.signals[i].modifies) {
         needs_adapter(probe, "changes", thing);
         for (const auto& [what, other] : changed)

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "khost/json.hpp"
+#include "khost/part.hpp"
 #include "manifest/keys.hpp"
 #include "plugin/registry.hpp"
 
@@ -27,6 +28,8 @@ struct Component {
 struct DataSpec : DataKeys {
   Component source;
   bool fresh = false;  // `reuse` is "fresh": a new batch each step
+
+  std::int64_t windows(Part part) const { return part == Part::calibration ? calibration_windows : held_out_windows; }
 };
 
 // K of the matrices whose names fit a pattern. The last rule that fits a matrix decides.
@@ -64,6 +67,14 @@ struct Arm : ArmKeys {  // `steps` are not set where a budget decides
   Place place;
   std::vector<std::pair<std::string, Place>> places;  // of its keys, as written
 
+  bool reads_calibration = false;  // a probe evaluates on it
+
+  std::vector<Part> reads() const {
+    std::vector<Part> parts{Part::train};
+    if (data.held_out_windows > 0) parts.push_back(Part::held_out);
+    if (reads_calibration) parts.push_back(Part::calibration);
+    return parts;
+  }
   const Place& place_of(std::string_view key) const {
     for (const auto& [written, at] : places)
       if (written == key) return at;

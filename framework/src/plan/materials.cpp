@@ -204,4 +204,18 @@ std::int64_t ArmShape::largest_rank() const {
 
 const Data& Materials::data(const DataSpec& spec) const { return *data_.at(text_of(spec.source)); }
 
+TrialInfo info_of(const TrialKey& key, const Arm& arm, const ArmShape& shape) {
+  return {key.arm,
+          key.base,
+          key.draw,
+          key.seed,
+          shape.steps,
+          arm.data.batch,
+          arm.data.sequence,
+          shape.matrices,
+          arm.adapter ? arm.adapter->basis : "",
+          arm.adapter ? arm.adapter->core : "",
+          arm.data.fresh};
+}
+
 }  // namespace khost

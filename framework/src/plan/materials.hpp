@@ -9,7 +9,9 @@
 #include "khost/adapter.hpp"
 #include "khost/data.hpp"
 #include "khost/model.hpp"
+#include "khost/probe.hpp"
 #include "manifest/experiment.hpp"
+#include "plan/keys.hpp"
 #include "plugin/registry.hpp"
 
 namespace khost {
@@ -59,6 +61,9 @@ class Materials {
 
 // What an adapter trains for a matrix with its K, which is at least 1. Throws a plugin Error.
 AdapterTensors tensors_of(const Adapter& adapter, const AdaptedMatrix& matrix);
+
+// What probes are told of a trial, with the ranks of its manifest.
+TrialInfo info_of(const TrialKey& key, const Arm& arm, const ArmShape& shape);
 
 // "plugin {config}": equal for equal components.
 std::string text_of(const Component& component);

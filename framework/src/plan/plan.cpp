@@ -160,7 +160,7 @@ class Planner {
     planned.identity.set("base", base.hash);
     planned.identity.set("model", component(Kind::model, arm.model));
     if (shape.model != &materials_.base_model()) planned.identity.set("parameters", parameters(*shape.model));
-    planned.identity.set("data", data(arm.data, {"calibration_windows"}));
+    planned.identity.set("data", arm.reads_calibration ? data(arm.data, {}) : data(arm.data, {"calibration_windows"}));
     planned.identity.set("optimizer", component(Kind::optimizer, arm.optimizer));
     planned.identity.set("adapter", adapter(arm, shape));
     planned.identity.set("train", trained(shape));
@@ -176,14 +176,19 @@ class Planner {
     planned.cost.steps = shape.steps;
     const auto recorded = static_cast<std::int64_t>(arm.record_at.size());
     planned.cost.evaluations = 2 + recorded;
-    planned.cost.held_outs = arm.data.held_out_windows > 0 ? 1 + recorded : 0;  // the base's own is shared by all trials
-    if (arm.adapter && arm.adapter->written && planned.cost.held_outs > 0) ++planned.cost.held_outs;  // but of these
+    std::int64_t held_outs = 1 + recorded;                 // the base's own is shared by all trials
+    if (arm.adapter && arm.adapter->written) ++held_outs;  // but of these
+    planned.cost.windows = held_outs * arm.data.held_out_windows;
+    TrialInfo info = info_of(planned.key, arm, shape);
+    info.seed = 0;
     if (arm.adapter && arm.adapter->basis == "gradient") planned.cost.gradients = 1, planned.cost.decompositions = 1;
     std::set<std::int64_t> weight_steps;
     Json::List probes;
     for (const Component& c : arm.probes) {
-      const Signals signals = describe(materials_.registry().get(Kind::probe, c.plugin), &c.config).signals;
-      planned.cost.evaluations += signals.evaluation_count;
+      const Signals signals = describe(materials_.registry().get(Kind::probe, c.plugin), &c.config, &info).signals;
+      planned.cost.evaluations += signals.evaluation_count();
+      for (const Part part : {Part::calibration, Part::held_out})
+        planned.cost.windows += signals.evaluation_count(part) * arm.data.windows(part);
       planned.cost.gradients += signals.gradient_count;
       planned.cost.decompositions += signals.decomposition_count;
       for (const Signals::Need& need : signals.needs)
@@ -197,11 +202,10 @@ class Planner {
     const double forward = forward_flop(*shape.model, arm.data, shape.matrices);
     if (arm.train.empty()) planned.cost.weight_steps = static_cast<std::int64_t>(weight_steps.size());
     const double pass = arm.train.empty() ? 2 : 3;  // weight gradients are a product of their own
-    const std::int64_t windows = planned.cost.held_outs * arm.data.held_out_windows;
     planned.cost.flop =
         forward * (pass * static_cast<double>(planned.cost.steps) +
                    static_cast<double>(2 * planned.cost.gradients + planned.cost.weight_steps + planned.cost.evaluations) +
-                   static_cast<double>(windows) / static_cast<double>(arm.data.batch));
+                   static_cast<double>(planned.cost.windows) / static_cast<double>(arm.data.batch));
     planned.hash = sha256(planned.identity.canonical());
     return planned;
   }

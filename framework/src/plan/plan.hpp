@@ -14,7 +14,7 @@ struct Cost {
   std::int64_t steps = 0;         // forward, backward, update
   std::int64_t weight_steps = 0;  // of these, with weight gradients that nothing but probes asks for
   std::int64_t evaluations = 0;   // forward only
-  std::int64_t held_outs = 0;     // forward over all held-out windows
+  std::int64_t windows = 0;       // forward over one that is not the trial's own
   std::int64_t gradients = 0;     // forward and backward, outside training
   double decompositions = 0;      // of all adaptable matrices
   double flop = 0;                // of the passes

@@ -341,13 +341,31 @@ Schema schema_of_table(const khost_compute& table) {
 
 std::string title_of(const Plugin& plugin) { return fmt::format("{} '{}'", name_of(plugin.kind()), plugin.name()); }
 
-Description describe(const Plugin& plugin, const Json* resolved) {
+namespace {
+
+bool same_but_for_costs(const Signals& a, const Signals& b) {
+  for (const Part part : {Part::calibration, Part::held_out})
+    if ((a.evaluation_count(part) > 0) != (b.evaluation_count(part) > 0)) return false;
+  return a.needs == b.needs && a.emits == b.emits && a.nulls == b.nulls && a.modifies == b.modifies && a.reads == b.reads &&
+         a.bases == b.bases;
+}
+
+}  // namespace
+
+Description describe(const Plugin& plugin, const Json* resolved, const TrialInfo* trial) {
   Description description;
+  description.signals.trial = trial;
   if (plugin.kind() == Kind::compute)
     description.schema = schema_of_table(*plugin.descriptor->compute);
   else
     checked(plugin, "describe", [&](khost_message* m) { return plugin.descriptor->describe(resolved, &description, m); });
-  if (plugin.kind() == Kind::probe) check_signals(description.signals, title_of(plugin), plugin.policy());
+  description.signals.trial = nullptr;
+  if (plugin.kind() != Kind::probe) return description;
+  check_signals(description.signals, title_of(plugin), plugin.policy());
+  if (trial && !same_but_for_costs(description.signals, describe(plugin, resolved).signals))
+    throw Error(ErrorKind::plugin, title_of(plugin) + " declares other signals, changes, parts or records for arm " + trial->arm +
+                                       " than without a trial")
+        .hint("in its declare(), only how many evaluations, gradients and decompositions there are may depend on Signals::trial");
   return description;
 }
 

@@ -40,7 +40,7 @@ std::string title_of(const Plugin& plugin);
 
 // The schema and, for a probe, the signals of the resolved configuration (null: of the defaults), which are checked. Throws a
 // plugin Error.
-Description describe(const Plugin& plugin, const Json* resolved);
+Description describe(const Plugin& plugin, const Json* resolved, const TrialInfo* trial = nullptr);
 
 // `given` checked against the plugin's schema, with defaults filled in.
 Json resolve_config(const Plugin& plugin, const Json& given, std::vector<std::string>* warnings = nullptr);

@@ -44,7 +44,9 @@ class NoiseTrial final : public Trial {
   const Alphas& alphas() const override { return zero_; }
   const Outcome& outcome() const override { refuse("outcome()"); }
   std::vector<double> displacement() override { refuse("displacement()"); }
-  double evaluate(const Alphas&) override { refuse("evaluate()"); }
+  double evaluate(const Alphas&, Part) override { refuse("evaluate()"); }
+  double evaluate_adapter(const AdapterValues&, Part) override { refuse("evaluate_adapter()"); }
+  AdapterValues adapter() const override { refuse("adapter()"); }
   void gradients(const Alphas&, std::int64_t count, const Visit& visit) override {
     for (std::int64_t i = 0; i < count; ++i) {
       draw_gradient();

@@ -101,8 +101,8 @@ const Signals::Null* Signals::null_of(std::string_view record) const {
   return all;
 }
 
-Signals& Signals::evaluations(std::int64_t count) {
-  evaluation_count += count;
+Signals& Signals::evaluations(std::int64_t count, Part part) {
+  evaluation_counts.at(static_cast<std::size_t>(part)) += count;
   return *this;
 }
 

@@ -53,9 +53,15 @@ void for_each_core(const khost::TrialInfo& trial, Alphas& alphas, const std::fun
     if (const std::int64_t K = trial.matrices[i].rank; K > 0) f(CoreDims(alphas[i], static_cast<std::size_t>(K)), i);
 }
 
+khost::Part part_of(const Ablation::Config& config) {
+  for (const khost::Part part : {khost::Part::calibration, khost::Part::held_out})
+    if (config.on == name_of(part)) return part;
+  return khost::Part::train;
+}
+
 }  // namespace
 
-Ablation::Ablation(const Config& config) : config_(config) {
+Ablation::Ablation(const Config& config) : config_(config), on_(part_of(config)) {
   std::vector<std::int64_t> keep = config.keep;
   if (keep.empty()) throw Error(ErrorKind::usage, "keep is empty");
   std::ranges::sort(keep);
@@ -64,18 +70,23 @@ Ablation::Ablation(const Config& config) : config_(config) {
 }
 
 void Ablation::declare(khost::Signals& s, const Config& config) {
-  s.emit("keep<k>", "nats", "loss on the adapted batch with only the first k dims of every matrix");
+  const khost::Part on = part_of(config);
+  s.emit("keep<k>", "nats",
+         "loss with only the first k dims of every matrix, on the adapted batch unless \"on\" names other text");
   s.emit("share<k>", "1", "(L(k) - L(K)) / (L(2) - L(K))");
   const auto count = static_cast<std::int64_t>(config.keep.size());
-  s.evaluations(count + 2);
+  s.evaluations(count + 2, on);
   if (config.controls) {
     s.emit("random<k>", "nats", "loss with a random k dims of every matrix, mean over draws");
     s.emit("equal_norm<k>", "nats", "loss without random dims of the same norm as those beyond k, mean over draws");
-    s.evaluations(2 * config.draws * count);
+    s.evaluations(2 * config.draws * count, on);
   }
   if (config.per_matrix) {
     s.emit("cut<k>/<matrix>", "nats", "loss with this matrix alone cut to its first k dims, minus the loss with all");
-    s.evaluations(33);  // of the papers' model: how many this one has is not known yet
+    std::int64_t cut = 1;
+    if (s.trial)
+      cut = std::ranges::count_if(s.trial->matrices, [&](const AdaptedMatrix& m) { return m.rank > *config.per_matrix; });
+    s.evaluations(cut, on);
   }
   s.null("share<k>", "exchangeable dims: each alpha, or entry of a block, takes an independent exponential share of the loss");
   s.no_null("*", "a loss: noise has none");
@@ -117,17 +128,17 @@ double Ablation::drawn(khost::Trial& trial, const std::string& purpose, const Ch
   for (std::int64_t i = 0; i < config_.draws; ++i) {
     Alphas alphas = trial.alphas();
     change(alphas, random);
-    sum += trial.evaluate(alphas);
+    sum += trial.evaluate(alphas, on_);
   }
   return sum / static_cast<double>(config_.draws);
 }
 
-void Ablation::each_matrix(khost::Trial& trial, std::int64_t keep, double whole) {
+void Ablation::each_matrix(khost::Trial& trial, std::int64_t keep, double whole) const {
   Alphas alphas = trial.alphas();
   for_each_core(trial.info(), alphas, [&](CoreDims core, std::size_t i) {
     if (static_cast<std::size_t>(keep) >= core.size()) return;
     core.cut(static_cast<std::size_t>(keep));
-    trial.record("cut" + std::to_string(keep) + "/" + trial.info().matrices[i].name, trial.evaluate(alphas) - whole);
+    trial.record("cut" + std::to_string(keep) + "/" + trial.info().matrices[i].name, trial.evaluate(alphas, on_) - whole);
     alphas[i] = trial.alphas()[i];
   });
 }
@@ -141,7 +152,7 @@ void Ablation::conclude(khost::Trial& trial) {
     if (const auto known = losses.find(keep); known != losses.end()) return known->second;
     Alphas alphas = trial.alphas();
     for_each_core(info, alphas, [keep](CoreDims core, std::size_t) { core.cut(static_cast<std::size_t>(keep)); });
-    return losses[keep] = trial.evaluate(alphas);
+    return losses[keep] = trial.evaluate(alphas, on_);
   };
   const double whole = loss(K), two = loss(2);
   for (const std::int64_t keep : config_.keep) {

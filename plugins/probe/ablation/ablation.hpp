@@ -23,11 +23,15 @@ class Ablation : public khost::Probe {
     bool controls = true;
     std::int64_t draws = 3;
     std::optional<std::int64_t> per_matrix;
+    std::string on = "train";
     static void fields(auto& f) {
       f("keep", &Config::keep).at_least(0).doc("how many leading dims stay; at most K");
       f("controls", &Config::controls).doc("also with random dims, and with random dims of the same norm");
       f("draws", &Config::draws).range(1, 1000).doc("random draws of each control, whose losses are averaged");
       f("per_matrix", &Config::per_matrix).at_least(0).doc("also cut each matrix alone to this many dims");
+      f("on", &Config::on)
+          .choices({"train", "calibration", "held_out"})
+          .doc("where losses are taken: on the batch that the trial adapted on, or on windows that it did not");
     }
   };
 
@@ -40,7 +44,8 @@ class Ablation : public khost::Probe {
  private:
   using Change = std::function<void(khost::Alphas&, khost::Random&)>;
   double drawn(khost::Trial& trial, const std::string& purpose, const Change& change) const;
-  static void each_matrix(khost::Trial& trial, std::int64_t keep, double whole);
+  void each_matrix(khost::Trial& trial, std::int64_t keep, double whole) const;
 
   Config config_;
+  khost::Part on_;
 };

@@ -157,8 +157,39 @@ TEST_CASE("controls are means over draws, do not depend on each other, and can b
   khost::Signals with, without, matrices;
   Ablation::declare(with, config({6, 4}, true, 3));
   Ablation::declare(without, config({6, 4}));
-  CHECK(without.evaluation_count == 4);
-  CHECK(with.evaluation_count == 4 + 2 * 2 * 3);
+  CHECK(without.evaluation_count() == 4);
+  CHECK(with.evaluation_count() == 4 + 2 * 2 * 3);
+  // One matrix of the two that have more than 6 dims; and without a trial at least one.
+  const khost::TrialInfo planned{.arm = "K8", .matrices = {{"a", 9, 9, 6, 0}, {"b", 9, 9, 8, 0}, {"c", 9, 9, 0, 1}}};
+  Ablation::Config each = config({6});
+  each.per_matrix = 6;
+  Ablation::declare(matrices, each);
+  CHECK(matrices.evaluation_count() == 3 + 1);
+  matrices = {};
+  matrices.trial = &planned;
+  each.per_matrix = 2;
+  Ablation::declare(matrices, each);
+  CHECK(matrices.evaluation_count() == 3 + 2);
+}
+
+TEST_CASE("on: every loss is of that part of the text") {
+  FakeTrial trial({{"a", 13, 12, 12, 0}});
+  trial.trained[0] = counting(12);
+  Ablation::Config c = config({6}, true);
+  c.per_matrix = 6;
+  for (const auto& [on, part] : {std::pair("calibration", khost::Part::calibration), {"held_out", khost::Part::held_out}}) {
+    c.on = on;
+    int calls = 0, elsewhere = 0;
+    trial.loss = counted(elsewhere);
+    trial.loss_on = {{part, counted(calls)}};
+    Hosted<Ablation> probe(c);
+    probe.begin(trial);
+    probe.conclude(trial);
+    CHECK(probe.declared().evaluation_count(part) == calls);
+    CHECK(probe.declared().evaluation_count() == 0);
+    CHECK(elsewhere == 0);
+    CHECK(trial.records.at("keep6") == 100 - 21);
+  }
 }
 
 TEST_CASE("per_matrix cuts one matrix at a time") {
