@@ -64,7 +64,7 @@ class Paces {
     while (rank < shape.largest_rank()) rank *= 2;
     const std::string key =
         fmt::format("{} {} {} {} {} {} {} {}", text_of(arm.model), arm.data.batch, arm.data.sequence, arm.data.held_out_windows,
-                    shape.core, rank < 8 ? 8 : rank, arm.train.empty(), session.environment.backend);
+                    arm.adapter ? arm.adapter->core : "", rank < 8 ? 8 : rank, arm.train.empty(), session.environment.backend);
     const auto [found, is_new] = paces_.try_emplace(key);
     if (is_new) found->second = measure_pace(*session.materials, arm, session.backend, session.jobs, session.threads);
     return found->second;

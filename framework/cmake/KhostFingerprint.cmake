@@ -2,7 +2,7 @@
 # code_hash.hpp, which sources of the host decide what a trial computes.
 
 set(KHOST_SDK_ABI 1)  # raise it for a change of the contract that the headers do not show
-set(KHOST_PLUGIN_KINDS compute model optimizer data probe adapter)  # in the order of khost::Kind; the header of each is khost/KIND.hpp
+set(KHOST_PLUGIN_KINDS compute model optimizer data probe adapter core)  # in the order of khost::Kind; the header of each is khost/KIND.hpp
 set(KHOST_FINGERPRINT_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 
 # One hash of C++ files, paths relative to FOLDER: the same whatever their comments, white space and checkout folder.
@@ -46,7 +46,7 @@ endfunction()
 # another kind's own, so that a header nobody thought of counts for every kind. A kind's own are those that include its header and
 # no other kind's (nulls.hpp: probes'), and what such headers alone include (signal.hpp). Compute has none of its own: its header
 # is a C table with a version in it, which others may include. An adapter is written in a graph's operations and may bring its own,
-# so what counts for models counts for adapters too.
+# so what counts for models counts for adapters too. What a core shares with models (compute.hpp), its own header includes.
 function(khost_headers_by_kind FOLDER HEADERS PREFIX)
   set(kind_headers ${KHOST_PLUGIN_KINDS})
   list(TRANSFORM kind_headers APPEND .hpp)
@@ -85,7 +85,7 @@ function(khost_headers_by_kind FOLDER HEADERS PREFIX)
     foreach(header IN LISTS HEADERS)
       list(REMOVE_DUPLICATES users_of_${header})
       if(model IN_LIST users_of_${header})
-        list(REMOVE_ITEM users_of_${header} adapter)
+        list(REMOVE_ITEM users_of_${header} adapter core)
       endif()
       list(LENGTH users_of_${header} count)
       if(count GREATER 1 OR users_of_${header} STREQUAL all OR users_of_${header} STREQUAL kind)

@@ -1,7 +1,7 @@
 # khost_add_plugin(NAME KIND SOURCES ... [TESTS ...] [LIBRARIES ...])
 #
-# Builds build/plugins/NAME.so and, from TESTS (doctest cases), the ctest plugin.NAME. KIND: compute, model, optimizer, data
-# or probe. The library exports khost_plugin_entry and nothing else, and every symbol it uses must be found when it is linked.
+# Builds build/plugins/NAME.so and, from TESTS (doctest cases), the ctest plugin.NAME. KIND: compute, model, optimizer, data,
+# probe, adapter or core. The library exports khost_plugin_entry and nothing else, and every symbol it uses must be found when it is linked.
 # A compute plugin is a C table and does not link libkhost; its LIBRARIES stay in its own scope.
 
 include(${CMAKE_CURRENT_LIST_DIR}/KhostFingerprint.cmake)

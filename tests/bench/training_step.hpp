@@ -11,24 +11,15 @@
 #include "engine/weights.hpp"
 #include "graph/program.hpp"
 #include "khost/random.hpp"
-#include "unit/compute_plugins.hpp"
+#include "unit/plugins.hpp"
 
 namespace khost::test {
-
-template <class T>
-std::shared_ptr<T> make(const std::string& plugin, const Json& config, void* context) {
-  const khost_descriptor& descriptor = plugin_descriptor(plugin);
-  void* made = nullptr;
-  khost_message message{};
-  if (descriptor.create(&config, context, &made, &message) != 0) throw std::runtime_error(message.text);
-  return {static_cast<T*>(made), descriptor.destroy};
-}
 
 struct StepSize {
   std::int64_t vocabulary = 15007, sequence = 127, batch = 1, rank = 64;
   Json model{Json::Object{}};  // the gpt plugin's configuration
   bool weight_gradients = false;
-  Core core = Core::diagonal;
+  std::string core = "diagonal";
 };
 
 class TrainingStep {
@@ -36,7 +27,7 @@ class TrainingStep {
   TrainingStep(const StepSize& size, Backend& backend) : gradients_(Program::Gradients::alpha) {
     ModelContext context{size.vocabulary, size.sequence};
     model_ = make<Model>("gpt", size.model, &context);
-    optimizer_ = make<Optimizer>("adam", Json(Json::Object{}), nullptr);
+    optimizer_ = make<Optimizer>("adam");
     if (size.weight_gradients) gradients_ = Program::Gradients::alpha_and_weights;
     Random random(1, "bench", "values");
     weights_ = draw_weights(model_->parameters(), 1);
@@ -50,14 +41,15 @@ class TrainingStep {
       if (!p.adaptable || size.rank == 0) continue;
       const std::int64_t K = std::min({size.rank, p.shape[0], p.shape[1]});
       Adapter& a = adapters_.emplace_back();
-      const Shape core = size.core == Core::block ? Shape{K, K} : Shape{K};
-      a.U = Tensor({p.shape[0], K}), a.V = Tensor({p.shape[1], K}), a.alpha = Tensor(core), a.gradient = Tensor(core);
+      const Core* core = test::core(size.core);
+      const Shape alpha = core->alpha(K);
+      a.U = Tensor({p.shape[0], K}), a.V = Tensor({p.shape[1], K}), a.alpha = Tensor(alpha), a.gradient = Tensor(alpha);
       random.normal(a.U.span(), 1 / std::sqrt(static_cast<double>(p.shape[0])));
       random.normal(a.V.span(), 1 / std::sqrt(static_cast<double>(p.shape[1])));
-      a.slot = {K, a.U.data(), a.V.data(), a.alpha.data(), a.gradient.data(), size.core};
+      a.slot = {K, a.U.data(), a.V.data(), a.alpha.data(), a.gradient.data(), core};
       slot.adapter = &a.slot;
       trained.push_back({p.name + "/alpha", false, a.alpha.span(), a.gradient.span()});
-      if (size.core != Core::factors) continue;
+      if (!core->trains_factors()) continue;
       a.U_gradient = Tensor(a.U.shape()), a.V_gradient = Tensor(a.V.shape());
       a.slot.U_grad = a.U_gradient.data(), a.slot.V_grad = a.V_gradient.data();
       trained.push_back({p.name + "/U", false, a.U.span(), a.U_gradient.span()});

@@ -87,8 +87,10 @@ TEST_CASE("a probe evaluates adapters of any kind on each part of the text, and 
 }
 
 TEST_CASE("cores, bases, ranks by pattern, trained matrices and another head, each as it should be counted") {
-  const Khost khost;
+  Khost khost;
+  khost.plugin_path = KHOST_PAGE_PLUGINS;
   const std::string manifest = with_arms(khost, R"(
+    "bidiagonal": {"adapter": {"core": "bidiagonal"}},
     "diagonal": {}, "random": {"adapter": {"basis": "random"}}, "gradient": {"adapter": {"basis": "gradient"}},
     "block": {"adapter": {"core": "block"}}, "factors": {"adapter": {"core": "factors"}},
     "pattern": {"adapter": {"rank": {"default": 5, "layer.0.*": 2, "tok_emb": 0}}},
@@ -103,6 +105,7 @@ TEST_CASE("cores, bases, ranks by pattern, trained matrices and another head, ea
   // tok_emb 101 x 24, and in each of two layers 72 x 24, 24 x 24, 96 x 24, 24 x 96.
   const std::int64_t layer = 96 + 48 + 120 + 120, all = 125 + 2 * layer, weights = 101 * 24 + 2 * 24 * (72 + 24 + 96 + 96);
   const std::map<std::string, std::pair<std::int64_t, std::int64_t>> expected = {
+      {"bidiagonal", {5 * all, 9 * 9}},
       {"diagonal", {5 * all, 9 * 5}},
       {"random", {5 * all, 9 * 5}},
       {"gradient", {5 * all, 9 * 5}},

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "unit/plugins.hpp"
+
 using namespace khost;
 
 namespace {
@@ -40,7 +42,7 @@ TEST_CASE("adapters: what each core trains") {
     const auto core = one.first;
     const int trainable = one.second;
     CAPTURE(core);
-    Adapters adapters(basis_of(matrices), matrices, core);
+    Adapters adapters(basis_of(matrices), matrices, test::core(core));
     CHECK(adapters.adapter_parameters() == 4 * 12 + 3 * 14);
     CHECK(adapters.trainable_parameters() == trainable);
     std::size_t numbers = 0;
@@ -57,7 +59,7 @@ TEST_CASE("adapters: displacement is the norm of the difference, for every core"
   const auto matrices = three();
   for (const char* core : {"diagonal", "block", "factors"}) {
     CAPTURE(core);
-    Adapters adapters(basis_of(matrices), matrices, core);
+    Adapters adapters(basis_of(matrices), matrices, test::core(core));
     fill(adapters);
     const std::vector<double> moved = adapters.displacement();
     REQUIRE(moved.size() == 3);
@@ -70,7 +72,7 @@ TEST_CASE("adapters: factors train copies, never the base's basis") {
   const auto matrices = three();
   const auto basis = basis_of(matrices);
   const std::vector<float> before = (*basis)[0].U;
-  Adapters adapters(basis, matrices, "factors");
+  Adapters adapters(basis, matrices, test::core("factors"));
   fill(adapters);
   CHECK((*basis)[0].U == before);
   CHECK(std::vector<float>(adapters.U(0), adapters.U(0) + before.size()) != before);
@@ -81,7 +83,7 @@ TEST_CASE("adapters: a smaller rank drops dims, a larger one brings them back at
   for (const char* core : {"diagonal", "block"}) {
     CAPTURE(core);
     const bool block = core == std::string("block");
-    Adapters adapters(basis_of(matrices), matrices, core);
+    Adapters adapters(basis_of(matrices), matrices, test::core(core));
     fill(adapters, "alpha");
     const std::vector<float> before = adapters.alphas()[0];
     CHECK_FALSE(adapters.set_rank(0, 4));
@@ -111,7 +113,7 @@ TEST_CASE("adapters: a smaller rank drops dims, a larger one brings them back at
 
 TEST_CASE("adapters: a step's scale multiplies alpha on the way in and its gradient on the way out") {
   const auto matrices = three();
-  Adapters adapters(basis_of(matrices), matrices, "diagonal");
+  Adapters adapters(basis_of(matrices), matrices, test::core("diagonal"));
   fill(adapters, "alpha");
   adapters.scale(0)[1] = 2.5f;
   adapters.apply(adapters.alphas());

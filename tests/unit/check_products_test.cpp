@@ -10,8 +10,8 @@
 #include <thread>
 
 #include "compute/backend.hpp"
-#include "compute_plugins.hpp"
 #include "message.hpp"
+#include "plugins.hpp"
 
 using namespace khost;
 

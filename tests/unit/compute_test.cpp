@@ -10,11 +10,11 @@
 
 #include "compute/backend.hpp"
 #include "compute/kernels.hpp"
-#include "compute_plugins.hpp"
 #include "graph/memory_plan.hpp"
 #include "khost/error.hpp"
 #include "khost/random.hpp"
 #include "khost/tensor.hpp"
+#include "plugins.hpp"
 
 using namespace khost;
 using namespace khost::test;

@@ -18,7 +18,7 @@
 #include "core/team.hpp"
 #include "khost/parallel.hpp"
 #include "plugin/registry.hpp"
-#include "unit/compute_plugins.hpp"
+#include "unit/plugins.hpp"
 #include "unit/scratch.hpp"
 #include "unit/text_file.hpp"
 

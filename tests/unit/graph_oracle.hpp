@@ -13,6 +13,7 @@
 #include "graph/op.hpp"
 #include "khost/model.hpp"
 #include "khost/random.hpp"
+#include "unit/plugins.hpp"
 
 namespace khost::test {
 
@@ -126,7 +127,7 @@ struct Bench {
     bool weight_gradients = true;
     double sd = 0.3;  // large enough that every operation is well away from linear
     std::uint64_t seed = 1;
-    Core core = Core::diagonal;
+    std::string core = "diagonal";
   };
 
   Bench(const Model& of, std::int64_t batch, std::int64_t sequence, std::int64_t vocabulary, Options with)
@@ -147,13 +148,14 @@ struct Bench {
       const std::int64_t K = rank->second, m = slot.parameter.shape[0], n = slot.parameter.shape[1];
       Adapter& a = adapters.emplace_back();
       a.name = slot.parameter.name;
-      const Shape core = options.core == Core::block ? Shape{K, K} : Shape{K};
-      a.U = Tensor({m, K}), a.V = Tensor({n, K}), a.alpha = Tensor(core), a.grad = Tensor(core);
+      const Core* core = test::core(options.core);
+      const Shape alpha = core->alpha(K);
+      a.U = Tensor({m, K}), a.V = Tensor({n, K}), a.alpha = Tensor(alpha), a.grad = Tensor(alpha);
       random.normal(a.U.span(), 1 / std::sqrt(static_cast<double>(m)));
       random.normal(a.V.span(), 1 / std::sqrt(static_cast<double>(n)));
       random.normal(a.alpha.span(), 0.5);
-      a.slot = {K, a.U.data(), a.V.data(), a.alpha.data(), a.grad.data(), options.core};
-      if (options.core == Core::factors) {
+      a.slot = {K, a.U.data(), a.V.data(), a.alpha.data(), a.grad.data(), core};
+      if (core->trains_factors()) {
         a.U_grad = Tensor({m, K}), a.V_grad = Tensor({n, K});
         a.slot.U_grad = a.U_grad.data(), a.slot.V_grad = a.V_grad.data();
       }
@@ -175,7 +177,7 @@ struct Bench {
     }
     for (const Adapter& a : adapters) {
       at.U[a.name] = wide(a.U), at.V[a.name] = wide(a.V), at.alpha[a.name] = wide(a.alpha);
-      if (options.core == Core::block) at.blocks.insert(a.name);
+      if (options.core == "block") at.blocks.insert(a.name);
     }
     return at;
   }
@@ -190,7 +192,7 @@ struct Bench {
     Tensor U, V, alpha, grad, U_grad, V_grad;  // the last two for factors
     AdapterSlot slot;
     std::vector<Tensor*> gradients() {
-      return slot.core == Core::factors ? std::vector{&grad, &U_grad, &V_grad} : std::vector{&grad};
+      return slot.core->trains_factors() ? std::vector{&grad, &U_grad, &V_grad} : std::vector{&grad};
     }
   };
   const Model& model;

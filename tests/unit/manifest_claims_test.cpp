@@ -186,8 +186,8 @@ TEST_CASE("manifest: claims over lists") {
   CHECK(claim.let[3].second == Paths{"K8/loss/final"});
   for (const char* let :
        {R"({"a": "K8/loss/at*"})", R"({"a": "K*/effective_rank/in_basis/*"})", R"({"a": "full/coverage/step1/*"})",
-        R"({"a": ["@init/K16*/loss/final", "K8/loss/held_out_at4"]})", R"({"a": "K8/parameters/adapter_mean"})", R"({"a": "K8/loss/held_out_at4"})",
-        R"({"a": "*/parameters/trainable_mean"})", R"({"a": ["K8/loss/final"]})"}) {
+        R"({"a": ["@init/K16*/loss/final", "K8/loss/held_out_at4"]})", R"({"a": "K8/parameters/adapter_mean"})",
+        R"({"a": "K8/loss/held_out_at4"})", R"({"a": "*/parameters/trainable_mean"})", R"({"a": ["K8/loss/final"]})"}) {
     CAPTURE(let);
     CHECK(with_claim(let, "mean(a)") == "read");
   }

@@ -99,6 +99,9 @@ Json form(const std::string& shape) {
       {"rank or ranks by pattern", Json::object({{"type", types({"integer", "object"})},
                                                  {"minimum", 0},
                                                  {"additionalProperties", Json::object({{"type", "integer"}, {"minimum", 0}})}})},
+      {"name or component", Json::object({{"type", types({"string", "object"})},
+                                          {"properties", Json::object({{"plugin", text}})},
+                                          {"required", Json(Json::List{"plugin"})}})},
       {"lists by path", by_name(list_of(Json::object({})))},
       {"paths by name", by_name(Json::object({{"type", types({"string", "array"})}, {"items", text}}))},
   };

@@ -5,8 +5,8 @@
 #include "manifest/claims.hpp"
 #include "manifest/measure.hpp"
 #include "manifest/record_path.hpp"
-#include "unit/manifest_fixture.hpp"
 #include "message.hpp"
+#include "unit/manifest_fixture.hpp"
 
 using namespace khost;
 using khost::test::complaint;
@@ -280,8 +280,8 @@ TEST_CASE("predictions") {
   CHECK(is(parse_prediction(" in [0.25, 2] "), 0.25, 2));
   CHECK(is(shrunk(parse_prediction("in [0, 1]"), 0.25), 0.25, 0.75));
   CHECK(is(shrunk(parse_prediction("< 0.5"), 0.25), -infinite, 0.25));
-  for (const char* bad : {"", "0.5", "<", "< x", "< 0.5 1", "< 0.5 -1", "< 0.5.1", "in [1, 0]", "in [1 2]", "in [1, 2", "in (1, 2)", "<= 1", "< inf",
-                          "> nan", "in [nan, 1]"})
+  for (const char* bad : {"", "0.5", "<", "< x", "< 0.5 1", "< 0.5 -1", "< 0.5.1", "in [1, 0]", "in [1 2]", "in [1, 2",
+                          "in (1, 2)", "<= 1", "< inf", "> nan", "in [nan, 1]"})
     CHECK_THROWS_AS(parse_prediction(bad), Error);
 }
 

@@ -9,7 +9,7 @@
 #include "khost/openmp.hpp"
 #include "khost/parallel.hpp"
 #include "khost/random.hpp"
-#include "unit/compute_plugins.hpp"
+#include "unit/plugins.hpp"
 
 using namespace khost;
 

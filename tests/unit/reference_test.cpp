@@ -113,10 +113,10 @@ class Tiny {
         slot.V = at("V/" + slot.name).f32();
         slot.alpha.assign(static_cast<std::size_t>(train == Train::block ? K * K : K), 0);
         slot.alpha_grad.assign(slot.alpha.size(), -1);
-        const Core core = train == Train::block ? Core::block : train == Train::factors ? Core::factors : Core::diagonal;
+        const Core* core = test::core(train == Train::block ? "block" : train == Train::factors ? "factors" : "diagonal");
         slot.adapter = {K, slot.U.data(), slot.V.data(), slot.alpha.data(), slot.alpha_grad.data(), core};
         trained_.push_back({slot.name + "/alpha", false, slot.alpha, slot.alpha_grad});
-        if (core == Core::factors) {
+        if (core->trains_factors()) {
           slot.U_grad.assign(slot.U.size(), -1), slot.V_grad.assign(slot.V.size(), -1);
           slot.adapter.U_grad = slot.U_grad.data(), slot.adapter.V_grad = slot.V_grad.data();
           trained_.push_back({slot.name + "/U", false, slot.U, slot.U_grad});

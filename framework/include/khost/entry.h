@@ -33,7 +33,7 @@ typedef struct khost_description khost_description;
 
 /* khost::Kind */
 enum { KHOST_KIND_COMPUTE = 0, KHOST_KIND_MODEL = 1, KHOST_KIND_OPTIMIZER = 2, KHOST_KIND_DATA = 3, KHOST_KIND_PROBE = 4,
-       KHOST_KIND_ADAPTER = 5 };
+       KHOST_KIND_ADAPTER = 5, KHOST_KIND_CORE = 6 };
 
 typedef struct khost_message {
   char text[2048];

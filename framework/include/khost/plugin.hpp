@@ -23,6 +23,7 @@
 
 #include "khost/adapter.hpp"
 #include "khost/compute.hpp"
+#include "khost/core.hpp"
 #include "khost/data.hpp"
 #include "khost/entry.h"
 #include "khost/fingerprint.hpp"
@@ -39,7 +40,8 @@ enum class Kind : std::uint32_t {
   optimizer = KHOST_KIND_OPTIMIZER,
   data = KHOST_KIND_DATA,
   probe = KHOST_KIND_PROBE,
-  adapter = KHOST_KIND_ADAPTER
+  adapter = KHOST_KIND_ADAPTER,
+  core = KHOST_KIND_CORE
 };
 const char* name_of(Kind kind);  // "optimizer", for good; from any thread
 
@@ -186,6 +188,10 @@ constexpr khost_descriptor probe(const char* name, const char* summary, std::uin
 template <class P>
 constexpr khost_descriptor adapter(const char* name, const char* summary, std::uint32_t numerics) {
   return detail::descriptor<P, Adapter, void, Kind::adapter>(name, summary, numerics);
+}
+template <class P>
+constexpr khost_descriptor core(const char* name, const char* summary, std::uint32_t numerics) {
+  return detail::descriptor<P, Core, void, Kind::core>(name, summary, numerics);
 }
 constexpr khost_descriptor compute(const char* name, const char* summary, std::uint32_t numerics, const khost_compute* table) {
   return {sizeof(khost_descriptor),

@@ -35,6 +35,7 @@ struct AdaptedMatrix {
   std::string name;                           // "layer.0.attn.qkv"
   std::int64_t rows = 0, cols = 0, rank = 0;  // m, n, K; K = 0: it carries no adapter
   int layer = -1;                             // -1: the embedding
+  Shape alpha = {};                           // [K] of a diagonal core, [K, K] of a block; empty without a core
 };
 
 struct TrialInfo {
@@ -46,6 +47,12 @@ struct TrialInfo {
   std::vector<AdaptedMatrix> matrices;   // all adaptable ones, in the model's parameter order
   std::string basis, core;               // of the adapter: "svd", "diagonal"; "" without one
   bool fresh = false;                    // every step has a batch of its own; else all steps share one
+
+  // Of a matrix's alpha. Where a test made the matrix by hand: as a core of that name has it.
+  Shape alpha_shape(const AdaptedMatrix& m) const {
+    if (m.rank == 0 || !m.alpha.empty()) return m.alpha;
+    return core == "block" ? Shape{m.rank, m.rank} : Shape{m.rank};
+  }
 };
 
 // Steps of a manifest are counted from 1, as papers do: step 1 sees the gradient before any update, which is Step::index() 0.
@@ -77,8 +84,8 @@ class Step {
   ~Step() = default;
 };
 
-// The adapters' cores, one vector per matrix in TrialInfo::matrices' order: alpha [K] of a diagonal or of factors U, alpha, V; C
-// [K, K] row-major of a block. Empty where K = 0.
+// The adapters' cores (khost/core.hpp), one vector per matrix in TrialInfo::matrices' order: alpha [K] of a diagonal or of
+// factors U, alpha, V; C [K, K] row-major of a block. Empty where K = 0.
 using Alphas = std::vector<std::vector<float>>;
 
 // Values for what an adapter of any kind trains, by the names of the arrays of signal `adapter`: "layer.0.attn.qkv/alpha",

@@ -16,8 +16,9 @@ namespace khost {
 
 class Adapters {
  public:
-  // `matrices` with their final ranks. Cores start at 0, so dW = 0. Factors train copies of the basis.
-  Adapters(std::shared_ptr<const CutBasis> basis, const std::vector<AdaptedMatrix>& matrices, std::string_view core);
+  // `matrices` with their final ranks. Alphas start at 0, so dW = 0. Where the core trains factors, they are copies of the basis.
+  // `core` may be null where all ranks are 0, else it outlives this.
+  Adapters(std::shared_ptr<const CutBasis> basis, const std::vector<AdaptedMatrix>& matrices, const Core* core);
   Adapters(const Adapters&) = delete;  // slots point into it
 
   const AdapterSlot* slot(std::size_t matrix) const;  // null where K = 0
@@ -28,7 +29,7 @@ class Adapters {
   Alphas zero() const;  // of the same shapes
   const float* U(std::size_t matrix) const { return slots_[matrix].U; }
   const float* V(std::size_t matrix) const { return slots_[matrix].V; }
-  Shape core_shape(std::size_t matrix) const;  // [K], or [K, K]
+  Shape alpha_shape(std::size_t matrix) const;
 
   // What the next forward pass uses: `values` times the step's scale.
   void apply(const Alphas& values);
@@ -44,18 +45,21 @@ class Adapters {
   std::int64_t adapter_parameters() const;                   // sum of K (m + n), of active dims
   std::int64_t trainable_parameters() const;                 // of active dims
 
-  std::vector<double> displacement() const;                 // ||U core V'||_F of each matrix
-  std::vector<float> difference(std::size_t matrix) const;  // U core V' [m, n]; empty where K = 0
+  std::vector<double> displacement() const;                 // ||U C V'||_F of each matrix
+  std::vector<float> difference(std::size_t matrix) const;  // U C V' [m, n]; empty where K = 0
 
  private:
   std::shared_ptr<const CutBasis> basis_;
   std::vector<AdaptedMatrix> matrices_;
-  Core core_;
-  std::vector<Basis> own_;  // factors: U and V as trained
+  const Core* core_;
+  bool trains_factors_;
+  std::vector<std::vector<Core::Entry>> entries_;  // of each alpha
+  std::vector<Basis> own_;                         // U and V as trained
   std::vector<std::vector<float>> U_grad_, V_grad_;
   Alphas alpha_, gradient_, scale_, effective_;
   std::vector<AdapterSlot> slots_;
-  std::vector<std::int64_t> active_;  // dims of each matrix
+  std::vector<std::int64_t> active_;          // dims of each matrix
+  std::vector<std::int64_t> active_entries_;  // of alpha, within them
   bool scaled_ = false, partial_ = false;
 };
 

@@ -12,7 +12,7 @@ TrialArtifacts::TrialArtifacts(const PlannedTrial& planned, const TrialInfo& inf
     : folder_(std::move(folder)), metadata_{{"trial", planned.key.text()}, {"recipe", planned.identity.canonical()}} {
   const Arm& arm = *planned.arm;
   if (arm.adapter) metadata_["basis"] = info.basis, metadata_["core"] = info.core;
-  if (arm.adapter && arm.adapter->written) metadata_["adapter"] = text_of(*arm.adapter->written);
+  if (arm.adapter && arm.adapter->written) metadata_["adapter"] = text_of(arm.adapter->component);
   // Each under its own key: n_head, lr, ...
   for (const Json* config : {&arm.model.config, &arm.optimizer.config})
     for (const JsonMember& m : config->as_object()) metadata_[m.key] = m.value.is_string() ? m.value.as_string() : m.value.text();

@@ -37,11 +37,11 @@ class Slots {
     for (const Parameter& p : model.parameters) slots_.push_back({p, nullptr, nullptr, nullptr, true});
   }
   void trains(std::size_t parameter) { slots_[parameter].grad = &something_; }
-  void adapts(std::size_t parameter, std::int64_t rank, const std::string& core) {
+  void adapts(std::size_t parameter, std::int64_t rank, const Core& core) {
     AdapterSlot& adapter = adapters_[parameter];
     adapter.rank = rank;
-    adapter.core = core == "block" ? Core::block : core == "factors" ? Core::factors : Core::diagonal;
-    if (adapter.core == Core::factors) adapter.U_grad = adapter.V_grad = &something_;
+    adapter.core = &core;
+    if (core.trains_factors()) adapter.U_grad = adapter.V_grad = &something_;
     slots_[parameter].adapter = &adapter;
   }
   void writes(std::size_t parameter, const Adapter& adapter, const AdaptedMatrix& matrix, const AdapterTensors& tensors) {
@@ -115,9 +115,9 @@ class Need {
           for (const AdapterTensors::Tensor& t : tensors.all()) floats += (2 + state) * numbers(t.shape);
           continue;
         }
-        slots.adapts(i, m.rank, shape.core);
-        floats += (4 + state) * numbers(shape.core == "block" ? Shape{m.rank, m.rank} : Shape{m.rank});
-        if (shape.core == "factors") floats += (2 + state) * numbers({checked_sum({m.rows, m.cols}), m.rank});
+        slots.adapts(i, m.rank, *shape.core);
+        floats += (4 + state) * numbers(m.alpha);
+        if (shape.core->trains_factors()) floats += (2 + state) * numbers({checked_sum({m.rows, m.cols}), m.rank});
       }
       double values =
           slots.values(arm.data.batch, arm.data.sequence, {read.contains("activation"), read.contains("activation.grad")});

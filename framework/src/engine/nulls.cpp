@@ -135,10 +135,8 @@ std::string given_name(const Component& component, const Signals& declared, cons
 // Normals that a draw of gradients takes, about.
 double gradient_entries(const TrialInfo& info) {
   double entries = 0;
-  for (const AdaptedMatrix& m : info.matrices) {
-    const auto K = static_cast<double>(m.rank);
-    entries += info.core == "block" ? K * K : K;
-  }
+  for (const AdaptedMatrix& m : info.matrices)
+    if (m.rank > 0) entries += static_cast<double>(element_count(info.alpha_shape(m)));
   return entries * static_cast<double>(info.steps);
 }
 

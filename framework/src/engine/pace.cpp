@@ -40,7 +40,7 @@ class Runner {
                                   arm.data.sequence)
                             .batch()),
         random_(1, "pace", "values"),
-        adapters_(any_basis(shape_, random_), with_core(shape_.adapter.get(), shape_.matrices), shape_.core),
+        adapters_(any_basis(shape_, random_), with_core(shape_.adapter.get(), shape_.matrices), shape_.core.get()),
         written_(shape_.adapter.get(), shape_.matrices, *weights, 1),
         weights_(weights, shape_.trains, MatrixGradients::yes, &adapters_, &written_) {
     for (std::int64_t i = 0; i < 8 * arm.data.sequence; ++i)

@@ -44,7 +44,7 @@ class Rehearsal {
           Probes({probe}, materials_.registry()).rehearse(*known);
           null(probe, planned);
         } else {
-          begin_with_some_ranks(probe, planned);
+          begin_with_some_ranks(probe, materials_.arm(arm), planned);
         }
       });
   } catch (Error& e) {
@@ -56,6 +56,7 @@ class Rehearsal {
   // With the ranks that policies give it; nothing where only other arms' records can tell.
   std::optional<TrialInfo> resolved(const Arm& arm, const TrialInfo& planned) const {
     TrialInfo info = planned;
+    const ArmShape& shape = materials_.arm(arm);
     bool known = true;
     for (const Component& c : arm.probes) {
       std::vector<std::int64_t> ranks;
@@ -66,7 +67,7 @@ class Rehearsal {
               .resolve(
                   info, [](std::string_view) -> double { throw NotKnownYet(); }, ranks);
         });
-        for (std::size_t i = 0; i < ranks.size(); ++i) info.matrices[i].rank = ranks[i];
+        for (std::size_t i = 0; i < ranks.size(); ++i) shape.give_rank(info.matrices[i], ranks[i]);
       } catch (const NotKnownYet&) {
         known = false;
       }
@@ -76,13 +77,13 @@ class Rehearsal {
 
   // Refused only if it refuses both the manifest's ranks and the largest that there can be: what it would say of others, only the
   // trial can tell.
-  void begin_with_some_ranks(const Component& probe, const TrialInfo& planned) const {
+  void begin_with_some_ranks(const Component& probe, const ArmShape& shape, const TrialInfo& planned) const {
     try {
       Probes({probe}, materials_.registry()).rehearse(planned);
     } catch (const Error&) {
       TrialInfo largest = planned;
       for (AdaptedMatrix& m : largest.matrices)
-        if (m.rank > 0) m.rank = std::min(m.rows, m.cols);
+        if (m.rank > 0) shape.give_rank(m, std::min(m.rows, m.cols));
       if (refuses(probe, largest)) throw;
     }
   }

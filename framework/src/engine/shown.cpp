@@ -87,7 +87,7 @@ void check_shown(std::string_view name, const Signal& signal, const TrialInfo& t
         shown.next(m.name + "/U", {m.rows, K});
         shown.next(m.name + "/V", {m.cols, K});
       } else {
-        shown.next(m.name, trial.core == "block" ? Shape{K, K} : Shape{K});
+        shown.next(m.name, trial.alpha_shape(m));
       }
     }
   }

@@ -101,7 +101,8 @@ void FakeTrial::step(HostedProbe& probe, std::int64_t index, const Alphas& gradi
   for (const AdaptedMatrix& m : info_.matrices) {
     if (m.rank == 0 && !all) continue;
     if (next++ == gradient.size()) break;
-    shapes.push_back(info_.core == "block" ? Shape{m.rank, m.rank} : Shape{static_cast<std::int64_t>(gradient[next - 1].size())});
+    shapes.push_back(info_.alpha_shape(m).size() > 1 ? info_.alpha_shape(m)
+                                                     : Shape{static_cast<std::int64_t>(gradient[next - 1].size())});
   }
   step(probe, index, "alpha.grad", gradient, shapes);
 }
@@ -131,7 +132,7 @@ std::vector<std::int64_t> HostedProbe::resolve(FakeTrial& trial) {
     return found->second;
   };
   host_->resolve(trial.info(), find, ranks);
-  for (std::size_t i = 0; i < ranks.size(); ++i) trial.info().matrices[i].rank = ranks[i];
+  for (std::size_t i = 0; i < ranks.size(); ++i) trial.info().matrices[i].rank = ranks[i], trial.info().matrices[i].alpha = {};
   return ranks;
 }
 

@@ -35,7 +35,7 @@ TrialInfo resolved(const PlannedTrial& planned, const ArmShape& shape, Probes& p
   std::vector<std::int64_t> ranks;
   for (const AdaptedMatrix& m : info.matrices) ranks.push_back(m.rank);
   probes.resolve(info, upstream, ranks);
-  for (std::size_t i = 0; i < ranks.size(); ++i) info.matrices[i].rank = ranks[i];
+  for (std::size_t i = 0; i < ranks.size(); ++i) shape.give_rank(info.matrices[i], ranks[i]);
   return info;
 }
 
@@ -163,7 +163,7 @@ LiveTrial::LiveTrial(const TrialContext& context, const PlannedTrial& planned, c
       info_(resolved(planned, shape_, probes_, upstream)),
       text_(context.materials.data(arm_.data), arm_.data, arm_.reads(), planned.key.seed),
       adapters_(basis_of(arm_, base_, context.bases, *shape_.model->model, info_, text_.first(), backend),
-                with_core(shape_.adapter.get(), info_.matrices), info_.core),
+                with_core(shape_.adapter.get(), info_.matrices), shape_.core.get()),
       written_(shape_.adapter.get(), info_.matrices, *base_weights_, planned.key.seed),
       weights_(base_weights_, shape_.trains, probes_.needs("weight.grad") ? MatrixGradients::yes : MatrixGradients::no,
                &adapters_, &written_),
@@ -355,8 +355,8 @@ std::map<std::string, Signal> LiveTrial::signal_table() {
     if (!adapters_.slot(i)) continue;
     table["basis"].push_back({m.name + "/U", f32(adapters_.U(i), {m.rows, m.rank})});
     table["basis"].push_back({m.name + "/V", f32(adapters_.V(i), {m.cols, m.rank})});
-    table["alpha"].push_back({m.name, f32(adapters_.alphas()[i].data(), adapters_.core_shape(i))});
-    table["alpha.grad"].push_back({m.name, f32(adapters_.gradients()[i].data(), adapters_.core_shape(i))});
+    table["alpha"].push_back({m.name, f32(adapters_.alphas()[i].data(), adapters_.alpha_shape(i))});
+    table["alpha.grad"].push_back({m.name, f32(adapters_.gradients()[i].data(), adapters_.alpha_shape(i))});
   }
   for (const Trained& t : of_adapters(adapters_, written_)) {
     table["adapter"].push_back({t.name, f32(t.value.data(), t.shape)});

@@ -7,20 +7,30 @@
 
 namespace khost {
 
-void LowRank::through(Backend& backend, std::int64_t rows, const float* p, int transposed, float* out) const {
-  const std::int64_t K = rank();
-  if (slot().core == Core::block)
-    backend.gemm({0, transposed, rows, K, K, 1.0f, p, K, slot().alpha, K, 0.0f, out, K});
-  else
-    kernels::scale_columns(rows, K, p, K, slot().alpha, out, K);
+void CoreStep::gemm(const khost_gemm& g) const { backend.gemm(g); }
+
+Core::~Core() = default;
+bool Core::trains_factors() const { return false; }
+std::int64_t Core::sums(std::int64_t) const { return 0; }
+
+void scale_columns(std::int64_t rows, std::int64_t K, const float* p, const float* s, float* out) {
+  kernels::scale_columns(rows, K, p, K, s, out, K);
+}
+void column_products(std::int64_t rows, std::int64_t K, const float* a, const float* b, double* out, bool accumulate) {
+  kernels::column_products(rows, K, a, K, b, K, out, accumulate);
+}
+
+void LowRank::towards_U(Backend& backend, std::int64_t rows, const float* p, float* out) const {
+  slot().core->towards_U({backend, rows, rank(), slot().alpha}, p, out);
+}
+
+void LowRank::towards_V(Backend& backend, std::int64_t rows, const float* p, float* out) const {
+  slot().core->towards_V({backend, rows, rank(), slot().alpha}, p, out);
 }
 
 void LowRank::core_gradient(Backend& backend, std::int64_t rows, const float* on_U, const float* on_V, bool accumulate) const {
-  const std::int64_t K = rank();
-  if (slot().core != Core::block)
-    kernels::column_products(rows, K, on_U, K, on_V, K, weight_.alpha_sum.data(), accumulate);
-  else if (slot().alpha_grad)
-    backend.gemm({1, 0, K, K, rows, 1.0f, on_U, K, on_V, K, accumulate ? 1.0f : 0.0f, slot().alpha_grad, K});
+  slot().core->gradient({backend, rows, rank(), slot().alpha}, on_U, on_V,
+                        {slot().alpha_grad, weight_.alpha_sums.data(), accumulate});
 }
 
 void LowRank::product(Backend& backend, std::int64_t rows, const float* x, float* A, float* scratch, float* y,

@@ -5,8 +5,8 @@
 
 namespace khost {
 
-// The adapter's share of what is done with W, whatever its core. C stands between V's side and U's: towards U's side a row p [K]
-// becomes p C', towards V's it becomes p C; a diagonal C scales either way. Without an adapter (K = 0) nothing happens and
+// The adapter's share of what is done with W, whatever its core. C stands between V's side and U's (khost/core.hpp): towards U's
+// side a row p [K] becomes p C', towards V's it becomes p C. Without an adapter (K = 0) nothing happens and
 // buffers may be null. A, B and scratch are [rows, K]; U and V are read afresh each time, as training may change them.
 class LowRank {
  public:
@@ -31,9 +31,8 @@ class LowRank {
 
  private:
   const AdapterSlot& slot() const { return *weight_.slot.adapter; }
-  void towards_U(Backend& backend, std::int64_t rows, const float* p, float* out) const { through(backend, rows, p, 1, out); }
-  void towards_V(Backend& backend, std::int64_t rows, const float* p, float* out) const { through(backend, rows, p, 0, out); }
-  void through(Backend& backend, std::int64_t rows, const float* p, int transposed, float* out) const;
+  void towards_U(Backend& backend, std::int64_t rows, const float* p, float* out) const;
+  void towards_V(Backend& backend, std::int64_t rows, const float* p, float* out) const;
   // dC_ij (+)= sum over rows of on_U[t, i] on_V[t, j]
   void core_gradient(Backend& backend, std::int64_t rows, const float* on_U, const float* on_V, bool accumulate) const;
 

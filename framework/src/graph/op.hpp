@@ -18,7 +18,7 @@ namespace khost {
 // A parameter as operations see it.
 struct Weight {
   WeightSlot slot;
-  std::vector<double> alpha_sum;  // dL/dalpha [K] of the uses met so far; empty for a block, whose dL/dC is summed in its place
+  std::vector<double> alpha_sums;  // CoreGradient::sums
   std::int64_t rank() const { return slot.adapter ? slot.adapter->rank : 0; }
   std::int64_t rows() const { return slot.parameter.shape[0]; }
   std::int64_t cols() const { return slot.parameter.shape[1]; }

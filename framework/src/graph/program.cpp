@@ -160,10 +160,6 @@ void Program::backward() {
       OpStep of_op(p.step, *op);
       op->op->backward(of_op);
     }
-  for (const Weight& w : p.tape.weights)
-    if (w.slot.adapter && w.slot.adapter->alpha_grad)
-      std::transform(w.alpha_sum.begin(), w.alpha_sum.end(), w.slot.adapter->alpha_grad,
-                     [](double v) { return static_cast<float>(v); });
 }
 
 std::string Program::first_non_finite() const {
@@ -172,7 +168,7 @@ std::string Program::first_non_finite() const {
     const Parameter& parameter = w.slot.parameter;
     if (!all_finite(w.slot.value, element_count(parameter.shape))) return "parameter " + parameter.name;
     if (const AdapterSlot* a = w.slot.adapter) {
-      if (!all_finite(a->alpha, a->core_size())) return "alpha of " + parameter.name;
+      if (!all_finite(a->alpha, element_count(a->core->alpha(a->rank)))) return "alpha of " + parameter.name;
       if (!all_finite(a->U, w.rows() * a->rank)) return "basis U of " + parameter.name;
       if (!all_finite(a->V, w.cols() * a->rank)) return "basis V of " + parameter.name;
     }

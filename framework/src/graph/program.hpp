@@ -10,26 +10,22 @@
 
 #include "compute/backend.hpp"
 #include "khost/adapter.hpp"
+#include "khost/core.hpp"
 #include "khost/model.hpp"
 #include "khost/tensor.hpp"
 
 namespace khost {
 
-// diagonal: dW = U diag(alpha) V'. block: dW = U C V', C [K, K]. factors: the first, with U and V trained too.
-enum class Core { diagonal, block, factors };
-
-// The adapter of one matrix W [m, n]. All arrays belong to the caller and outlive the program.
+// The adapter of one matrix W [m, n], dW = U C V'. All arrays belong to the caller and outlive the program.
 struct AdapterSlot {
   std::int64_t rank = 0;         // K, at least 1
   const float* U = nullptr;      // [m, K]
   const float* V = nullptr;      // [n, K]
-  const float* alpha = nullptr;  // [K], or C [K, K] row-major: what the forward pass uses (after dropout scaling)
-  float* alpha_grad = nullptr;   // the same shape: written by backward (dL / d of the above)
-  Core core = Core::diagonal;
-  float* U_grad = nullptr;  // factors: [m, K]; null: never
-  float* V_grad = nullptr;  // factors: [n, K]; null: never
-
-  std::int64_t core_size() const { return core == Core::block ? rank * rank : rank; }
+  const float* alpha = nullptr;  // as the core has it: what the forward pass uses (after dropout scaling)
+  float* alpha_grad = nullptr;   // the same shape: written by backward (dL / d of the above); null: never
+  const Core* core = nullptr;    // what C is made of
+  float* U_grad = nullptr;       // where the core trains factors: [m, K]; null: never
+  float* V_grad = nullptr;       // likewise [n, K]
 };
 
 // One parameter of the model, in Model::parameters() order.

@@ -31,7 +31,7 @@ Tape::Tape(std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t seque
     if (K < 1 || K > most)
       refuse("graph",
              "the adapter of " + named(w) + " has rank " + std::to_string(K) + "; it must be from 1 to " + std::to_string(most));
-    if (w.slot.adapter->core != Core::block) w.alpha_sum.resize(static_cast<std::size_t>(K));
+    w.alpha_sums.resize(static_cast<std::size_t>(w.slot.adapter->core->sums(K)));
   }
 }
 

@@ -37,7 +37,7 @@ class Builder {
     e.model = read_component(reading_, Kind::model, top.model).component;
     e.data = read_data(reading_, top.data);
     optimizer_ = read_component(reading_, Kind::optimizer, top.optimizer).component;
-    adapter_ = manifest_.find("adapter") ? read_adapter(reading_, top.adapter) : AdapterSpec{};
+    adapter_ = read_adapter(reading_, manifest_.find("adapter") ? top.adapter : Json(Json::Object{}));
     e.bases = read_bases(reading_, manifest_);
     const std::vector<ReadProbe> probes = read_probes(reading_, manifest_);
     const std::vector<ReadArm> arms = read_arms(reading_, manifest_, {top.steps, top.seeds, &probes});

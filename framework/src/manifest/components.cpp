@@ -19,6 +19,8 @@ const char* example_of(Kind kind) {
       return R"({"plugin": "adam", "lr": 5e-3})";
     case Kind::data:
       return R"({"plugin": "text", "corpus": "kjv"})";
+    case Kind::core:
+      return R"({"plugin": "block"})";
     case Kind::adapter:
       return R"({"plugin": "lora", "rank": 8, "alpha": 16})";
     case Kind::probe:
@@ -113,24 +115,37 @@ DataSpec read_data(Reading& reading, const Json& given) {
   return {keys, std::move(read.component), keys.reuse == "fresh"};
 }
 
+namespace {
+
+// A name stands for a plugin with its defaults.
+Component read_core(Reading& reading, const Json& given) {
+  if (!given.is_string() && !given.is_object())
+    throw Error(ErrorKind::usage, given.place, "'core' takes the name of a plugin, found " + shortened(given.text()))
+        .hint("for example \"block\", or where the plugin has keys of its own {\"plugin\": \"block\"}");
+  if (given.is_object()) return read_component(reading, Kind::core, given).component;
+  Json named = Json::object({{"plugin", given.as_string()}});
+  named.place = named.as_object().front().value.place = given.place;
+  return read_component(reading, Kind::core, named).component;
+}
+
+}  // namespace
+
 std::optional<AdapterSpec> read_adapter(Reading& reading, const Json& given) {
   if (given.is_null()) return std::nullopt;
   if (const Json* plugin = given.is_object() ? given.find("plugin") : nullptr; plugin && !plugin->is_null()) {
     const ReadComponent read = read_component(reading, Kind::adapter, given, schema_of<WrittenAdapterKeys>().fields);
     AdapterSpec spec;
     spec.basis = "", spec.core = read.component.plugin;
-    const Schema of_bases = schema_of<AdapterKeys>();
-    const std::vector<std::string>& cores = of_bases.find("core")->choices;
-    if (std::ranges::find(cores, spec.core) != cores.end())
-      throw Error(ErrorKind::plugin, given.place,
-                  "an adapter plugin cannot be called '" + spec.core + "': that is a core of U and V")
-          .hint("the plugin has to take another name");
     spec.rank = read.host.at("rank");
     spec.ranks = rank_rules(spec.rank);
-    spec.written = read.component;
+    spec.component = read.component, spec.written = true;
     return spec;
   }
   AdapterSpec spec{read_config<AdapterKeys>(resolve(schema_of<AdapterKeys>(), given, "the adapter", &reading.warnings))};
+  spec.component = read_core(reading, spec.AdapterKeys::core);
+  spec.core = spec.component.plugin;
+  // As short as it can be written.
+  spec.AdapterKeys::core = spec.component.config.as_object().empty() ? Json(spec.core) : resolved_json(spec.component);
   if (const Json* rank = given.find("rank")) spec.ranks = rank_rules(*rank);
   return spec;
 }
@@ -153,7 +168,7 @@ Json resolved_json(const DataSpec& data) {
 Json resolved_json(const std::optional<AdapterSpec>& adapter) {
   if (!adapter) return {};
   if (!adapter->written) return resolved_keys<AdapterKeys>(*adapter);
-  Json out = resolved_json(*adapter->written);
+  Json out = resolved_json(adapter->component);
   out.set("rank", adapter->rank);
   return out;
 }

@@ -41,8 +41,9 @@ struct RankRule {
 
 struct AdapterSpec : AdapterKeys {
   std::vector<RankRule> ranks{{"*", 32, {}}};  // of `rank`
-  // Of a plugin, written in operations; `basis` is "" then, and `core` the plugin's name.
-  std::optional<Component> written = {};
+  std::string core;                            // the plugin's name
+  Component component;  // of kind core; or where it is `written` in operations, and `basis` is "", of kind adapter
+  bool written = false;
 };
 
 // A recipe, or a safetensors file; then all but `file` is unused.

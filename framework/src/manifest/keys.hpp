@@ -89,8 +89,8 @@ struct WrittenAdapterKeys {
 
 struct AdapterKeys {
   std::optional<std::string> plugin;
-  std::string basis = "svd", core = "diagonal";
-  Json rank = 32;
+  std::string basis = "svd";
+  Json core = "diagonal", rank = 32;
 
   static void fields(auto& f) {
     f("plugin", &AdapterKeys::plugin)
@@ -99,8 +99,8 @@ struct AdapterKeys {
         .choices({"svd", "random", "gradient"})
         .doc("where U and V of dW = U diag(alpha) V' come from; gradient: the SVD of the first step's weight gradient");
     f("core", &AdapterKeys::core)
-        .choices({"diagonal", "block", "factors"})
-        .doc("what is trained: alpha, a K x K block between U and V, or U, alpha and V");
+        .shape("name or component")
+        .doc("what is trained between U and V, a plugin: diagonal, alpha; block, a whole K x K; factors, U and V too");
     f("rank", &AdapterKeys::rank)
         .shape("rank or ranks by pattern")
         .doc("K, the number of dims per matrix; or {\"default\": 32, \"layer.*.mlp.*\": 48}");

@@ -120,10 +120,13 @@ ArmShape Materials::shape(const Arm& arm, const ModelContext& context) {
   }
   shape.trains = chosen(arm.train, parameters, "'train' of " + owner, arm.place_of("train"));
   if (arm.adapter) {
-    shape.core = arm.adapter->core;
-    if (const auto& written = arm.adapter->written)
-      shape.adapter =
-          placed(written->place, [&] { return create<Adapter>(registry_.get(Kind::adapter, written->plugin), written->config); });
+    const Component& c = arm.adapter->component;
+    placed(c.place, [&] {
+      if (arm.adapter->written)
+        shape.adapter = create<Adapter>(registry_.get(Kind::adapter, c.plugin), c.config);
+      else
+        shape.core = create<Core>(registry_.get(Kind::core, c.plugin), c.config);
+    });
     check_rules(owner, arm.adapter->ranks, parameters);
   }
   for (const Parameter& p : parameters) {
@@ -137,7 +140,7 @@ ArmShape Materials::shape(const Arm& arm, const ModelContext& context) {
                   owner + " has rank " + std::to_string(rule.rank) + ", but " + p.name + " " + text_of(p.shape) +
                       " has only min(m, n) = " + std::to_string(limit) + " singular directions")
           .hint("choose an adapter rank of at most " + std::to_string(limit));
-    m.rank = rule.rank;
+    shape.give_rank(m, rule.rank);
   }
   if (arm.steps) shape.steps = *arm.steps;
   if (arm.budget) {
@@ -162,6 +165,11 @@ AdapterTensors tensors_of(const Adapter& adapter, const AdaptedMatrix& matrix) {
   return tensors;
 }
 
+void ArmShape::give_rank(AdaptedMatrix& matrix, std::int64_t K) const {
+  matrix.rank = K;
+  matrix.alpha = core && K > 0 ? core->alpha(K) : Shape{};
+}
+
 std::int64_t ArmShape::tensor_parameters() const {
   std::int64_t sum = 0;
   for (const AdaptedMatrix& m : matrices) {
@@ -182,10 +190,11 @@ std::int64_t ArmShape::adapter_parameters() const {
 std::int64_t ArmShape::trainable_parameters() const {
   if (adapter) return checked_sum({tensor_parameters(), trained_weights()});
   std::int64_t sum = 0;
-  for (const AdaptedMatrix& m : matrices)
-    sum = checked_sum({sum, core == "block"     ? checked_product({m.rank, m.rank})
-                            : core == "factors" ? checked_product({m.rank, checked_sum({m.rows, m.cols, 1})})
-                                                : m.rank});
+  for (const AdaptedMatrix& m : matrices) {
+    if (m.rank == 0) continue;
+    sum = checked_sum({sum, element_count(m.alpha)});
+    if (core->trains_factors()) sum = checked_sum({sum, checked_product({m.rank, checked_sum({m.rows, m.cols})})});
+  }
   return checked_sum({sum, trained_weights()});
 }
 

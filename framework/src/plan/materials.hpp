@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "khost/adapter.hpp"
+#include "khost/core.hpp"
 #include "khost/data.hpp"
 #include "khost/model.hpp"
 #include "khost/probe.hpp"
@@ -33,7 +34,8 @@ struct ArmShape {
   std::int64_t trained_weights() const;       // of the trained tensors alone
   std::int64_t largest_rank() const;
   std::int64_t tensor_parameters() const;  // of an adapter that is written in operations
-  std::string core;                        // "" without an adapter
+  void give_rank(AdaptedMatrix& matrix, std::int64_t K) const;
+  std::shared_ptr<const Core> core;        // of an adapter of U and V; else null
   std::shared_ptr<const Adapter> adapter;  // one that is written in operations; else null
 };
 

@@ -214,8 +214,13 @@ class Planner {
     if (!arm.adapter) return {};
     Json ranks{Json::Object{}};
     for (const AdaptedMatrix& m : shape.matrices) ranks.set(m.name, m.rank);
-    Json out = arm.adapter->written ? component(Kind::adapter, *arm.adapter->written)
-                                    : as_written<AdapterKeys>(resolved_json(arm.adapter), {"rank"});
+    if (arm.adapter->written) {
+      Json out = component(Kind::adapter, arm.adapter->component);
+      out.set("ranks", std::move(ranks));
+      return out;
+    }
+    Json out = as_written<AdapterKeys>(resolved_json(arm.adapter), {"rank", "core"});
+    out.set("core", component(Kind::core, arm.adapter->component));
     out.set("ranks", std::move(ranks));
     return out;
   }

@@ -60,6 +60,8 @@ const char* name_of(Kind kind) {
       return "probe";
     case Kind::adapter:
       return "adapter";
+    case Kind::core:
+      return "core";
   }
   return "?";
 }

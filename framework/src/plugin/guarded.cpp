@@ -1,5 +1,6 @@
 #include "plugin/guarded.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <utility>
@@ -153,8 +154,62 @@ class GuardedAdapter final : public Adapter {
   std::string title_;
 };
 
+class GuardedCore final : public Core {
+ public:
+  GuardedCore(std::shared_ptr<Core> core, const std::string& title)
+      : core_(std::move(core)),
+        title_(title),
+        towards_V_(title + " in towards_V"),
+        towards_U_(title + " in towards_U"),
+        gradient_(title + " in gradient") {}
+
+  Shape alpha(std::int64_t K) const override {
+    return call_plugin(title_ + " in alpha", [&] {
+      const Shape shape = core_->alpha(K);
+      if (shape.empty() || std::ranges::any_of(shape, [](std::int64_t extent) { return extent < 1; }))
+        broken("of K = " + std::to_string(K) + " its alpha has the shape " + text_of(shape) + ", which has no entries");
+      return shape;
+    });
+  }
+  Entry entry(std::int64_t K, std::int64_t i) const override {
+    return call_plugin(title_ + " in entry", [&] {
+      const Entry e = core_->entry(K, i);
+      if (e.row < 0 || e.row >= K || e.column < 0 || e.column >= K)
+        broken("of K = " + std::to_string(K) + " it puts entry " + std::to_string(i) + " of alpha into row " +
+               std::to_string(e.row) + ", column " + std::to_string(e.column));
+      return e;
+    });
+  }
+  bool trains_factors() const override {
+    return call_plugin(title_ + " in trains_factors", [&] { return core_->trains_factors(); });
+  }
+  std::int64_t sums(std::int64_t K) const override {
+    return call_plugin(title_ + " in sums", [&] {
+      const std::int64_t count = core_->sums(K);
+      if (count < 0) broken("it asks for " + std::to_string(count) + " sums");
+      return count;
+    });
+  }
+  void towards_V(const CoreStep& step, const float* p, float* out) const override {
+    call_plugin(towards_V_, [&] { core_->towards_V(step, p, out); });
+  }
+  void towards_U(const CoreStep& step, const float* p, float* out) const override {
+    call_plugin(towards_U_, [&] { core_->towards_U(step, p, out); });
+  }
+  void gradient(const CoreStep& step, const float* on_U, const float* on_V, const CoreGradient& d) const override {
+    call_plugin(gradient_, [&] { core_->gradient(step, on_U, on_V, d); });
+  }
+
+ private:
+  std::shared_ptr<Core> core_;
+  std::string title_, towards_V_, towards_U_, gradient_;
+};
+
 }  // namespace
 
+std::shared_ptr<Core> guarded(std::shared_ptr<Core> core, const std::string& title) {
+  return std::make_shared<GuardedCore>(std::move(core), title);
+}
 std::shared_ptr<Adapter> guarded(std::shared_ptr<Adapter> adapter, const std::string& title) {
   return std::make_shared<GuardedAdapter>(std::move(adapter), title);
 }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "khost/adapter.hpp"
+#include "khost/core.hpp"
 #include "khost/data.hpp"
 #include "khost/model.hpp"
 #include "khost/optimizer.hpp"
@@ -17,6 +18,7 @@ namespace khost {
 std::shared_ptr<Model> guarded(std::shared_ptr<Model> model, const std::string& title);
 std::shared_ptr<Optimizer> guarded(std::shared_ptr<Optimizer> optimizer, const std::string& title);
 std::shared_ptr<Data> guarded(std::shared_ptr<Data> data, const std::string& title);
+std::shared_ptr<Core> guarded(std::shared_ptr<Core> core, const std::string& title);
 std::shared_ptr<Adapter> guarded(std::shared_ptr<Adapter> adapter, const std::string& title);
 // A probe's calls are the engine's, which knows phase and step, and policies are told by their type.
 inline std::shared_ptr<Probe> guarded(std::shared_ptr<Probe> probe, const std::string&) { return probe; }

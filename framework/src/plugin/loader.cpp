@@ -200,7 +200,7 @@ std::string load_hint(std::string_view words) {
 void check_folder(const std::string& path, Kind kind) {
   const fs::path folder = fs::path(path).parent_path();
   if (folder.parent_path().filename() != "plugins") return;
-  for (const Kind other : {Kind::compute, Kind::model, Kind::optimizer, Kind::data, Kind::probe, Kind::adapter})
+  for (const Kind other : {Kind::compute, Kind::model, Kind::optimizer, Kind::data, Kind::probe, Kind::adapter, Kind::core})
     if (folder.filename() == name_of(other) && other != kind)
       refuse(path, fmt::format("is of kind {}, but lies in a folder for kind {}", name_of(kind), name_of(other)),
              fmt::format("move it to {}/{}, or write khost::{}<...> in KHOST_PLUGIN()", folder.parent_path().string(),
@@ -220,7 +220,7 @@ void check_compute(const std::string& path, const khost_descriptor& d) {
 
 void check_descriptor(const std::string& path, const std::string& fingerprint, const khost_descriptor& d) {
   const std::string stem = fs::path(path).stem().string();
-  if (d.struct_size != sizeof(khost_descriptor) || !d.name || !d.summary || d.kind > static_cast<std::uint32_t>(Kind::adapter))
+  if (d.struct_size != sizeof(khost_descriptor) || !d.name || !d.summary || d.kind > static_cast<std::uint32_t>(Kind::core))
     refuse(path, "has a damaged descriptor", "make it with khost::model(), optimizer(), data(), probe(), adapter() or compute()");
   if (d.name != stem)
     refuse(path, fmt::format("calls its {} '{}', but its file '{}'", name_of(static_cast<Kind>(d.kind)), d.name, stem),

@@ -64,13 +64,15 @@ template <>
 inline constexpr Kind kind_of<Probe> = Kind::probe;
 template <>
 inline constexpr Kind kind_of<Adapter> = Kind::adapter;
+template <>
+inline constexpr Kind kind_of<Core> = Kind::core;
 
 void destroy_instance(const Plugin& plugin, void* instance) noexcept;
 
-// T: Model, Optimizer, Data, Probe or Adapter, as guarded() gives it. Destroyed by the plugin that made it.
+// T: Model, Optimizer, Data, Probe, Adapter or Core, as guarded() gives it. Destroyed by the plugin that made it.
 template <class T>
 std::shared_ptr<T> create(const Plugin& plugin, const Json& resolved, void* context = nullptr) {
-  static_assert(kind_of<T> != Kind::compute, "T is the interface itself: Model, Optimizer, Data, Probe or Adapter");
+  static_assert(kind_of<T> != Kind::compute, "T is the interface itself: Model, Optimizer, Data, Probe, Adapter or Core");
   std::shared_ptr<T> made(static_cast<T*>(create_instance(plugin, kind_of<T>, resolved, context)),
                           [&plugin](T* instance) { destroy_instance(plugin, instance); });
   return guarded(std::move(made), title_of(plugin));

@@ -22,7 +22,7 @@ bool is_file(const fs::path& path) {
 
 std::string with_article(Kind kind) {
   const std::string name = kind == Kind::compute ? "compute backend" : name_of(kind);
-  return (name[0] == 'o' ? "an " : "a ") + name;
+  return (name[0] == 'a' || name[0] == 'o' ? "an " : "a ") + name;
 }
 
 }  // namespace

@@ -207,9 +207,9 @@ std::string claim_reasoning(const Json& claim, std::size_t width) {
     line("", m.key + " = " + paths);
   }
   const std::string unit = text_at(claim, "unit");
-  line("prediction", fmt::format("{}, margin {}{}; as hashed: {}", text_at(claim, "prediction"),
-                                 shortest(number_at(claim, "margin")), unit.empty() || unit == "1" ? "" : ", in " + unit,
-                                 text_at(claim, "hash")));
+  line("prediction",
+       fmt::format("{}, margin {}{}; as hashed: {}", text_at(claim, "prediction"), shortest(number_at(claim, "margin")),
+                   unit.empty() || unit == "1" ? "" : ", in " + unit, text_at(claim, "hash")));
   line("post hoc", post_hoc_text(claim));
   line("registered", text_at(claim, "registered"));
   line("", text_at(claim, "note"));

@@ -58,7 +58,7 @@ class Designer {
     strip(Kind::model, arm.model);
     strip(Kind::data, arm.data.source);
     strip(Kind::optimizer, arm.optimizer);
-    if (arm.adapter && arm.adapter->written) strip(Kind::adapter, *arm.adapter->written);
+    if (arm.adapter) strip(arm.adapter->written ? Kind::adapter : Kind::core, arm.adapter->component);
     for (Component& probe : arm.probes) strip(Kind::probe, probe);
     arm.seeds.reset();
     return resolved_json(arm);

@@ -1,5 +1,6 @@
 #include "snr.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "khost/nulls.hpp"
@@ -72,10 +73,10 @@ void Snr::declare(khost::Signals& s, const Config& config) {
 void Snr::null(khost::NullDraw& draw) { khost::nulls::iid_gradients(*this, draw); }
 
 void Snr::begin(const khost::TrialInfo& trial) {
-  if (trial.core == "block")
-    throw Error(ErrorKind::usage, "arm " + trial.arm +
-                                      " has a block core, whose gradient is a K x K matrix: the SNR per dim is " +
-                                      "defined for a diagonal")
+  const auto whole = [&](const khost::AdaptedMatrix& m) { return m.rank > 0 && trial.alpha_shape(m) != khost::Shape{m.rank}; };
+  if (std::ranges::any_of(trial.matrices, whole))
+    throw Error(ErrorKind::usage, "arm " + trial.arm + " has a " + trial.core +
+                                      " core, whose gradient is no vector of K: the SNR per dim is " + "defined for a diagonal")
         .hint("restrict the probe to arms with \"core\": \"diagonal\" or \"factors\" with \"arms\"");
   ranks_.clear();
   for (const khost::AdaptedMatrix& m : trial.matrices) {
