@@ -11,8 +11,8 @@
 
 #include "artifact/cache.hpp"
 #include "commands.hpp"
-#include "compute/core_probe.hpp"
 #include "compute/cpu_quota.hpp"
+#include "compute/cpu_speed.hpp"
 #include "compute/gemm_speed.hpp"
 #include "compute/machine.hpp"
 #include "compute/process.hpp"
@@ -50,7 +50,7 @@ struct CorpusCheck {
 
 struct Checkup {
   std::vector<std::string> features, openmp, folders;
-  std::vector<CoreSpeed> cores;
+  std::vector<CpuSpeed> cores;
   int threads = 1;
   double quota = 0;  // of control groups, in processors; 0: none
   std::vector<BackendCheck> backends;
@@ -84,10 +84,10 @@ void Checkup::look() {
 }
 
 void Checkup::look_at_cores() {
-  cores = probe_cores(std::clamp(1.0 / std::max(1, threads), 0.02, 0.15));
+  cores = measure_cpus(std::clamp(1.0 / std::max(1, threads), 0.02, 0.15));
   double fastest = 0;
-  for (const CoreSpeed& core : cores) fastest = std::max(fastest, core.best);
-  for (const CoreSpeed& core : cores)
+  for (const CpuSpeed& core : cores) fastest = std::max(fastest, core.best);
+  for (const CpuSpeed& core : cores)
     if (core.share < slow_core)
       findings.push_back({false, ErrorKind::usage,
                           fmt::format("core {} is shared: the probe had {:.0f} % of its time", core.core, 100 * core.share),
@@ -226,7 +226,7 @@ void print_machine(const Checkup& c) {
   cpu.line(fmt::format("khost's own kernels run as {}", kernel_instruction_set()));
   Section cores("cores");
   cores.line("GFLOP/s of fused multiply-adds in registers, f32: median, best, and the share of the core's time");
-  for (const CoreSpeed& s : c.cores)
+  for (const CpuSpeed& s : c.cores)
     cores.row(fmt::format("core {:<3} {:8.1f} {:8.1f} {:6.0f} %", s.core, s.gflops, s.best, 100 * s.share));
   Section openmp("OpenMP");
   openmp.line(c.openmp.empty() ? "no runtime as a library of its own" : fmt::format("{}", fmt::join(c.openmp, ", ")));
@@ -326,7 +326,7 @@ Json json_of(const BackendCheck& b) {
 }
 
 void print_json(const Checkup& c, bool fit) {
-  const auto core = [](const CoreSpeed& s) {
+  const auto core = [](const CpuSpeed& s) {
     return Json::object({{"core", s.core}, {"gflops", s.gflops}, {"best", s.best}, {"share", s.share}});
   };
   const auto corpus = [](const CorpusCheck& k) {

@@ -34,7 +34,7 @@ std::string when_words(const When& when) {
     words += words.empty() ? "at steps " : " and at steps ";
     for (std::size_t i = 0; i < when.steps.size(); ++i) words += fmt::format("{}{}", i ? ", " : "", when.steps[i]);
   }
-  return words.empty() ? "never" : words;
+  return words.empty() ? "at the end" : words;
 }
 
 void print_fields(const std::vector<Field>& fields, const std::string& indent) {

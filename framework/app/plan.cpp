@@ -22,7 +22,7 @@ namespace {
 std::string when_text(const When& when) {
   if (when.period == 1) return "every step";
   if (when.period > 1) return fmt::format("every {} steps", when.period);
-  if (when.steps.empty()) return "never";
+  if (when.steps.empty()) return "at the end";
   if (when.steps.size() == 1) return fmt::format("step {}", when.steps.front());
   return fmt::format("{} steps, {} to {}", when.steps.size(), when.steps.front(), when.steps.back());
 }
@@ -62,9 +62,9 @@ class Paces {
     // A rank changes a step's time slowly: steps of two are near enough.
     std::int64_t rank = 1;
     while (rank < shape.largest_rank()) rank *= 2;
-    const std::string key =
-        fmt::format("{} {} {} {} {} {} {} {}", text_of(arm.model), arm.data.batch, arm.data.sequence, arm.data.held_out_windows,
-                    arm.adapter ? arm.adapter->core : "", rank < 8 ? 8 : rank, arm.train.empty(), session.environment.backend);
+    const std::string key = fmt::format("{} {} {} {} {} {} {} {}", text_of(arm.model), arm.data.batch, arm.data.sequence,
+                                        arm.reads().size() > 1, arm.adapter ? text_of(arm.adapter->component) : "",
+                                        rank < 8 ? 8 : rank, arm.train.empty(), session.environment.backend);
     const auto [found, is_new] = paces_.try_emplace(key);
     if (is_new) found->second = measure_pace(*session.materials, arm, session.backend, session.jobs, session.threads);
     return found->second;

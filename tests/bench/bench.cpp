@@ -13,7 +13,7 @@
 
 #include "artifact/file.hpp"
 #include "bench/contender.hpp"
-#include "compute/core_probe.hpp"
+#include "compute/cpu_speed.hpp"
 #include "compute/machine.hpp"
 #include "khost/json.hpp"
 #include "plugin/registry.hpp"
@@ -113,7 +113,7 @@ struct Row {
 Json probe(const char* when) {
   Json::List list;
   fmt::print("core probe {}:", when);
-  for (const CoreSpeed& core : probe_cores()) {
+  for (const CpuSpeed& core : measure_cpus()) {
     fmt::print("  core {} {:.1f} GFLOP/s ({:.0f} % of it)", core.core, core.gflops, 100 * core.share);
     Json& each = list.emplace_back(Json::Object{});
     each.set("core", core.core), each.set("gflops", core.gflops), each.set("best", core.best), each.set("share", core.share);

@@ -79,11 +79,20 @@ TEST_CASE("a probe evaluates adapters of any kind on each part of the text, and 
   const Finished plan = khost({"plan", manifest});
   CHECK_MESSAGE(has(plan.out, "worth: 11 evaluations on the held_out part"), plan.out);
   CHECK_MESSAGE(has(plan.out, "worth: 10 evaluations on the held_out part"), plan.out);
-  CHECK_MESSAGE(has(plan.out, "target: 4 evaluations on the calibration part"), plan.out);
+  CHECK_MESSAGE(has(plan.out, "target: reads alpha (at the end); 4 evaluations on the calibration part"), plan.out);
   const Finished none = khost({manifest, "--out", "none", "--set", "data.held_out_windows=0"});
   CHECK(none.code == 2);
   CHECK_MESSAGE(has(none.err, "'worth' evaluates on the held_out part, but \"held_out_windows\" of arm 'diagonal' is 0"),
                 none.err);
+  // What looks at alpha says so before anything runs, whatever text it evaluates on.
+  for (const auto& [arm, message] :
+       {std::pair(R"("A": {"adapter": {"plugin": "lora", "alpha": 16}})", "needs the signal 'alpha'"),
+        {R"("A": {"adapter": {"core": "bidiagonal"}})", "has the core 'bidiagonal', whose alpha is [9] where K = 5: neither"}}) {
+    const std::string ablating = with_arms(khost, arm, R"("probes": [{"plugin": "ablation", "keep": [2], "on": "held_out"}])");
+    const Finished refused = khost({ablating, "--out", "refused"});
+    CHECK(refused.code == 2);
+    CHECK_MESSAGE(has(refused.err, message), refused.err);
+  }
 }
 
 TEST_CASE("cores, bases, ranks by pattern, trained matrices and another head, each as it should be counted") {

@@ -245,6 +245,19 @@ TEST_CASE("data of another backend, or of a run with fewer probes and no claims,
   CHECK(later.verdict("rank") != "post hoc");
 }
 
+TEST_CASE("a probe that reads other text makes no loss unseen that was shown without it") {
+  for (const char* on : {"train", "calibration", "held_out"}) {
+    CAPTURE(on);
+    const Khost khost;
+    Written without;
+    without.claims.clear();
+    run(khost, without);
+    Written with;
+    with.probes = std::string(R"({"plugin": "ablation", "keep": [2], "on": ")") + on + "\"}";
+    CHECK(run(khost, with).verdict("b-near") == "post hoc");
+  }
+}
+
 TEST_CASE("an interrupted run has shown what it started") {
   const Khost khost;
   Written manifest;

@@ -13,8 +13,8 @@ namespace {
 
 std::vector<AdaptedMatrix> three() { return {{"a", 7, 5, 4, 0}, {"b", 6, 6, 0, 0}, {"c", 5, 9, 3, 1}}; }
 
-std::shared_ptr<const CutBasis> basis_of(const std::vector<AdaptedMatrix>& matrices) {
-  auto basis = std::make_shared<CutBasis>();
+std::shared_ptr<const Directions> basis_of(const std::vector<AdaptedMatrix>& matrices) {
+  auto basis = std::make_shared<Directions>();
   for (const AdaptedMatrix& m : matrices) {
     Random random(3, m.name, "test");
     basis->push_back(random_basis(m.rows, m.cols, m.rank, random));

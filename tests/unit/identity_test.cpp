@@ -7,7 +7,7 @@
 #include <set>
 
 #include "artifact/cache.hpp"
-#include "engine/bases.hpp"
+#include "engine/base_models.hpp"
 #include "khost/safetensors.hpp"
 #include "manifest/experiment.hpp"
 #include "plan/code_identity.hpp"
@@ -371,14 +371,14 @@ TEST_CASE("identity: a base file that changes between planning and loading is an
   const Plan plan = make_plan(loaded.experiment, materials, p.environment, p.artifacts);
   Backend backend("portable", nullptr, "{}", 1);
   const auto bases = [&] {
-    return std::make_unique<Bases>(
+    return std::make_unique<BaseModels>(
         loaded.experiment, materials, cache, backend, [](const PlannedBase&, const BaseProgress&) {}, [] { return false; });
   };
   const std::string planned = ::content_of(p.folder / "base.safetensors");
   draw(2);
   {
     const auto changed = bases();
-    const auto cut = [&] { changed->cut(plan.bases[0], "svd", materials.arm(loaded.experiment.arms[0]).matrices); };
+    const auto cut = [&] { changed->directions(plan.bases[0], "svd", materials.arm(loaded.experiment.arms[0]).matrices); };
     CHECK_THROWS_WITH_AS(changed->weights(plan.bases[0]), doctest::Contains("changed after this run was planned"), Error);
     CHECK_THROWS_WITH_AS(cut(), doctest::Contains("changed after this run was planned"), Error);
     CHECK_FALSE(std::filesystem::exists(p.folder / "cache/basis"));

@@ -147,6 +147,7 @@ TEST_CASE("json: what is wrong, where, and what to do") {
       {"[\"\\q\"]", "m:1:4: '\\q' is not an escape\n  a backslash itself is written \\\\"},
       {"[\"\\u12x4\"]", "m:1:7: \\u in a string takes four hexadecimal digits"},
       {"[\"\\ud800x\"]", "m:1:9: half of a surrogate pair (\\ud800 to \\udfff) in a string"},
+      {"[\"\\ud800\\n\"]", "m:1:10: half of a surrogate pair (\\ud800 to \\udfff) in a string"},
       {"[\"\xff\"]", "m:1:3: this string is not valid UTF-8"},
       {"[\"\xc3\"]", "m:1:3: this string is not valid UTF-8"},
       {"\"\xf0\",\xf0,", "m:1:2: this string is not valid UTF-8"},

@@ -174,6 +174,34 @@ TEST_CASE("manifest: arms that are wrong") {
   CHECK(complaint(rich, {{"adapter.rank.layer.1.mlp", "4"}}).find("a pattern is one key, dots and all") != std::string::npos);
 }
 
+TEST_CASE("manifest: arms of U and V beneath an adapter that is written in operations, and cores with keys of their own") {
+  const Folder folder;
+  const auto with = [&](const std::string& adapter, const std::string& arms) {
+    return folder.write("m", R"({"khost": 1, "experiment": "e", "seeds": 1, "steps": 3, "data": {"plugin": "synthetic"},
+      "model": {"plugin": "gpt"}, "optimizer": {"plugin": "sgd"}, "adapter": )" +
+                                 adapter + R"(, "bases": {"b": {"steps": 0}}, "arms": {)" + arms + "}}");
+  };
+  const auto round = [&](const std::string& path) {
+    const Experiment e = read(path);
+    const Experiment again = read(folder.write("again", e.resolved.pretty()));
+    CHECK(again.resolved.pretty() == e.resolved.pretty());
+    return e;
+  };
+  const Experiment over =
+      round(with(R"({"plugin": "written", "rank": 4})",
+                 R"("W": {}, "UV": {"adapter": {"plugin": null, "core": "block"}}, "none": {"adapter": null})"));
+  CHECK(arm_of(over, "W").adapter->written);
+  CHECK_FALSE(arm_of(over, "UV").adapter->written);
+  CHECK(arm_of(over, "UV").adapter->core == "block");
+  const Experiment keys = round(with(R"({"core": "banded"})", R"("one": {}, "two": {"adapter": {"core": {"width": 2}}},
+      "other": {"adapter": {"core": "block"}}, "whole": {"adapter": {"core": {"plugin": "banded", "width": 3}}})"));
+  const auto core = [&](const char* arm) { return keys.resolved.at("arms").at(arm).at("adapter").at("core").text(); };
+  CHECK(core("one") == R"({"plugin":"banded","width":1})");
+  CHECK(core("two") == R"({"plugin":"banded","width":2})");
+  CHECK(core("other") == R"("block")");
+  CHECK(core("whole") == R"({"plugin":"banded","width":3})");
+}
+
 TEST_CASE("manifest: signals and changes with and without an adapter") {
   const std::string bare = R"({"adapter": null, "probes!": [{"plugin": )";
   CHECK(complaint(replaced(good, R"("sgd": {)", R"("full": )" + bare + R"("coverage"}]}, "sgd": {)")) == "read");

@@ -64,6 +64,11 @@ class FakeCatalog : public Catalog {
     static void fields(auto& f) { f("rate", &Dropout::rate).range(0, 1); }
   };
 
+  struct Banded {
+    std::int64_t width = 1;
+    static void fields(auto& f) { f("width", &Banded::width).at_least(0); }
+  };
+
   struct AdaptiveK {
     std::string from = "K8/effective_rank";
     static void fields(auto& f) { f("from", &AdaptiveK::from); }
@@ -72,6 +77,8 @@ class FakeCatalog : public Catalog {
   Description describe(Kind kind, const std::string& name, const Json* config) override {
     if (kind == Kind::compute && name == "openblas") return {};
     if (kind == Kind::compute && name == "cblas") return {schema_of<Cblas>(), {}};
+    if (kind == Kind::core && name == "banded") return {schema_of<Banded>(), {}};
+    if (kind == Kind::adapter && name == "written") return {};
     if (kind == Kind::core && (name == "diagonal" || name == "block" || name == "factors")) return {};
     if (kind == Kind::model && name == "gpt") return {schema_of<Gpt>(), {}};
     if (kind == Kind::optimizer && name == "adam") return {schema_of<Adam>(), {}};

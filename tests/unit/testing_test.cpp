@@ -69,6 +69,7 @@ std::string concluding(std::function<void(Trial&)> f) {
   trial.adapter = {{"a/alpha", {0, 0}}, {"b/alpha", {0, 0, 0}}};
   trial.adapter_loss = [](const AdapterValues& values, Part) { return values.size() == 2 ? 1.0 : 0; };
   Obedient::Config c;
+  c.declare = [](Signals& s) { s.evaluations(1); };
   c.conclude = std::move(f);
   Hosted<Obedient> probe(c);
   return message_of([&] { probe.conclude(trial); });

@@ -41,8 +41,8 @@ class Core {
   virtual ~Core();
   // What is trained begins at 0. Its size is known before any weight is, and K is at least 1.
   virtual Shape alpha(std::int64_t K) const = 0;
-  // The row of C, which is a dim of U, and its column, one of V, that entry i of alpha is; elsewhere C is 0. A rank of k < K has
-  // the entries whose row and column are below k.
+  // The row of C, which is a dim of U, and its column, one of V, that entry i of alpha is: each a place of its own, and C is 0
+  // elsewhere. A rank of k < K has the entries whose row and column are below k.
   struct Entry {
     std::int64_t row, column;
   };

@@ -47,6 +47,7 @@ struct TrialInfo {
   std::vector<AdaptedMatrix> matrices;   // all adaptable ones, in the model's parameter order
   std::string basis, core;               // of the adapter: "svd", "diagonal"; "" without one
   bool fresh = false;                    // every step has a batch of its own; else all steps share one
+  bool trains_factors = false;           // U and V are trained too, and do not stay orthonormal
 
   // Of a matrix's alpha. Where a test made the matrix by hand: as a core of that name has it.
   Shape alpha_shape(const AdaptedMatrix& m) const {
@@ -54,6 +55,10 @@ struct TrialInfo {
     return core == "block" ? Shape{m.rank, m.rank} : Shape{m.rank};
   }
 };
+
+// Of a probe that knows two forms of alpha: is it [K, K], a block, and not [K], a diagonal? Throws a usage Error, for begin(),
+// that names an arm whose core has another.
+bool has_block_core(const TrialInfo& trial);
 
 // Steps of a manifest are counted from 1, as papers do: step 1 sees the gradient before any update, which is Step::index() 0.
 // These are the indices, for at(); and a usage Error that names those of them that the trial does not reach, for begin().

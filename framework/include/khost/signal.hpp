@@ -55,6 +55,7 @@ class Signals {
 
   // Signals: loss, tokens, targets, weights, weight.grad, activation, activation.grad; of every adapter what it trains, adapter
   // and adapter.grad; of adapters of U and V also basis, alpha and alpha.grad.
+  // One that is needed at({}), at no step, is one that conclude() relies on: need("alpha", at({})) for Trial::alphas().
   Signals& need(std::string_view signal, When when = every(1));
   // The base's own bases, whatever the arm's: signal "basis.svd" or "basis.random", at least the first min(rank, m, n) directions
   // of each matrix (more when another probe needs more). From the cache: it costs no decomposition.

@@ -285,7 +285,7 @@ class Parse {
     if (at_end || c == '\n' || c == '\r') fail(token, "this string is not closed on its line; '\"' is missing");
     if (ec == bj::error::expected_hex_digit) fail(here, "\\u in a string takes four hexadecimal digits");
     if (static_cast<unsigned char>(c) < 0x20) fail(here, "a control character in a string", "write a tab as \\t");
-    if (before_ == Mode::escape) {
+    if (before_ == Mode::escape && std::string_view("\"\\/bfnrtu").find(c) == std::string_view::npos) {
       const std::size_t bytes = std::max<std::size_t>(first_character(text_.substr(at_)).bytes, 1);
       fail(here, "'\\" + printable(text_.substr(at_, bytes)) + "' is not an escape", "a backslash itself is written \\\\");
     }

@@ -5,12 +5,29 @@
 #include <cmath>
 #include <numeric>
 
+#include "khost/error.hpp"
+
 namespace khost {
 
 namespace {
 
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Stored = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
+
+// Throws a plugin Error for two in one place.
+std::vector<Core::Entry> entries_of(const Core& core, std::int64_t K, std::size_t size) {
+  std::vector<Core::Entry> entries;
+  std::vector<bool> taken(static_cast<std::size_t>(checked_product({K, K})));
+  for (std::size_t i = 0; i < size; ++i) {
+    const Core::Entry& e = entries.emplace_back(core.entry(K, static_cast<std::int64_t>(i)));
+    const auto place = static_cast<std::size_t>(e.row * K + e.column);
+    if (taken[place])
+      throw Error(ErrorKind::plugin, "of K = " + std::to_string(K) + " the core puts two entries of alpha into row " +
+                                         std::to_string(e.row) + ", column " + std::to_string(e.column));
+    taken[place] = true;
+  }
+  return entries;
+}
 
 Matrix core_matrix(std::int64_t K, std::span<const Core::Entry> entries, std::span<const float> alpha) {
   Matrix C = Matrix::Zero(K, K);
@@ -20,15 +37,16 @@ Matrix core_matrix(std::int64_t K, std::span<const Core::Entry> entries, std::sp
 
 }  // namespace
 
-Adapters::Adapters(std::shared_ptr<const CutBasis> basis, const std::vector<AdaptedMatrix>& matrices, const Core* core)
+Adapters::Adapters(std::shared_ptr<const Directions> basis, const std::vector<AdaptedMatrix>& matrices, const Core* core)
     : basis_(std::move(basis)), matrices_(matrices), core_(core), trains_factors_(core && core->trains_factors()) {
   if (trains_factors_) own_ = *basis_;
   for (std::size_t i = 0; i < matrices_.size(); ++i) {
     const AdaptedMatrix& m = matrices_[i];
     active_.push_back(m.rank);
     const auto size = static_cast<std::size_t>(m.rank > 0 ? element_count(core_->alpha(m.rank)) : 0);
-    std::vector<Core::Entry>& entries = entries_.emplace_back();
-    for (std::size_t k = 0; k < size; ++k) entries.push_back(core_->entry(m.rank, static_cast<std::int64_t>(k)));
+    const auto [entries, is_new] = entries_of_.try_emplace(m.rank);
+    if (is_new && size > 0) entries->second = entries_of(*core_, m.rank, size);
+    entries_.emplace_back(entries->second);
     active_entries_.push_back(static_cast<std::int64_t>(size));
     alpha_.emplace_back(size, 0.0f), gradient_.emplace_back(size, 0.0f);
     scale_.emplace_back(static_cast<std::size_t>(m.rank), 1.0f), effective_.emplace_back(size, 0.0f);

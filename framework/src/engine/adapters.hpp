@@ -2,12 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "engine/bases.hpp"
+#include "engine/base_models.hpp"
 #include "engine/trainer.hpp"
 #include "graph/program.hpp"
 #include "khost/probe.hpp"
@@ -18,7 +19,7 @@ class Adapters {
  public:
   // `matrices` with their final ranks. Alphas start at 0, so dW = 0. Where the core trains factors, they are copies of the basis.
   // `core` may be null where all ranks are 0, else it outlives this.
-  Adapters(std::shared_ptr<const CutBasis> basis, const std::vector<AdaptedMatrix>& matrices, const Core* core);
+  Adapters(std::shared_ptr<const Directions> basis, const std::vector<AdaptedMatrix>& matrices, const Core* core);
   Adapters(const Adapters&) = delete;  // slots point into it
 
   const AdapterSlot* slot(std::size_t matrix) const;  // null where K = 0
@@ -49,12 +50,13 @@ class Adapters {
   std::vector<float> difference(std::size_t matrix) const;  // U C V' [m, n]; empty where K = 0
 
  private:
-  std::shared_ptr<const CutBasis> basis_;
+  std::shared_ptr<const Directions> basis_;
   std::vector<AdaptedMatrix> matrices_;
   const Core* core_;
   bool trains_factors_;
-  std::vector<std::vector<Core::Entry>> entries_;  // of each alpha
-  std::vector<Basis> own_;                         // U and V as trained
+  std::map<std::int64_t, std::vector<Core::Entry>> entries_of_;  // by K
+  std::vector<std::span<const Core::Entry>> entries_;            // of each alpha
+  std::vector<Basis> own_;                                       // U and V as trained
   std::vector<std::vector<float>> U_grad_, V_grad_;
   Alphas alpha_, gradient_, scale_, effective_;
   std::vector<AdapterSlot> slots_;

@@ -100,7 +100,8 @@ class Need {
       const bool weight_gradients = read.contains("weight.grad");
       Slots slots(*shape.model);
       const double state = slots_of(materials_, arm.optimizer);
-      double floats = 0;
+      double floats = 0, sums = 0;
+      std::set<std::int64_t> ranks;
       std::size_t next = 0;
       for (std::size_t i = 0; i < shape.trains.size(); ++i) {
         const Parameter& p = shape.model->parameters[i];
@@ -117,6 +118,8 @@ class Need {
         }
         slots.adapts(i, m.rank, *shape.core);
         floats += (4 + state) * numbers(m.alpha);
+        if (ranks.insert(m.rank).second) floats += numbers(m.alpha) * sizeof(Core::Entry) / f32;
+        sums += static_cast<double>(shape.core->sums(m.rank));
         if (shape.core->trains_factors()) floats += (2 + state) * numbers({checked_sum({m.rows, m.cols}), m.rank});
       }
       double values =
@@ -129,7 +132,8 @@ class Need {
         if (const std::int64_t batch = window_batch(arm.data.windows(part)); batches.insert(batch).second)
           values += slots.values(batch, arm.data.sequence);
       }
-      const double records = static_cast<double>(shape.steps) * sizeof(Record);  // the loss of every step
+      floats += sums * (sizeof(double) / f32) * static_cast<double>(1 + batches.size());  // each program has its own
+      const double records = static_cast<double>(shape.steps) * sizeof(Record);           // the loss of every step
       return floats * f32 + values + 2 * sizeof(std::int32_t) * windows + records;
     });
   }

@@ -106,7 +106,8 @@ Drawn by_record(const std::vector<std::map<std::string, double>>& each) {
 Json recipe_of(const Plugin& plugin, const Component& component, const TrialInfo& info, int count) {
   Json::List matrices;
   for (const AdaptedMatrix& m : info.matrices)
-    matrices.push_back(Json::List{m.name, m.rows, m.cols, m.rank, static_cast<std::int64_t>(m.layer)});
+    matrices.push_back(
+        Json::List{m.name, m.rows, m.cols, m.rank, static_cast<std::int64_t>(m.layer), detail::to_json(info.alpha_shape(m))});
   return Json::object({{"name", component.name},  // its streams are named by it
                        {"probe", component_identity(plugin, component.config)},
                        {"code", code_identity()},

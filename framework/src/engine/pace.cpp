@@ -18,8 +18,8 @@ namespace {
 
 constexpr int repeats = 3;
 
-std::shared_ptr<const CutBasis> any_basis(const ArmShape& shape, Random& random) {
-  auto basis = std::make_shared<CutBasis>();
+std::shared_ptr<const Directions> any_basis(const ArmShape& shape, Random& random) {
+  auto basis = std::make_shared<Directions>();
   for (const AdaptedMatrix& m : shape.matrices) {
     Basis& b = basis->emplace_back();
     b.m = m.rows, b.n = m.cols, b.rank = m.rank;
@@ -75,7 +75,7 @@ class Runner {
     const double all = timed([&] { pass(Program::Gradients::alpha_and_weights); });
     pace_.step = arm_.train.empty() ? alpha : all;
     pace_.weights = arm_.train.empty() ? all - alpha : 0;
-    if (arm_.data.held_out_windows == 0 && !arm_.reads_calibration) return;
+    if (arm_.reads().size() == 1) return;
     ids.resize(static_cast<std::size_t>(held_out_batch_ * arm_.data.sequence));
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = tokens_[i % tokens_.size()];
     pace_.window = timed([&] { held_out_->forward(ids, ids, Program::Gradients::none); }) / static_cast<double>(held_out_batch_);

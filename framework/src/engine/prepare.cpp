@@ -43,11 +43,11 @@ void prepare(const TrialContext& context, int threads, const std::function<bool(
   if (!any_left && failure) throw Error(*failure);
   for (const std::size_t b : needed) {
     const PlannedBase& base = context.plan.bases[b];
-    if (context.bases.cached(base)) continue;
+    if (context.base_models.cached(base)) continue;
     if (base.recipe->steps > 0) answers(base.recipe->data, Part::train);
     if (base.recipe->until_loss) answers(context.experiment.data, Part::calibration);
   }
-  for (const std::size_t b : needed) context.bases.prepare(context.plan.bases[b]);
+  for (const std::size_t b : needed) context.base_models.prepare(context.plan.bases[b]);
 }
 
 }  // namespace khost

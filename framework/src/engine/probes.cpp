@@ -128,7 +128,7 @@ class Probes::TrialView final : public Trial {
     for (std::size_t i = 0; i < alphas.size(); ++i)
       if (alphas[i].empty() && info().matrices[i].rank > 0)
         throw Error(ErrorKind::plugin, "the adapter of this arm is " + info().core + ", which has no alphas")
-            .hint("need(\"alpha\") in the probe's declare() has such an arm refused before it runs");
+            .hint("need(\"alpha\", at({})) in the probe's declare() has such an arm refused before it runs");
     return alphas;
   }
   const Outcome& outcome() const override { return probes_.host_->outcome(); }
@@ -173,7 +173,7 @@ class Probes::TrialView final : public Trial {
   }
   // What a part costs, in time and memory, and whether the manifest has windows of it, is known before anything runs.
   void check(Part part) const {
-    if (part == Part::train || instance_.declared.evaluation_count(part) > 0) return;
+    if (instance_.declared.evaluation_count(part) > 0) return;
     throw Error(ErrorKind::plugin, std::string("evaluating on the ") + name_of(part) + " part was not declared")
         .hint(std::string("add evaluations(COUNT, khost::Part::") + name_of(part) + ") to the probe's declare()");
   }

@@ -40,8 +40,8 @@ TrialInfo resolved(const PlannedTrial& planned, const ArmShape& shape, Probes& p
 }
 
 // Of dL/dW on the trial's first batch, before any update.
-std::shared_ptr<const CutBasis> gradient_basis(const Model& model, const std::shared_ptr<const Weights>& base,
-                                               const TrialInfo& info, const Batch& first, Backend& backend) {
+std::shared_ptr<const Directions> gradient_directions(const Model& model, const std::shared_ptr<const Weights>& base,
+                                                      const TrialInfo& info, const Batch& first, Backend& backend) {
   const TrialWeights plain(base, {}, MatrixGradients::yes, nullptr);
   Program program(model, plain.slots(), info.batch, info.sequence, backend);
   const double loss = program.forward(first.tokens, first.targets, Program::Gradients::alpha_and_weights);
@@ -50,7 +50,7 @@ std::shared_ptr<const CutBasis> gradient_basis(const Model& model, const std::sh
   std::vector<std::span<const float>> gradients;
   for (std::size_t i = 0; i < base->parameters.size(); ++i)
     if (base->parameters[i].adaptable) gradients.push_back(plain.gradient(i));
-  auto made = std::make_shared<CutBasis>(gradients.size());
+  auto made = std::make_shared<Directions>(gradients.size());
   parallel_for(static_cast<std::int64_t>(gradients.size()), 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       const AdaptedMatrix& m = info.matrices[i];
@@ -60,11 +60,11 @@ std::shared_ptr<const CutBasis> gradient_basis(const Model& model, const std::sh
   return made;
 }
 
-std::shared_ptr<const CutBasis> basis_of(const Arm& arm, const PlannedBase& base, Bases& bases, const Model& model,
-                                         const TrialInfo& info, const Batch& first, Backend& backend) {
-  if (!arm.adapter || arm.adapter->written) return std::make_shared<const CutBasis>();
-  if (arm.adapter->basis != "gradient") return bases.cut(base, arm.adapter->basis, info.matrices);
-  return gradient_basis(model, bases.weights(base, arm), info, first, backend);
+std::shared_ptr<const Directions> directions_of(const Arm& arm, const PlannedBase& base, BaseModels& base_models,
+                                                const Model& model, const TrialInfo& info, const Batch& first, Backend& backend) {
+  if (!arm.adapter || arm.adapter->written) return std::make_shared<const Directions>();
+  if (arm.adapter->basis != "gradient") return base_models.directions(base, arm.adapter->basis, info.matrices);
+  return gradient_directions(model, base_models.weights(base, arm), info, first, backend);
 }
 
 // A trial while it runs.
@@ -88,7 +88,7 @@ class LiveTrial final : private TrialHost {
   void record_parameters(std::int64_t adapter, std::int64_t trainable);
 
   std::map<std::string, Signal> signal_table();
-  NamedArrays base_basis(const std::string& kind);
+  NamedArrays directions_of_base(const std::string& kind);
 
   // TrialHost
   const TrialInfo& info() const override { return info_; }
@@ -126,9 +126,9 @@ class LiveTrial final : private TrialHost {
   const std::shared_ptr<Optimizer> optimizer_;
   Trainer trainer_;
   TrialArtifacts artifacts_;
-  std::map<std::int64_t, Program> evaluators_;              // by their batch, made when they are first used
-  std::vector<std::shared_ptr<const CutBasis>> base_cuts_;  // what signals of the base's own bases point into
-  float loss_f32_ = 0;                                      // of this step, as the signal shows it
+  std::map<std::int64_t, Program> evaluators_;                       // by their batch, made when they are first used
+  std::vector<std::shared_ptr<const Directions>> shown_directions_;  // what signals of the base's own bases point into
+  float loss_f32_ = 0;                                               // of this step, as the signal shows it
   std::map<std::string, Signal> signals_;
 
   // How far it is, and what it leaves.
@@ -158,11 +158,11 @@ LiveTrial::LiveTrial(const TrialContext& context, const PlannedTrial& planned, c
       shape_(context.materials.arm(arm_)),
       monitor_(monitor),
       backend_(backend),
-      base_weights_(context.bases.weights(base_, arm_)),
+      base_weights_(context.base_models.weights(base_, arm_)),
       probes_(arm_.probes, context.materials.registry()),
       info_(resolved(planned, shape_, probes_, upstream)),
       text_(context.materials.data(arm_.data), arm_.data, arm_.reads(), planned.key.seed),
-      adapters_(basis_of(arm_, base_, context.bases, *shape_.model->model, info_, text_.first(), backend),
+      adapters_(directions_of(arm_, base_, context.base_models, *shape_.model->model, info_, text_.first(), backend),
                 with_core(shape_.adapter.get(), info_.matrices), shape_.core.get()),
       written_(shape_.adapter.get(), info_.matrices, *base_weights_, planned.key.seed),
       weights_(base_weights_, shape_.trains, probes_.needs("weight.grad") ? MatrixGradients::yes : MatrixGradients::no,
@@ -294,7 +294,7 @@ void LiveTrial::measure_base() {
   // The same for all trials of a base, but for the rounding of an adapter that multiplies (DoRA's).
   outcome_.held_out_base = written_.any()
                                ? evaluate(zero, Part::held_out)
-                               : context_.bases.held_out_base(base_, arm_, [&] { return evaluate(zero, Part::held_out); });
+                               : context_.base_models.held_out_base(base_, arm_, [&] { return evaluate(zero, Part::held_out); });
   record("loss", "held_out_base", -1, outcome_.held_out_base, "nats");
 }
 
@@ -368,17 +368,17 @@ std::map<std::string, Signal> LiveTrial::signal_table() {
     if (e.grad) table["activation.grad"].push_back({e.name, f32(e.grad, shape)});
   }
   for (const std::string kind : {"svd", "random"})
-    if (probes_.basis_rank(kind) > 0) table["basis." + kind] = base_basis(kind);
+    if (probes_.basis_rank(kind) > 0) table["basis." + kind] = directions_of_base(kind);
   std::map<std::string, Signal> signals;
   for (auto& [name, arrays] : table) signals.emplace(name, Signal(std::move(arrays)));
   return signals;
 }
 
 // The base's own, as probes asked for it.
-NamedArrays LiveTrial::base_basis(const std::string& kind) {
+NamedArrays LiveTrial::directions_of_base(const std::string& kind) {
   std::vector<AdaptedMatrix> matrices = info_.matrices;
   for (AdaptedMatrix& m : matrices) m.rank = std::min({probes_.basis_rank(kind), m.rows, m.cols});
-  const auto cut = base_cuts_.emplace_back(context_.bases.cut(base_, kind, matrices));
+  const auto cut = shown_directions_.emplace_back(context_.base_models.directions(base_, kind, matrices));
   NamedArrays arrays;
   for (std::size_t i = 0; i < matrices.size(); ++i) {
     const AdaptedMatrix& m = matrices[i];

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "compute/backend.hpp"
-#include "engine/bases.hpp"
+#include "engine/base_models.hpp"
 #include "engine/result.hpp"
 
 namespace khost {
@@ -21,7 +21,7 @@ struct TrialContext {
   const Experiment& experiment;
   const Materials& materials;
   const Plan& plan;
-  Bases& bases;
+  BaseModels& base_models;
 };
 
 // A record of a finished trial that this one needs, by "ARM/PROBE/RECORD"; NaN when it is missing. Throws a trial Error when

@@ -117,6 +117,14 @@ class ArmReader {
     Json start{Json::Object{}};
     start.place = manifest_.place;
     if (base) start = *base;
+    // What an arm sets of a core's keys is laid over the plugin, be it written as its name alone.
+    Json* core = start.is_object() ? start.find("core") : nullptr;
+    const Json* patch = own && own->is_object() ? own->find("core") : nullptr;
+    if (core && core->is_string() && patch && patch->is_object() && !patch->find("plugin")) {
+      Json named = Json::object({{"plugin", core->as_string()}});
+      named.place = named.as_object().front().value.place = core->place;
+      *core = std::move(named);
+    }
     return own ? overlay(std::move(start), *own) : start;
   }
 
@@ -164,9 +172,7 @@ class ArmReader {
     for (std::size_t i = 0; i < out_.signals.size(); ++i) {
       const Component& probe = out_.arm.probes[i];
       for (const Signals::Need& need : out_.signals[i].needs) needs_adapter(probe, "needs the signal", need.name);
-      // What it evaluates are other alphas.
-      if (out_.arm.adapter && (out_.signals[i].evaluation_count() || out_.signals[i].gradient_count))
-        needs_adapter(probe, "evaluates other values of", "alpha");
+      if (out_.arm.adapter && out_.signals[i].gradient_count) needs_adapter(probe, "takes gradients of", "alpha");
       read_parts(probe, out_.signals[i]);
       for (const std::string& thing : out_.signals[i].modifies) {
         needs_adapter(probe, "changes", thing);

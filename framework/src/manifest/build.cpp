@@ -60,6 +60,10 @@ class Builder {
     keys.adapter = resolved_json(adapter_);
     keys.bases = by_name(e.bases);
     keys.arms = by_name(e.arms);
+    // Over an adapter that is written in operations, one of U and V says that it is none.
+    for (const Arm& arm : e.arms)
+      if (adapter_ && adapter_->written && arm.adapter && !arm.adapter->written)
+        keys.arms.find(arm.name)->find("adapter")->set("plugin", Json());
     keys.probes = list_of(probes);
     keys.claims = list_of(e.claims);
     return resolved_keys(keys);

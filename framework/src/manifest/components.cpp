@@ -144,8 +144,6 @@ std::optional<AdapterSpec> read_adapter(Reading& reading, const Json& given) {
   AdapterSpec spec{read_config<AdapterKeys>(resolve(schema_of<AdapterKeys>(), given, "the adapter", &reading.warnings))};
   spec.component = read_core(reading, spec.AdapterKeys::core);
   spec.core = spec.component.plugin;
-  // As short as it can be written.
-  spec.AdapterKeys::core = spec.component.config.as_object().empty() ? Json(spec.core) : resolved_json(spec.component);
   if (const Json* rank = given.find("rank")) spec.ranks = rank_rules(*rank);
   return spec;
 }
@@ -167,7 +165,12 @@ Json resolved_json(const DataSpec& data) {
 
 Json resolved_json(const std::optional<AdapterSpec>& adapter) {
   if (!adapter) return {};
-  if (!adapter->written) return resolved_keys<AdapterKeys>(*adapter);
+  if (!adapter->written) {
+    AdapterKeys keys = *adapter;
+    const Component& core = adapter->component;
+    keys.core = core.config.as_object().empty() ? Json(core.plugin) : resolved_json(core);  // as short as it can be written
+    return resolved_keys(keys);
+  }
   Json out = resolved_json(adapter->component);
   out.set("rank", adapter->rank);
   return out;

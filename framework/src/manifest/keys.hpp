@@ -97,7 +97,7 @@ struct AdapterKeys {
         .doc("an adapter that a plugin brings: lora, dora; its keys stand here too, and 'basis' and 'core' do not");
     f("basis", &AdapterKeys::basis)
         .choices({"svd", "random", "gradient"})
-        .doc("where U and V of dW = U diag(alpha) V' come from; gradient: the SVD of the first step's weight gradient");
+        .doc("where U and V of dW = U C V' come from; gradient: the SVD of the first step's weight gradient");
     f("core", &AdapterKeys::core)
         .shape("name or component")
         .doc("what is trained between U and V, a plugin: diagonal, alpha; block, a whole K x K; factors, U and V too");

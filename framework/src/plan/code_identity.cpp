@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "compute/core_probe.hpp"
+#include "compute/cpu_speed.hpp"
 #include "khost/code_hash.hpp"
 #include "khost/hash.hpp"
 

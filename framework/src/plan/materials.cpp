@@ -224,7 +224,8 @@ TrialInfo info_of(const TrialKey& key, const Arm& arm, const ArmShape& shape) {
           shape.matrices,
           arm.adapter ? arm.adapter->basis : "",
           arm.adapter ? arm.adapter->core : "",
-          arm.data.fresh};
+          arm.data.fresh,
+          shape.core && shape.core->trains_factors()};
 }
 
 }  // namespace khost

@@ -24,6 +24,20 @@ std::vector<std::int64_t> indices_of_steps(std::vector<std::int64_t> steps) {
   return steps;
 }
 
+bool has_block_core(const TrialInfo& trial) {
+  bool block = false;
+  for (const AdaptedMatrix& m : trial.matrices) {
+    if (m.rank == 0) continue;
+    const Shape shape = trial.alpha_shape(m);
+    block |= shape == Shape{m.rank, m.rank};
+    if (shape != Shape{m.rank} && shape != Shape{m.rank, m.rank})
+      throw Error(ErrorKind::usage, "arm " + trial.arm + " has the core '" + trial.core + "', whose alpha is " + text_of(shape) +
+                                        " where K = " + std::to_string(m.rank) + ": neither a diagonal nor a block")
+          .hint("restrict the probe with \"arms\"");
+  }
+  return block;
+}
+
 void require_steps(const TrialInfo& trial, const std::vector<std::int64_t>& steps) {
   std::string beyond;
   for (const std::int64_t step : steps)

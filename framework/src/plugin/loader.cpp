@@ -221,7 +221,8 @@ void check_compute(const std::string& path, const khost_descriptor& d) {
 void check_descriptor(const std::string& path, const std::string& fingerprint, const khost_descriptor& d) {
   const std::string stem = fs::path(path).stem().string();
   if (d.struct_size != sizeof(khost_descriptor) || !d.name || !d.summary || d.kind > static_cast<std::uint32_t>(Kind::core))
-    refuse(path, "has a damaged descriptor", "make it with khost::model(), optimizer(), data(), probe(), adapter() or compute()");
+    refuse(path, "has a damaged descriptor",
+           "make it with khost::model(), optimizer(), data(), probe(), adapter(), core() or compute()");
   if (d.name != stem)
     refuse(path, fmt::format("calls its {} '{}', but its file '{}'", name_of(static_cast<Kind>(d.kind)), d.name, stem),
            "a plugin is found by its file's name: give both the same name");

@@ -14,19 +14,6 @@ namespace {
 
 using Matrix = Eigen::MatrixXd;
 
-// A whole K x K core, or a diagonal one: others need a null of their own.
-bool is_block(const TrialInfo& trial) {
-  for (const AdaptedMatrix& m : trial.matrices) {
-    if (m.rank == 0) continue;
-    const Shape shape = trial.alpha_shape(m);
-    if (shape == Shape{m.rank, m.rank}) return true;
-    if (shape != Shape{m.rank})
-      throw Error(ErrorKind::plugin, "this null is of diagonal and block cores, and alpha of core '" + trial.core + "' is " +
-                                         text_of(shape) + " of K = " + std::to_string(m.rank));
-  }
-  return false;
-}
-
 // The noise's side of a trial.
 class NoiseTrial final : public Trial {
  public:
@@ -176,7 +163,7 @@ std::vector<double> iid_spectrum(std::int64_t m, std::int64_t n, Random& random)
 }
 
 std::vector<double> core_spectrum(std::int64_t K, NullDraw& draw) {
-  if (is_block(draw.trial()))
+  if (has_block_core(draw.trial()))
     return draw.pick("iid block of " + std::to_string(K), 5000, [K](Random& random) { return iid_spectrum(K, K, random); });
   std::vector<double> sigma(static_cast<std::size_t>(K));
   for (double& v : sigma) v = std::abs(draw.random().normal());
@@ -214,7 +201,7 @@ std::vector<double> random_block(std::int64_t tokens, std::int64_t m, std::int64
 }
 
 std::vector<double> exchangeable_tails(const TrialInfo& trial, Random& random) {
-  const bool block = is_block(trial);
+  const bool block = has_block_core(trial);
   std::int64_t K = 0;
   for (const AdaptedMatrix& m : trial.matrices) K = std::max(K, m.rank);
   std::vector<double> tails(static_cast<std::size_t>(K) + 1);

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "engine/bases.hpp"
+#include "engine/base_models.hpp"
 #include "engine/result.hpp"
 
 namespace khost {

@@ -137,12 +137,12 @@ FinishedRun run_experiment(Session& session, const std::string& out, std::set<st
   listener.trials_begin(static_cast<int>(session.plan.trials.size()), session.jobs);
   CacheStore store(session.cache.root(), session.plan, *session.registry, session.fresh, computed);
   const auto artifact_backend = session.artifact_backend.make_in_parts(session.artifact_threads);
-  Bases bases(
+  BaseModels base_models(
       experiment, *session.materials, session.cache, *artifact_backend,
       [&](const PlannedBase& base, const BaseProgress& p) { listener.base(base, p); }, interrupted);
   const Standings standings = register_claims(session);
   tell(session, standings);
-  const TrialContext context{experiment, *session.materials, session.plan, bases};
+  const TrialContext context{experiment, *session.materials, session.plan, base_models};
 
   FinishedRun finished{{experiment.name, experiment.title, session.plan.run_hash, folder.path(), session.environment,
                         run_trials(session, store, context), definitions_of(session)},
@@ -154,7 +154,7 @@ FinishedRun run_experiment(Session& session, const std::string& out, std::set<st
   });
   run.artifacts = session.artifact_environment;
   for (const PlannedBase& base : session.plan.bases) {
-    run.bases.push_back({base.recipe->name, base.draw, base.hash, bases.summary(base), base.file_hash});
+    run.bases.push_back({base.recipe->name, base.draw, base.hash, base_models.summary(base), base.file_hash});
     if (const BaseMade& b = run.bases.back(); !b.how.empty()) finished.bases.push_back(b.name + ": " + b.how);
   }
   write_folder(session, store, folder, finished);

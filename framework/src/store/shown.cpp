@@ -46,7 +46,12 @@ const Shown::Hashes& Shown::hashes(const PlannedTrial& trial) {
   training.set("needs", std::move(needs));
   // A probe that only reads leaves a training as it is; so do losses that are looked at on the way, and on other text.
   training.erase("record_at");
-  if (Json* data = training.find("data")) data->erase("held_out_windows");
+  if (Json* data = training.find("data")) data->erase("held_out_windows"), data->erase("calibration_windows");
+  // A core without keys of its own was a word before it was a plugin, and its losses are the same.
+  if (Json* adapter = training.find("adapter"))
+    if (Json* core = adapter->is_object() ? adapter->find("core") : nullptr;
+        core && core->is_object() && core->at("config").as_object().empty())
+      *core = Json(core->at("plugin"));
   const Json::List& probes = identity.at("probes").as_list();
   for (std::size_t i = 0; i < probes.size(); ++i)
     if (registry_.get(Kind::probe, trial.arm->probes[i].plugin).policy()) policies.push_back(essence(probes[i]));

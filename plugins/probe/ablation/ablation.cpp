@@ -74,6 +74,7 @@ void Ablation::declare(khost::Signals& s, const Config& config) {
   s.emit("keep<k>", "nats",
          "loss with only the first k dims of every matrix, on the adapted batch unless \"on\" names other text");
   s.emit("share<k>", "1", "(L(k) - L(K)) / (L(2) - L(K))");
+  s.need("alpha", khost::at({}));
   const auto count = static_cast<std::int64_t>(config.keep.size());
   s.evaluations(count + 2, on);
   if (config.controls) {
@@ -104,6 +105,7 @@ void Ablation::null(khost::NullDraw& draw) {
 }
 
 void Ablation::begin(const khost::TrialInfo& trial) {
+  khost::has_block_core(trial);  // refuses what is neither that nor a diagonal
   std::int64_t most = 0;
   for (const AdaptedMatrix& m : trial.matrices) {
     most = std::max(most, m.rank);

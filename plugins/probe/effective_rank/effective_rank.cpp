@@ -56,7 +56,8 @@ void EffectiveRank::null(khost::NullDraw& draw) {
 }
 
 void EffectiveRank::begin(const khost::TrialInfo& trial) {
-  if (trial.core == "factors")
+  khost::has_block_core(trial);  // refuses what is neither that nor a diagonal
+  if (trial.trains_factors)
     throw khost::Error(khost::ErrorKind::usage, "arm " + trial.arm +
                                                     " trains U and V: they do not stay orthonormal, so |dL/dalpha| are not the "
                                                     "gradient's singular values")

@@ -50,7 +50,7 @@ TEST_CASE("a matrix without an adapter shifts nothing: gradients are told apart 
 
 TEST_CASE("factors have no in-basis spectrum: refused before the first step") {
   FakeTrial trial({{"a", 9, 7, 4, 0}});
-  trial.info().core = "factors";
+  trial.info().core = "factors", trial.info().trains_factors = true;
   const std::string message = message_of([&] { Hosted<EffectiveRank>({}).begin(trial); });
   CHECK(message.find("arm arm trains U and V") == 0);
   CHECK(message.find("use true_effective_rank") != std::string::npos);

@@ -1,6 +1,5 @@
 #include "snr.hpp"
 
-#include <algorithm>
 #include <cmath>
 
 #include "khost/nulls.hpp"
@@ -73,8 +72,7 @@ void Snr::declare(khost::Signals& s, const Config& config) {
 void Snr::null(khost::NullDraw& draw) { khost::nulls::iid_gradients(*this, draw); }
 
 void Snr::begin(const khost::TrialInfo& trial) {
-  const auto whole = [&](const khost::AdaptedMatrix& m) { return m.rank > 0 && trial.alpha_shape(m) != khost::Shape{m.rank}; };
-  if (std::ranges::any_of(trial.matrices, whole))
+  if (khost::has_block_core(trial))
     throw Error(ErrorKind::usage, "arm " + trial.arm + " has a " + trial.core +
                                       " core, whose gradient is no vector of K: the SNR per dim is " + "defined for a diagonal")
         .hint("restrict the probe to arms with \"core\": \"diagonal\" or \"factors\" with \"arms\"");

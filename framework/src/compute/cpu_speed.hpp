@@ -7,7 +7,7 @@
 
 namespace khost {
 
-struct CoreSpeed {
+struct CpuSpeed {
   int core = 0;       // as the system numbers it
   double gflops = 0;  // f32, by the clock on the wall: the median of several rounds
   double best = 0;    // of its fastest round
@@ -15,7 +15,7 @@ struct CoreSpeed {
 };
 
 // Every core this process may run on, one after the other, so that none disturbs another. About `seconds` each.
-std::vector<CoreSpeed> probe_cores(double seconds = 0.1);
+std::vector<CpuSpeed> measure_cpus(double seconds = 0.1);
 
 // The instruction set for which khost's own kernels are chosen here, as Highway names it: "AVX2".
 std::string kernel_instruction_set();

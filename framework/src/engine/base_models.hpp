@@ -1,4 +1,4 @@
-// Bases and the bases of singular vectors cut from them: built once, cached, shared by all trials.
+// The base models and the directions (U and V) of their matrices: built once, cached, shared by all trials.
 #pragma once
 
 #include <functional>
@@ -16,8 +16,8 @@
 
 namespace khost {
 
-// U and V of every adaptable matrix of an arm, cut to its rank, in the order of ArmShape::matrices; empty where K = 0.
-using CutBasis = std::vector<Basis>;
+// U and V of every adaptable matrix of an arm, the first K columns, in the order of ArmShape::matrices; empty where K = 0.
+using Directions = std::vector<Basis>;
 
 struct BaseProgress {
   std::int64_t step = 0, steps = 0;
@@ -25,12 +25,12 @@ struct BaseProgress {
   double calibration = 0;  // NaN without a target
 };
 
-class Bases {
+class BaseModels {
  public:
   using Report = std::function<void(const PlannedBase&, const BaseProgress&)>;
   // `backend` is the artifacts' own, not the run's: its products are cut in parts. `interrupted` is asked between steps.
-  Bases(const Experiment& experiment, const Materials& materials, Cache& cache, Backend& backend, Report report,
-        std::function<bool()> interrupted);
+  BaseModels(const Experiment& experiment, const Materials& materials, Cache& cache, Backend& backend, Report report,
+             std::function<bool()> interrupted);
 
   // Trains it if it is not in the cache. Throws an Error, the same at every call, when it cannot be had: it never reaches its
   // target, its loss turns NaN, a plugin fails, the disk is full, its file is not what it says, or no longer the one that was
@@ -45,15 +45,15 @@ class Bases {
   std::string summary(const PlannedBase& base);
 
   // `kind`: svd or random. One artifact a base and kind serves all ranks of the experiment.
-  std::shared_ptr<const CutBasis> cut(const PlannedBase& base, const std::string& kind,
-                                      const std::vector<AdaptedMatrix>& matrices);
+  std::shared_ptr<const Directions> directions(const PlannedBase& base, const std::string& kind,
+                                               const std::vector<AdaptedMatrix>& matrices);
 
   // The loss of an unadapted base on the held-out windows of an arm's data: the same for all its trials, so `measure` is called
   // once.
   double held_out_base(const PlannedBase& base, const Arm& arm, const std::function<double()>& measure);
 
   // Makes the base and what all arms cut from it. Throws an interrupted Error alone: what else goes wrong is thrown again by
-  // weights() and cut() for every trial, and ends those trials only.
+  // weights() and directions() for every trial, and ends those trials only.
   void prepare(const PlannedBase& base);
 
  private:
@@ -72,7 +72,8 @@ class Bases {
   std::mutex mutex_;
   std::map<std::string, Error> failures_;
   std::map<std::string, std::shared_ptr<const Weights>> weights_;
-  Recent<const CutBasis> cuts_{4};  // each run of an arm's trials uses one; ranks that a trial resolves make one for each trial
+  Recent<const Directions> directions_{
+      4};  // each run of an arm's trials uses one; ranks that a trial resolves make one for each trial
   std::map<std::string, double> held_out_;
 };
 

@@ -1,4 +1,4 @@
-#include "compute/core_probe.hpp"
+#include "compute/cpu_speed.hpp"
 
 #include <pthread.h>
 #include <sched.h>
@@ -10,7 +10,7 @@
 #include <thread>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "compute/core_probe.cpp"
+#define HWY_TARGET_INCLUDE "compute/cpu_speed.cpp"
 #include <hwy/foreach_target.h>
 // foreach_target comes first
 #include <hwy/highway.h>
@@ -69,8 +69,8 @@ double thread_seconds() {
 }
 
 // On the calling thread. The first sixth warms the core up and finds how many rounds fill one of the five measurements.
-CoreSpeed measure(int core, double seconds) {
-  CoreSpeed speed{core};
+CpuSpeed measure(int core, double seconds) {
+  CpuSpeed speed{core};
   float result = 0;
   std::int64_t rounds = 1024;
   const Clock::time_point begin = Clock::now();
@@ -102,10 +102,10 @@ CoreSpeed measure(int core, double seconds) {
 
 }  // namespace
 
-std::vector<CoreSpeed> probe_cores(double seconds) {
+std::vector<CpuSpeed> measure_cpus(double seconds) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
-  std::vector<CoreSpeed> speeds;
+  std::vector<CpuSpeed> speeds;
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return speeds;
   for (int core = 0; core < CPU_SETSIZE; ++core) {
     if (!CPU_ISSET(core, &allowed)) continue;

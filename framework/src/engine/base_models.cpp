@@ -1,4 +1,4 @@
-#include "engine/bases.hpp"
+#include "engine/base_models.hpp"
 
 #include <fmt/format.h>
 
@@ -15,8 +15,8 @@
 
 namespace khost {
 
-Bases::Bases(const Experiment& experiment, const Materials& materials, Cache& cache, Backend& backend, Report report,
-             std::function<bool()> interrupted)
+BaseModels::BaseModels(const Experiment& experiment, const Materials& materials, Cache& cache, Backend& backend, Report report,
+                       std::function<bool()> interrupted)
     : experiment_(experiment),
       materials_(materials),
       cache_(cache),
@@ -24,14 +24,14 @@ Bases::Bases(const Experiment& experiment, const Materials& materials, Cache& ca
       report_(std::move(report)),
       interrupted_(std::move(interrupted)) {}
 
-bool Bases::cached(const PlannedBase& base) const { return !base.recipe->file.empty() || cache_.has("base", base.identity); }
+bool BaseModels::cached(const PlannedBase& base) const { return !base.recipe->file.empty() || cache_.has("base", base.identity); }
 
-std::string Bases::file(const PlannedBase& base) {
+std::string BaseModels::file(const PlannedBase& base) {
   if (!base.recipe->file.empty()) return base.recipe->file;
   return cache_.get("base", base.identity, "base " + base.recipe->name, [&](const std::string& path) { train(base, path); });
 }
 
-std::shared_ptr<const Weights> Bases::weights(const PlannedBase& base) {
+std::shared_ptr<const Weights> BaseModels::weights(const PlannedBase& base) {
   const std::lock_guard lock(mutex_);
   if (const auto failed = failures_.find(base.hash); failed != failures_.end()) throw failed->second;
   auto& held = weights_[base.hash];
@@ -54,7 +54,7 @@ std::shared_ptr<const Weights> Bases::weights(const PlannedBase& base) {
   return held;
 }
 
-Weights Bases::load(const PlannedBase& base) {
+Weights BaseModels::load(const PlannedBase& base) {
   const SafetensorsFile opened(file(base));
   const std::string loaded = base.file_hash.empty() ? "" : opened.content_hash();
   if (loaded != base.file_hash)
@@ -66,7 +66,7 @@ Weights Bases::load(const PlannedBase& base) {
   return load_weights(materials_.base_model().parameters, opened);
 }
 
-std::string Bases::summary(const PlannedBase& base) {
+std::string BaseModels::summary(const PlannedBase& base) {
   if (!base.recipe->file.empty()) return base.recipe->file;
   if (!cached(base)) return "";
   const SafetensorsFile opened(file(base));
@@ -75,7 +75,7 @@ std::string Bases::summary(const PlannedBase& base) {
   return found == metadata.end() ? "" : found->second;
 }
 
-std::shared_ptr<const Weights> Bases::weights(const PlannedBase& base, const Arm& arm) {
+std::shared_ptr<const Weights> BaseModels::weights(const PlannedBase& base, const Arm& arm) {
   const auto own = weights(base);
   const MadeModel& model = *materials_.arm(arm).model;
   if (&model == &materials_.base_model()) return own;
@@ -103,7 +103,7 @@ constexpr std::int64_t calibration_period = 5;
 
 }  // namespace
 
-void Bases::train(const PlannedBase& planned, const std::string& path) {
+void BaseModels::train(const PlannedBase& planned, const std::string& path) {
   const FixedRanges fixed(artifact_parts);  // whoever trains it, with whatever threads
   const BaseRecipe& recipe = *planned.recipe;
   const std::uint64_t seed = recipe.base_seed + static_cast<std::uint64_t>(planned.draw);
@@ -197,12 +197,12 @@ std::vector<float> columns(std::span<const float> stored, std::int64_t rows, std
 
 }  // namespace
 
-void Bases::prepare(const PlannedBase& base) {
+void BaseModels::prepare(const PlannedBase& base) {
   try {
     weights(base);
     for (const Arm& arm : experiment_.arms) {
       if (arm.adapter && !arm.adapter->written && arm.adapter->basis != "gradient")
-        cut(base, arm.adapter->basis, materials_.arm(arm).matrices);
+        directions(base, arm.adapter->basis, materials_.arm(arm).matrices);
     }
   } catch (const Error& e) {
     if (e.kind() == ErrorKind::interrupted && interrupted_()) throw;
@@ -211,7 +211,7 @@ void Bases::prepare(const PlannedBase& base) {
   }
 }
 
-double Bases::held_out_base(const PlannedBase& base, const Arm& arm, const std::function<double()>& measure) {
+double BaseModels::held_out_base(const PlannedBase& base, const Arm& arm, const std::function<double()>& measure) {
   const std::string key = base.hash + "/" + text_of(arm.model) + "/" + text_of(arm.data.source) + "/" +
                           std::to_string(arm.data.sequence) + "/" + std::to_string(arm.data.held_out_windows);
   {
@@ -223,8 +223,8 @@ double Bases::held_out_base(const PlannedBase& base, const Arm& arm, const std::
   return held_out_.emplace(key, loss).first->second;
 }
 
-void Bases::build_basis(const PlannedBase& base, const std::string& kind, std::int64_t rank, const Json& recipe,
-                        const std::string& path) {
+void BaseModels::build_basis(const PlannedBase& base, const std::string& kind, std::int64_t rank, const Json& recipe,
+                             const std::string& path) {
   const Weights& source = *weights_.at(base.hash);
   std::vector<std::size_t> adaptable;
   for (std::size_t i = 0; i < source.parameters.size(); ++i)
@@ -250,8 +250,8 @@ void Bases::build_basis(const PlannedBase& base, const std::string& kind, std::i
   write_safetensors(path, arrays, {{"khost", kind + " basis"}, {"recipe", recipe.canonical()}});
 }
 
-std::shared_ptr<const CutBasis> Bases::cut(const PlannedBase& base, const std::string& kind,
-                                           const std::vector<AdaptedMatrix>& matrices) {
+std::shared_ptr<const Directions> BaseModels::directions(const PlannedBase& base, const std::string& kind,
+                                                         const std::vector<AdaptedMatrix>& matrices) {
   weights(base);
   std::int64_t most = 1;
   for (const Arm& arm : experiment_.arms) most = std::max(most, materials_.arm(arm).largest_rank());
@@ -261,14 +261,14 @@ std::shared_ptr<const CutBasis> Bases::cut(const PlannedBase& base, const std::s
     most = std::max(most, m.rank);
   }
   const std::lock_guard lock(mutex_);
-  if (auto held = cuts_.find(key)) return held;
+  if (auto held = directions_.find(key)) return held;
 
   const std::int64_t stored = (most + 63) / 64 * 64;  // in steps, so that a somewhat larger rank finds it too
   const Json recipe = Json::object({{"base", base.hash}, {"basis", kind}, {"rank", stored}, {"code", code_identity()}});
   const std::string path = cache_.get("basis", recipe, kind + " basis of " + base.recipe->name,
                                       [&](const std::string& temporary) { build_basis(base, kind, stored, recipe, temporary); });
   const SafetensorsFile file(path);
-  auto cut = std::make_shared<CutBasis>();
+  auto cut = std::make_shared<Directions>();
   for (const AdaptedMatrix& m : matrices) {
     Basis& b = cut->emplace_back();
     b.m = m.rows, b.n = m.cols, b.rank = m.rank;
@@ -277,7 +277,7 @@ std::shared_ptr<const CutBasis> Bases::cut(const PlannedBase& base, const std::s
     b.U = columns(file.get(m.name + "/U'", {there, b.m}).f32(), b.m, b.rank);
     b.V = columns(file.get(m.name + "/V'", {there, b.n}).f32(), b.n, b.rank);
   }
-  return cuts_.keep(key, std::move(cut));
+  return directions_.keep(key, std::move(cut));
 }
 
 }  // namespace khost
