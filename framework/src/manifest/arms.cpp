@@ -120,11 +120,7 @@ class ArmReader {
     // What an arm sets of a core's keys is laid over the plugin, be it written as its name alone.
     Json* core = start.is_object() ? start.find("core") : nullptr;
     const Json* patch = own && own->is_object() ? own->find("core") : nullptr;
-    if (core && core->is_string() && patch && patch->is_object() && !patch->find("plugin")) {
-      Json named = Json::object({{"plugin", core->as_string()}});
-      named.place = named.as_object().front().value.place = core->place;
-      *core = std::move(named);
-    }
+    if (core && core->is_string() && patch && patch->is_object() && !patch->find("plugin")) *core = as_component(*core);
     return own ? overlay(std::move(start), *own) : start;
   }
 

@@ -109,6 +109,12 @@ ReadComponent read_component(Reading& reading, Kind kind, const Json& given, con
   return out;
 }
 
+Json as_component(const Json& name) {
+  Json component = Json::object({{"plugin", name.as_string()}});
+  component.place = component.as_object().front().value.place = name.place;
+  return component;
+}
+
 DataSpec read_data(Reading& reading, const Json& given) {
   ReadComponent read = read_component(reading, Kind::data, given, schema_of<DataKeys>().fields);
   const auto keys = read_config<DataKeys>(read.host);
@@ -122,10 +128,7 @@ Component read_core(Reading& reading, const Json& given) {
   if (!given.is_string() && !given.is_object())
     throw Error(ErrorKind::usage, given.place, "'core' takes the name of a plugin, found " + shortened(given.text()))
         .hint("for example \"block\", or where the plugin has keys of its own {\"plugin\": \"block\"}");
-  if (given.is_object()) return read_component(reading, Kind::core, given).component;
-  Json named = Json::object({{"plugin", given.as_string()}});
-  named.place = named.as_object().front().value.place = given.place;
-  return read_component(reading, Kind::core, named).component;
+  return read_component(reading, Kind::core, given.is_string() ? as_component(given) : given).component;
 }
 
 }  // namespace
@@ -141,8 +144,10 @@ std::optional<AdapterSpec> read_adapter(Reading& reading, const Json& given) {
     spec.component = read.component, spec.written = true;
     return spec;
   }
-  AdapterSpec spec{read_config<AdapterKeys>(resolve(schema_of<AdapterKeys>(), given, "the adapter", &reading.warnings))};
-  spec.component = read_core(reading, spec.AdapterKeys::core);
+  AdapterSpec spec;
+  AdapterKeys& keys = spec;
+  keys = read_config<AdapterKeys>(resolve(schema_of<AdapterKeys>(), given, "the adapter", &reading.warnings));
+  spec.component = read_core(reading, keys.core);
   spec.core = spec.component.plugin;
   if (const Json* rank = given.find("rank")) spec.ranks = rank_rules(*rank);
   return spec;

@@ -23,6 +23,7 @@ struct ReadComponent {
   Json host;
 };
 ReadComponent read_component(Reading& reading, Kind kind, const Json& given, const std::vector<Field>& host_fields = {});
+Json as_component(const Json& name);  // {"plugin": NAME}, at the name's place
 DataSpec read_data(Reading& reading, const Json& given);
 std::optional<AdapterSpec> read_adapter(Reading& reading, const Json& given);  // null: none
 

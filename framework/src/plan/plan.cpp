@@ -75,6 +75,16 @@ class Planner {
     return made;
   }
 
+  // By each of an arm's probes: the same for all of its trials.
+  const std::vector<Signals>& declared(const Arm& arm, const ArmShape& shape) const {
+    const auto [found, is_new] = declared_.try_emplace(&arm);
+    if (!is_new) return found->second;
+    const TrialInfo info = info_of({arm.name, "", 0, 0}, arm, shape);
+    for (const Component& c : arm.probes)
+      found->second.push_back(describe(materials_.registry().get(Kind::probe, c.plugin), &c.config, &info).signals);
+    return found->second;
+  }
+
   Json environment(const Environment& e) const {
     Json out = component(Kind::compute, {e.backend, e.backend, parse_json(e.options, "compute"), {}});
     out.set("library", e.library);
@@ -179,13 +189,12 @@ class Planner {
     std::int64_t held_outs = 1 + recorded;                 // the base's own is shared by all trials
     if (arm.adapter && arm.adapter->written) ++held_outs;  // but of these
     planned.cost.windows = held_outs * arm.data.held_out_windows;
-    TrialInfo info = info_of(planned.key, arm, shape);
-    info.seed = 0;
     if (arm.adapter && arm.adapter->basis == "gradient") planned.cost.gradients = 1, planned.cost.decompositions = 1;
     std::set<std::int64_t> weight_steps;
     Json::List probes;
-    for (const Component& c : arm.probes) {
-      const Signals signals = describe(materials_.registry().get(Kind::probe, c.plugin), &c.config, &info).signals;
+    for (std::size_t i = 0; i < arm.probes.size(); ++i) {
+      const Component& c = arm.probes[i];
+      const Signals& signals = declared(arm, shape)[i];
       planned.cost.evaluations += signals.evaluation_count();
       for (const Part part : {Part::calibration, Part::held_out})
         planned.cost.windows += signals.evaluation_count(part) * arm.data.windows(part);
@@ -246,6 +255,7 @@ class Planner {
   const Materials& materials_;
   const Environment &environment_, &artifact_environment_;
   mutable std::map<std::pair<Kind, std::string>, Json> components_;
+  mutable std::map<const Arm*, std::vector<Signals>> declared_;
 };
 
 }  // namespace

@@ -240,7 +240,7 @@ void check_descriptor(const std::string& path, const std::string& fingerprint, c
            "make the entry with KHOST_PLUGIN(...) of this khost's khost/plugin.hpp, and build the plugin again");
   if (!d.describe || !d.create || !d.destroy)
     refuse(path, "has a descriptor without describe, create or destroy",
-           "make it with khost::model(), optimizer(), data(), probe() or adapter()");
+           "make it with khost::model(), optimizer(), data(), probe(), adapter() or core()");
 }
 
 // Called with the lock of load_plugin_file held.
