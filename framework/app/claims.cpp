@@ -1,7 +1,5 @@
 // khost claims: the verdicts of a run, and the reasoning of one.
-#include <filesystem>
 #include <iostream>
-#include <memory>
 
 #include "commands.hpp"
 #include "manifest/parts.hpp"
@@ -11,18 +9,8 @@ namespace khost {
 
 namespace {
 
-Json claims_of(const std::string& folder) {
-  const std::string file = std::filesystem::is_directory(folder) ? folder + "/summary.json" : folder;
-  std::error_code none;
-  if (!std::filesystem::is_regular_file(file, none))
-    throw Error(ErrorKind::usage, "there is no run in '" + folder + "': " + file + " is not there")
-        .hint("khost run prints the run's folder at its end");
-  const Json summary = parse_json_file(file);
-  return summary.at("claims");
-}
-
 void claims(const std::string& folder, const std::string& id, bool json) {
-  const Json all = claims_of(folder);
+  const Json all = RunReader(folder).run().claims;
   Json::List wanted;
   std::vector<std::string> ids;
   for (const Json& claim : all.as_list()) {

@@ -8,6 +8,8 @@ namespace khost {
 
 Command run_command();
 Command plan_command();
+Command show_command();
+Command report_command();
 Command claims_command();
 Command register_command();
 Command list_command();

@@ -1,6 +1,8 @@
 #include "console.hpp"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <iostream>
 
@@ -34,14 +36,11 @@ void Console::trials_end() {
   shows_ = false;
 }
 
-void print(const FinishedRun& finished) {
-  std::cout << figure_table(finished.run, finished.published, 100) << "\n";
-  if (!finished.run.claims.empty())
-    std::cout << "claims, with verdicts by rules fixed before their data (khost claims " << finished.run.folder
-              << " ID shows one's reasoning)\n"
-              << claim_table(claims_json(finished.run), 100) << "\n";
-  for (const std::string& line : finished.bases) std::cout << "base " << line << "\n";
-  std::cout << "run folder: " << finished.run.folder << "\n";
+Screen screen_of_stdout() {
+  winsize w{};
+  if (::isatty(STDOUT_FILENO) && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 && w.ws_row > 0)
+    return {w.ws_col, w.ws_row};
+  return {};
 }
 
 Error lost_files(std::size_t reports, std::size_t artifacts) {

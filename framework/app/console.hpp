@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "report/ending.hpp"
 #include "report/progress.hpp"
 #include "run/listener.hpp"
 #include "run/run.hpp"
@@ -25,8 +26,8 @@ class Console : public RunListener {
   bool shows_ = false;  // progress: messages go through it
 };
 
-// The table and what belongs below it, to stdout.
-void print(const FinishedRun& finished);
+// What fits on the terminal that standard output goes to; without rows when it is none.
+Screen screen_of_stdout();
 
 // "3 artifacts could not be copied": what a run ends with when it lost some, or some of its reports.
 Error lost_files(std::size_t reports, std::size_t artifacts);

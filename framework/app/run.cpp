@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <fstream>
+#include <iostream>
+
 #include "commands.hpp"
 #include "console.hpp"
 #include "interruptions.hpp"
@@ -10,22 +13,38 @@ namespace khost {
 
 namespace {
 
-void run(const SessionOptions& options, const std::string& out) {
+// As a shell takes it.
+std::string typed_command() {
+  std::ifstream words("/proc/self/cmdline");
+  std::string command;
+  for (std::string word; std::getline(words, word, '\0');) {
+    if (word.empty() ||
+        word.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./=:,+@%") != word.npos) {
+      std::string quoted = "'";
+      for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+      word = quoted + "'";
+    }
+    command += (command.empty() ? "" : " ") + word;
+  }
+  return command;
+}
+
+void run(SessionOptions options, const std::string& out) {
+  options.command = typed_command();
   if (const auto series = read_series(options.manifest)) return run_series(*series, options, out);
   catch_interruptions();
   Console console;
   Session session(options, console);
   std::set<std::string> computed;
   const FinishedRun finished = run_experiment(session, out, computed);
-  print(finished);
+  std::cout << ending(finished.run, finished.published, screen_of_stdout());
   const auto all = std::ssize(finished.run.trials);
   if (finished.failed)
     throw Error(ErrorKind::trial, finished.failed < all
                                       ? fmt::format("{} of {} trials failed; the others are kept", finished.failed, all)
                                   : all > 1 ? fmt::format("all {} trials failed", all)
                                             : "the only trial failed")
-        .hint("why stands below the table and in " + finished.run.folder +
-              "/summary.json; the same command tries again what failed");
+        .hint("why stands above and in " + finished.run.folder + "/summary.json; the same command tries again what failed");
   if (!finished.unwritten.empty() || !finished.lost.empty()) throw lost_files(finished.unwritten.size(), finished.lost.size());
 }
 

@@ -11,7 +11,8 @@
 #include "console.hpp"
 #include "interruptions.hpp"
 #include "khost/interrupt.hpp"
-#include "report/text.hpp"
+#include "report/columns.hpp"
+#include "report/ending.hpp"
 #include "run/registration.hpp"
 #include "run/run_folder.hpp"
 
@@ -28,7 +29,9 @@ void run_series(const Series& series, SessionOptions options, const std::string&
   }
   for (const auto& session : sessions) register_claims(*session);  // they share trials
   std::set<std::string> computed;
-  std::string summary;
+  std::string failures;
+  Columns table(Columns::Align::left);
+  table.add({"experiment", "trials", "computed before", "time", "claims x bases", "run folder"});
   std::vector<std::pair<std::string, Json>> claims;  // by experiment
   double seconds = 0;
   std::int64_t failed = 0, trials = 0;
@@ -36,31 +39,31 @@ void run_series(const Series& series, SessionOptions options, const std::string&
   for (auto& session : sessions) {
     check_interrupt();
     const std::string& name = session->experiment.name;
-    std::cout << fmt::format("\n{}: {}\n\n", name, session->experiment.title);
+    std::cerr << fmt::format("\n{}: {}\n", name, session->experiment.title);
     const FinishedRun finished = run_experiment(*session, out.empty() ? "" : out + "/" + name, computed);
-    print(finished);
+    for (const TrialResult& t : finished.run.trials)
+      if (t.status != "done") failures += "failed: " + name + ", " + t.key.text() + ": " + t.message + "\n";
     const auto count = static_cast<std::int64_t>(finished.run.trials.size());
     const auto reused = std::ranges::count(finished.run.trials, true, &TrialResult::reused);
-    summary += fmt::format("  {:<14} {:>5} trials, {:>5} of them computed before  {:>14}  {}\n", name, count, reused,
-                           duration_text(finished.seconds), finished.run.folder);
-    claims.emplace_back(name, claims_json(finished.run));
+    table.add({"  " + name, std::to_string(count), std::to_string(reused), duration_text(finished.seconds),
+               verdict_counts(finished.run.claims), finished.run.folder});
+    claims.emplace_back(name, finished.run.claims);
     seconds += finished.seconds, failed += finished.failed, trials += count;
     unwritten += finished.unwritten.size(), lost += finished.lost.size();
     session.reset();  // its text and models
   }
-  std::cout << fmt::format("\n{}: {}\n\n{}\n  {} experiments, {} trials, {}\n", series.name, series.title, summary,
+  std::cout << fmt::format("\n{}: {}\n\n{}\n{} experiments, {} trials, {}\n", series.name, series.title, table.text(),
                            series.manifests.size(), trials, duration_text(seconds));
-  for (const auto& [name, list] : claims)
-    if (!list.as_list().empty()) std::cout << "\n" << name << "\n" << claim_table(list, 100);
-  const std::string table = (out.empty() ? "runs/" + series.name : out) + "/claims.md";
+  if (!failures.empty()) std::cout << "\n" << failures;
+  const std::string page = (out.empty() ? "runs/" + series.name : out) + "/claims.md";
   std::error_code made;
-  std::filesystem::create_directories(std::filesystem::path(where_started(table)).parent_path(), made);
-  write_file_atomically(where_started(table), "# " + markdown(series.title) + "\n\n" + claim_markdown(claims));
-  std::cout << "\none line a claim: " << table << "\n";
+  std::filesystem::create_directories(std::filesystem::path(where_started(page)).parent_path(), made);
+  write_file_atomically(where_started(page), "# " + markdown(series.title) + "\n\n" + claim_markdown(claims));
+  std::cout << "\nclaims, one a line: " << page << "\n";
   if (failed)
     throw Error(ErrorKind::trial,
                 fmt::format("{} of {} trials failed{}", failed, trials, failed == trials ? "" : "; the others are kept"))
-        .hint("their messages stand below their experiment's table and in its summary.json");
+        .hint("their messages stand above and in their experiment's summary.json");
   if (unwritten || lost) throw lost_files(unwritten, lost);
 }
 

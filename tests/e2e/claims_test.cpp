@@ -42,7 +42,8 @@ TEST_CASE("claims have verdicts in the table, the summary and the report, and th
   const Finished o = khost({claim_manifest(khost, "< 0"), "--out", "run"});
   INFO(o.err, o.out);
   REQUIRE(o.code == 0);
-  CHECK(has(o.out, "b-wins: B ends lower (b - a < 0, margin 1e-06). Paper: -0.7, supported"));
+  CHECK(has(o.out, "  b-wins  -0.7, supported  confirmed  -"));  // a claim a line
+  CHECK(has(o.out, "  rank                     explained by noise  "));
   CHECK(has(o.out, "noise gives"));
   const Json summary = parse_json_file(khost.scratch / "run/summary.json");
   const Json::List& all = summary.at("claims").as_list();
@@ -60,6 +61,7 @@ TEST_CASE("claims have verdicts in the table, the summary and the report, and th
   const Finished listed = khost({"claims", "run"}), one = khost({"claims", "run", "rank"}),
                  wrong = khost({"claims", "run", "ranks"});
   CHECK(has(listed.out, "confirmed"));
+  CHECK(has(listed.out, "b-wins: B ends lower (b - a < 0, margin 1e-06). Paper: -0.7, supported"));
   CHECK(has(one.out, "explained by noise"));
   CHECK(has(one.out, "by seed"));
   CHECK(has(unwrapped(one.out), "prediction < 0.99, margin 0.001, in dims; as hashed: "));
@@ -90,8 +92,9 @@ TEST_CASE("a series runs its experiments one after the other, shares what is equ
   const Finished o = khost({"run", "all.manifest", "--out", "all"});
   INFO(o.err, o.out);
   REQUIRE(o.code == 0);
-  CHECK(has(o.out, "18 trials"));
-  CHECK(has(o.out, "12 of them computed before"));
+  CHECK(has(o.out, "2 experiments, 30 trials"));
+  CHECK(has(o.out, "  other     18      12  "));
+  CHECK(has(o.out, "1 confirmed, 1 explained by noise"));
   CHECK(parse_json_file(khost.scratch / "all/other/summary.json").at("trials").as_list().size() == 18);
   const std::string table = read(khost.scratch / "all/claims.md");
   CHECK(has(table, "| small | b-wins | B ends lower | -0.7, supported | **confirmed**"));

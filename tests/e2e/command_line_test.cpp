@@ -69,7 +69,7 @@ TEST_CASE("a word that is no command, and an option before the command") {
   CHECK(has(near, "khost --help lists the commands"));
   CHECK(has(refused(khost, {"help", "claim"}), "did you mean 'claims'?"));
   CHECK(has(refused(khost, {"--versoin"}), "did you mean '--version'?"));
-  CHECK(has(refused(khost, {"--seeds", "3", "x.manifest"}), "--seeds stands behind its command (run, plan, register)"));
+  CHECK(has(refused(khost, {"--seeds", "3", "x.manifest"}), "--seeds stands behind its command (run, plan, show, register)"));
   CHECK(has(refused(khost, {"--"}), "no option '--' before a command"));
 }
 

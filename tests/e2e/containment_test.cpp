@@ -194,11 +194,11 @@ TEST_CASE("a trial that cannot be noted in the ledger fails, with why, and its j
 
 TEST_CASE("a full disk at one trial is that trial's failure, with what to do") {
   const KhostWithBadPlugins khost;
-  // Nothing else of this run is larger than 150 kB: one trial's records are.
-  const std::string path = manifest(khost, R"("probes": [{"plugin": "faulty", "at": "long", "seed": 1, "after": 20000}])");
+  // Nothing else of this run is larger than 2 MB: one trial's records are.
+  const std::string path = manifest(khost, R"("probes": [{"plugin": "faulty", "at": "long", "seed": 1, "after": 150000}])");
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-  const rlimit small{150'000, before.rlim_max};
+  const rlimit small{2'000'000, before.rlim_max};
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);  // a write then fails, as on a full disk
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
   const Finished o = khost({path, "--out", "full"});
@@ -215,6 +215,27 @@ TEST_CASE("a full disk at one trial is that trial's failure, with what to do") {
   const Finished again = khost({path, "--out", "again"});
   CHECK(again.code == 0);
   CHECK(has(again.out, "4 trials: 1 run, 3 from the cache"));
+
+  // Nor is it larger than what run.db takes of it: then the run goes to its end, says what is missing, and another one has it
+  // all.
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  std::signal(SIGXFSZ, SIG_IGN);
+  const Finished no_room = khost({path, "--out", "no_room"});
+  const rlimit tiny{20'000, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &tiny) == 0);
+  const Finished refused = khost({path, "--out", "refused", "--fresh"});
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  CHECK_MESSAGE(no_room.code == 2, no_room.err);
+  CHECK_MESSAGE(has(no_room.err, "no_room/run.db'"), no_room.err);
+  CHECK(has(no_room.err, "1 of the run folder's files could not be written"));
+  CHECK(has(no_room.out, "loss/final"));
+  CHECK(has(no_room.out, "4 trials: 0 run, 4 from the cache"));
+  CHECK(khost({path, "--out", "no_room"}).code == 0);
+  CHECK(records(khost, "no_room") == records(khost, "again"));
+  CHECK(refused.code == 2);  // before its first trial
+  CHECK_MESSAGE(has(refused.err, "refused/run.db'"), refused.err);
+  CHECK_FALSE(has(refused.err, "[1/4]"));
 }
 
 TEST_CASE("a null that fails costs that null: the report has the figures, and why they have none") {

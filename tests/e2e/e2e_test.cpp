@@ -46,7 +46,7 @@ TEST_CASE("the quickstart answers with a table, a summary and records, and its s
   CHECK(has(second.out, "36 trials: 0 run, 36 from the cache"));
   CHECK(records(khost, "first") == records(khost, "second"));
   const auto table = [](const std::string& out) {
-    return out.substr(out.find("base plain"), out.find("run folder") - out.find("base plain"));
+    return out.substr(out.find("base plain"), out.find("records by name") - out.find("base plain"));
   };
   CHECK(table(first.out) == table(second.out));
 
@@ -54,6 +54,60 @@ TEST_CASE("the quickstart answers with a table, a summary and records, and its s
   const Finished anew = khost({manifest, "--out", "anew"});
   CHECK(anew.code == 0);
   CHECK(records(khost, "first") == records(khost, "anew"));  // computed again, to the last bit
+}
+
+TEST_CASE("show prints the records that are named, report makes the folder's files again from run.db alone") {
+  const Khost khost;
+  REQUIRE(khost({khost.manifest(), "--out", "run"}).code == 0);
+  const auto show = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"show", "run"});
+    return khost(more);
+  };
+  const Finished all = show({}), loss = show({"loss/final", "--arm", "B"}), seeds = show({"B/loss/final", "--seeds"}),
+                 curve = show({"loss/train", "--arm", "A", "--seed", "1"});
+  INFO(all.err, loss.err, seeds.err, curve.err);
+  CHECK(has(all.out, "loss/base"));
+  CHECK(has(loss.out, "  B\n    loss/final"));
+  CHECK_FALSE(has(loss.out, "  A\n"));
+  CHECK(has(seeds.out, "plain/B"));
+  CHECK(has(seeds.out, "seed 0"));
+  CHECK(has(curve.out, "plain/A/loss/train (nats), 1 trial\n"));
+
+  // The same numbers as CSV, as JSON and in records.csv, to the last digit.
+  std::string csv = read(khost.scratch / "run/records.csv");
+  std::erase(csv, '\r');
+  CHECK(show({"--csv"}).out.size() == csv.size());
+  const std::string head = csv.substr(0, csv.find('\n') + 1);
+  const Finished one = show({"plain/A/loss/train", "--seed", "1", "--csv"});
+  CHECK(one.out.starts_with(head));
+  CHECK(has(csv, one.out.substr(head.size())));
+  const Json json = parse_json(show({"loss/train", "--json", "--arm", "A"}).out, "show");
+  REQUIRE(json.as_list().size() == 1);
+  CHECK(json.as_list()[0].at("record").as_string() == "plain/A/loss/train");
+  CHECK(json.as_list()[0].at("trials").as_list().size() == 2);
+  CHECK(json.as_list()[0].at("trials").as_list()[1].at("steps").as_list().size() == 5);
+
+  for (const auto& [words, expected] : std::vector<std::pair<std::vector<std::string>, const char*>>{
+           {{"los/final"}, "no record of this run is named 'los/final'"},
+           {{"--arm", "C"}, "this run has no arm 'C'"},
+           {{"--seed", "7"}, "this run has no seed '7'"},
+           {{"--csv", "--json"}, "exclude each other"}}) {
+    const Finished wrong = show(words);
+    CHECK(wrong.code == 2);
+    CHECK_MESSAGE(has(wrong.err, expected), wrong.err);
+  }
+  CHECK(has(khost({"show", "nowhere"}).err, "there is no run in 'nowhere'"));
+
+  const std::vector<std::string> files = {"summary.json", "records.csv", "report.md", "resolved.manifest"};
+  std::map<std::string, std::string> before;
+  for (const std::string& file : files) {
+    before[file] = read(khost.scratch / ("run/" + file));
+    std::filesystem::remove(khost.scratch / ("run/" + file));
+  }
+  const Finished again = khost({"report", "run"});
+  CHECK_MESSAGE(again.code == 0, again.err);
+  CHECK(has(again.out, "run folder: run"));
+  for (const std::string& file : files) CHECK_MESSAGE(read(khost.scratch / ("run/" + file)) == before[file], file);
 }
 
 TEST_CASE("a reading probe leaves the loss alone, to the last bit") {

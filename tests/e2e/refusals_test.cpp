@@ -114,9 +114,8 @@ std::string complaint(const std::string& out, const std::string& err) {
   std::string text;
   if (const std::size_t begin = out.find("hidden: "); begin != std::string::npos)
     return out.substr(begin, out.find("\n\n", begin) + 1 - begin);
-  if (const std::size_t begin = out.find(" failed:\n"); begin != std::string::npos) {
-    const std::size_t line = out.rfind('\n', begin) + 1;
-    text = out.substr(line, out.find("\n\n", line) + 1 - line);
+  if (const std::size_t begin = out.find("\nfailed: "); begin != std::string::npos) {
+    text = out.substr(begin + 1, out.find("\n\n", begin) - begin);
   }
   const std::size_t error = err.find("khost: "), warning = err.find("warning: ");
   if (error == std::string::npos && warning != std::string::npos)

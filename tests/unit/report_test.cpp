@@ -7,7 +7,10 @@
 #include <sstream>
 
 #include "khost/json.hpp"
+#include "report/ending.hpp"
 #include "report/text.hpp"
+#include "store/run_database.hpp"
+#include "unit/planned.hpp"
 #include "unit/scratch.hpp"
 #include "unit/text_file.hpp"
 
@@ -59,6 +62,22 @@ Published small_published() {
           {{"the <difference>", "paper 84", "Two records, not one."}, {"7.9 %", "", "Of what?"}}};
 }
 
+// As run.db gives it back.
+RunReader kept(const Run& run, const std::string& path) {
+  Plan plan;
+  for (const TrialResult& t : run.trials) plan.trials.push_back(planned(t.key, t.hash));
+  RunDatabase database(path, run, plan);
+  for (const TrialResult& t : run.trials) database.keep(t);
+  database.finish(run);
+  database.close();
+  return RunReader(path);
+}
+
+void write_csv(const std::string& path, const Run& run) {
+  const RunReader reader = kept(run, path + ".db");
+  write_records_csv(path, reader.run(), reader);
+}
+
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream in(text);
@@ -86,10 +105,11 @@ base null                    mean           95 % interval    n  published
     parameters/adapter  1,536,992                          1/2
     er/in_basis            39.500                          1/2         39 [1]
 
-1 further figure is in report.md and summary.json.
 Published in paper 85, phase C; paper 85, phase A; paper 83.
 [1] Its text defines this loosely.
 [2] One digit.
+
+1 further figure is in report.md and summary.json; khost show prints them by name.
 Published, but not measured in this run: K64/er/other
 Published without a record of their own: 2, listed in report.md with the reasons.
 
@@ -186,7 +206,7 @@ TEST_CASE("records.csv") {
   run.trials.push_back(trial("a \"base\"", "K32,drop", 0, {}));
   run.trials.push_back(trial("a \"base\"", "K32,drop", 2, {}));
   run.trials[2].status = "failed";
-  write_records_csv(folder / "records.csv", run);
+  write_csv(folder / "records.csv", run);
   const std::string key = "\"a \"\"base\"\"\",\"K32,drop\",0,";
   const auto engine = [&](const std::string& seed, const std::string& base, const std::string& final) {
     return key + seed + ",loss,base,," + base + ",nats\r\n" + key + seed + ",loss,final,," + final + ",nats\r\n" + key + seed +
@@ -205,8 +225,8 @@ TEST_CASE("identical runs give identical records.csv, whatever they took") {
     t.reused = !t.reused;
   }
   std::swap(second.trials[0], second.trials[2]);
-  write_records_csv(folder / "first.csv", first);
-  write_records_csv(folder / "second.csv", second);
+  write_csv(folder / "first.csv", first);
+  write_csv(folder / "second.csv", second);
   CHECK(content_of(folder / "first.csv") == content_of(folder / "second.csv"));
 }
 
@@ -216,8 +236,7 @@ TEST_CASE("report.md") {
   run.definitions.push_back({"snr", "drift/<group>", "1", "mean|g| / sd(g) over the steps", {}});
   run.definitions.push_back({"grad", "mean/<group>", "nats", "mean of |g|", {}});
   run.definitions[0].null = "iid Gaussian gradients";
-  run.nulls["K32"].count = 201;
-  for (int i = 0; i <= 200; ++i) run.nulls["K32"].records["snr/drift/0"].push_back(static_cast<float>(i) / 100);
+  run.nulls["K32"]["snr/drift/0"] = {1, 0.05, 1.95};
   write_report_md(folder / "report.md", run, small_published());
   const std::string text = content_of(folder / "report.md");
   for (const char* expected :
@@ -233,7 +252,9 @@ TEST_CASE("report.md") {
 
 TEST_CASE("a file that cannot be written is named") {
   const Scratch folder;
-  CHECK_THROWS_WITH_AS(write_records_csv(folder / "none/records.csv", small_run()), doctest::Contains("none/records.csv"), Error);
+  const RunReader reader = kept(small_run(), folder / "run.db");
+  CHECK_THROWS_WITH_AS(write_records_csv(folder / "none/records.csv", reader.run(), reader),
+                       doctest::Contains("none/records.csv"), Error);
 }
 
 TEST_CASE("report.md: nothing of a manifest or plugin becomes markup or another row") {
@@ -252,12 +273,56 @@ TEST_CASE("report.md: nothing of a manifest or plugin becomes markup or another 
   judged.claim = &claim;
   judged.base = "null";
   judged.verdict.reason = nasty;
-  run.claims.push_back(judged);
+  run.claims = claims_json({judged});
   write_report_md(folder / "report.md", run, small_published());
   const std::string text = content_of(folder / "report.md");
   for (const char* raw : {"<img", "`a`", "\n| b &", "\x1b", "\r", " | \\`", "c \\x1b"})
     CHECK_MESSAGE(text.find(raw) == std::string::npos, std::string(raw));
   CHECK(text.find("&lt;img src=x onerror=alert(1)&gt; \\| \\`a\\`<br>\\| b &amp; c \\\\x1b\\[31m \\\\x0d") != std::string::npos);
-  const std::string table = claim_table(claims_json(run), 80);
+  const std::string table = claim_table(run.claims, 80);
   CHECK(table.find("<img") != std::string::npos);  // on a terminal it is text anyway; control characters fall where it is printed
+}
+
+TEST_CASE("the end of a run: verdicts first, then published figures, within any screen") {
+  Run run = small_run();
+  run.folder = "runs/small/0123456789abcdef";
+  run.bases = {{"null", 0, "h", "57 steps", ""}};
+  Json::List claims;
+  for (int i = 0; i < 20; ++i)
+    claims.push_back(Json::object({{"id", "claim-" + std::to_string(i)},
+                                   {"base", "null"},
+                                   {"verdict", i == 1 ? "post hoc" : "falsified"},
+                                   {"would_be", i == 1 ? Json("confirmed") : Json()},
+                                   {"estimate", 1.5},
+                                   {"look", i == 2 ? Json(3) : Json()},
+                                   {"published", Json::object({{"value", 0.948}, {"words", "supported"}})}}));
+  run.claims = claims;
+  const std::string all = ending(run, small_published(), {100, 0});
+  INFO(all);
+  for (const char* expected :
+       {"small: A run made up for a test\n5 trials: 3 run, 1 from the cache, 1 failed, openblas",
+        "\n  claim-0   0.948, supported  falsified  1.500\n", "\n  claim-1   0.948, supported  post hoc, confirmed  1.500\n",
+        "\n  claim-2   0.948, supported  falsified (look 3)  1.500\n",
+        "\n  K32/loss/final   6.8191    6.8750 (6.5645 .. 7.1855)\n", "failed: arm K64, base null, seed 1: the loss is NaN\n",
+        "null/K32/grad/var/0 is NaN", "base null: 57 steps\n", "khost claims runs/small/",
+        "run folder: runs/small/0123456789abcdef\n"})
+    CHECK_MESSAGE(all.find(expected) != std::string::npos, expected);
+  CHECK(all.find("claim-0 ") < all.find("K32/loss/final"));
+  CHECK(verdict_counts(run.claims) == "19 falsified, 1 post hoc");
+
+  for (const std::size_t rows : {22u, 24u, 30u, 50u})
+    for (const std::size_t width : {60u, 80u, 120u}) {
+      const std::string some = ending(run, small_published(), {width, rows});
+      CAPTURE(some);
+      const std::vector<std::string> lines = lines_of(some);
+      std::size_t taken = 0;
+      for (const std::string& line : lines) {
+        taken += std::max<std::size_t>(1, (columns(line) + width - 1) / width);
+        if (line.find("runs/small") == std::string::npos) CHECK_MESSAGE(columns(line) <= width, line);
+      }
+      CHECK(taken < rows);
+      CHECK(some.find("claim-0 ") != std::string::npos);
+      CHECK(some.find("run folder: ") != std::string::npos);
+      CHECK((some.find(" more: khost claims ") != std::string::npos) == (rows < 50));
+    }
 }

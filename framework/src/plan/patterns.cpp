@@ -4,8 +4,6 @@
 
 namespace khost {
 
-namespace {
-
 // In time proportional to the product of the two lengths, whatever the pattern: after a mismatch only the last * is tried anew.
 bool wildcard(std::string_view pattern, std::string_view name) {
   std::size_t p = 0, n = 0, star = pattern.npos, taken = 0;  // the last *, and how far in the name it has eaten
@@ -25,8 +23,6 @@ bool wildcard(std::string_view pattern, std::string_view name) {
   }
   return pattern.find_first_not_of('*', p) == pattern.npos;
 }
-
-}  // namespace
 
 bool name_matches(std::string_view pattern, const Parameter& parameter) {
   return pattern == "@matrices" ? parameter.adaptable : wildcard(pattern, parameter.name);

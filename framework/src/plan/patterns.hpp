@@ -10,6 +10,9 @@
 
 namespace khost {
 
+// With * for any run of characters.
+bool wildcard(std::string_view pattern, std::string_view name);
+
 // `pattern` with * for any run of characters; "@matrices" is every adaptable parameter.
 bool name_matches(std::string_view pattern, const Parameter& parameter);
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/shown.hpp"
+#include "report/claim_text.hpp"
 #include "report/figures.hpp"
 #include "report/text.hpp"
 
@@ -86,7 +87,8 @@ std::string range_text(const Json& object, NumberStyle style) {
 
 NumberStyle style_of_claim(const Json& claim) { return style_of("1", number_at(claim, "estimate")); }
 
-// "paper: 0.948, falsified"
+}  // namespace
+
 std::string published_text(const Json& claim) {
   const Json* published = claim.find("published");
   if (!published || !published->is_object()) return "";
@@ -94,6 +96,20 @@ std::string published_text(const Json& claim) {
   const std::string words = text_at(*published, "words");
   return (std::isnan(value) ? "" : shortest(value) + (words.empty() ? "" : ", ")) + words;
 }
+
+std::string estimate_text(const Json& claim) {
+  const double estimate = number_at(claim, "estimate");
+  return std::isnan(estimate) ? "-" : number_text(estimate, style_of_claim(claim));
+}
+
+std::string short_verdict(const Json& claim) {
+  const std::string verdict = text_at(claim, "verdict");
+  const double look = number_at(claim, "look");
+  const std::string which = look > 1 ? fmt::format(" (look {:.0f})", look) : "";
+  return verdict == "post hoc" ? verdict + ", " + text_at(claim, "would_be") : verdict + which;
+}
+
+namespace {
 
 // Of a claim that was not fixed before its data: why, and what it said before if it is an edited one.
 std::string post_hoc_text(const Json& claim) {
@@ -149,16 +165,14 @@ struct Row {
 
 Row row_of(const Json& claim) {
   const NumberStyle style = style_of_claim(claim);
-  const double estimate = number_at(claim, "estimate");
-  return {text_at(claim, "base"), std::isnan(estimate) ? "-" : number_text(estimate, style), range_text(claim, style),
-          noise_text(claim, style), verdict_text(claim)};
+  return {text_at(claim, "base"), estimate_text(claim), range_text(claim, style), noise_text(claim, style), verdict_text(claim)};
 }
 
 }  // namespace
 
-Json claims_json(const Run& run) {
+Json claims_json(const std::vector<JudgedClaim>& judged) {
   Json::List claims;
-  for (const JudgedClaim& claim : run.claims) claims.push_back(claim_json(claim));
+  for (const JudgedClaim& claim : judged) claims.push_back(claim_json(claim));
   return claims;
 }
 

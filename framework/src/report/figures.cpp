@@ -46,11 +46,10 @@ void gather(ArmFigures& arm) {
 }
 
 std::optional<Band> null_of(const Run& run, const std::string& arm, const Figure& figure) {
-  const auto draws = run.nulls.find(arm);
-  if (draws == run.nulls.end()) return std::nullopt;
-  const auto found = draws->second.records.find(figure.label());
-  if (found == draws->second.records.end()) return std::nullopt;
-  return band_of({found->second.begin(), found->second.end()});
+  const auto of_arm = run.nulls.find(arm);
+  if (of_arm == run.nulls.end()) return std::nullopt;
+  const auto found = of_arm->second.find(figure.label());
+  return found == of_arm->second.end() ? std::nullopt : std::optional(found->second);
 }
 
 // Of values of which one is infinite the mean is, and its spread is not known.

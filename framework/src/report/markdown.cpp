@@ -101,13 +101,13 @@ void write_report_md(const std::string& path, const Run& run, const Published& p
   std::string out = "# " + markdown(run.experiment + (run.title.empty() ? "" : ": " + run.title)) + "\n\n" +
                     text_of(count_trials(run)) +
                     ". Mean and 95 % t interval over trials; the interval speaks of this base alone where it has one draw.\n";
-  if (!run.claims.empty())
+  if (!run.claims.as_list().empty())
     out +=
         "\n## Claims\n\nVerdicts by interval, Holm over all claims and bases, looks, and what noise alone reaches; of claims "
         "that "
         "were fixed before their data. Others are marked post hoc. "
         "`khost claims` shows the reasoning of each.\n\n" +
-        claim_markdown({{run.experiment, claims_json(run)}});
+        claim_markdown({{run.experiment, run.claims}});
   Footnotes notes;
   for (const BaseFigures& base : bases) {
     out += "\n## Base " + markdown(base.base) + "\n";

@@ -1,9 +1,12 @@
 #include "artifact/file.hpp"
+#include "report/csv.hpp"
 #include "report/figures.hpp"
 #include "report/text.hpp"
 
 namespace khost {
 namespace {
+
+constexpr std::size_t chunk = 1 << 20;  // bytes
 
 std::string field(const std::string& text) {
   if (text.find_first_of("\",\r\n") == std::string::npos) return text;
@@ -14,20 +17,33 @@ std::string field(const std::string& text) {
 
 }  // namespace
 
-void write_records_csv(const std::string& path, const Run& run) {
-  std::string out = "base,arm,draw,seed,probe,name,step,value,unit\r\n";
+std::string csv_trial(const TrialKey& key) {
+  return field(key.base) + "," + field(key.arm) + "," + std::to_string(key.draw) + "," + std::to_string(key.seed) + ",";
+}
+
+std::string csv_line(const std::string& trial, const Record& r) {
+  const std::string step = r.step < 0 ? "" : std::to_string(r.step);
+  return trial + field(r.probe) + "," + field(r.name) + "," + step + "," + shortest(r.value) + "," + field(r.unit);
+}
+
+void write_records_csv(const std::string& path, const Run& run, const RunReader& reader) {
+  NewFile file(path);
+  std::string out = records_csv_head + std::string("\r\n");
+  const auto flush = [&] {
+    file.write(out.data(), out.size());
+    out.clear();
+  };
   for (const BaseFigures& base : figures_of(run, {}))
     for (const ArmFigures& arm : base.arms)
       for (const TrialResult* trial : arm.trials) {
-        if (trial->status != "done") continue;
-        const std::string key = field(base.base) + "," + field(arm.arm) + "," + std::to_string(trial->key.draw) + "," +
-                                std::to_string(trial->key.seed) + ",";
-        for (const Record& r : trial->records) {
-          const std::string step = r.step < 0 ? "" : std::to_string(r.step);
-          out += key + field(r.probe) + "," + field(r.name) + "," + step + "," + shortest(r.value) + "," + field(r.unit) + "\r\n";
-        }
+        const std::string key = csv_trial(trial->key);
+        reader.each_record(trial->key, [&](const Record& r) {
+          out += csv_line(key, r) + "\r\n";
+          if (out.size() > chunk) flush();
+        });
       }
-  write_file_atomically(path, out);
+  flush();
+  file.keep();
 }
 
 }  // namespace khost

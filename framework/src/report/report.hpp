@@ -3,43 +3,16 @@
 // Statistics are over a base's and arm's trials (draws and seeds). A failed trial counts as missing in every figure.
 #pragma once
 
-#include <map>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "engine/result.hpp"
 #include "stats/claims.hpp"
+#include "store/run.hpp"
+#include "store/run_reader.hpp"
 
 namespace khost {
-
-// What a record is, as its probe declares it (Signals::Emit): shown in report.md.
-struct Definition {
-  std::string probe;  // as in Record: "snr"
-  std::string name;   // "drift/<group>"; a part in <> stands for any text without '/'
-  std::string unit, doc;
-  std::string null;           // what its null is, or why it has none; "" when its probe does not say
-  std::string instance = {};  // the probe's name, where the record stands beside it
-};
-
-// A base, as a run names what it stands on.
-struct BaseMade {
-  std::string name;
-  std::int64_t draw = 0;
-  std::string hash;       // of its identity
-  std::string how;        // "57 steps, calibration loss 7.83", "cached in ...", or the file that it is
-  std::string file_hash;  // SHA-256 of that file's content; "" for a base that was made
-};
-
-struct Run {
-  std::string experiment, title, hash, folder;
-  Environment environment;
-  std::vector<TrialResult> trials;              // in plan order
-  std::vector<Definition> definitions;          // of the probes' records; the engine's own need none
-  std::map<std::string, NullDraws> nulls = {};  // by arm
-  std::vector<JudgedClaim> claims = {};
-  Environment artifacts = {};  // what bases were made with
-  std::vector<BaseMade> bases = {};
-};
 
 // One published figure tied to a record: share/published/<name>.json.
 struct PublishedFigure {
@@ -67,8 +40,15 @@ Published read_published(const std::string& name);
 // many trials, and where that began.
 std::string figure_table(const Run& run, const Published& published, int width);
 
-// The run's claims as summary.json has them: a list, each claim on each base with the whole reasoning of its verdict.
-Json claims_json(const Run& run);
+// The table alone, without what else stands above and below it.
+std::string main_figures(const Run& run, const Published& published, std::size_t width);
+
+// Of the same table the figures whose path (BASE/ARM/PROBE/NAME) is wanted, details too.
+std::string chosen_figures(const Run& run, const Published& published, std::size_t width,
+                           const std::function<bool(const std::string& path)>& wants);
+
+// Claims as run.db and summary.json have them: a list, each claim on each base with the whole reasoning of its verdict.
+Json claims_json(const std::vector<JudgedClaim>& claims);
 
 // Of such a list: each claim with what the paper says, and below it a line for each base: estimate, interval, what noise gives,
 // verdict.
@@ -87,10 +67,15 @@ std::string claim_markdown(const std::vector<std::pair<std::string, Json>>& clai
 void write_summary(const std::string& path, const Run& run, const Published& published);
 
 // RFC 4180; header base,arm,draw,seed,probe,name,step,value,unit. Every record of every finished trial, by base, arm, draw and
-// seed; a missing value (NaN) is empty, an infinite one "inf" or "-inf". Two identical runs give the same bytes.
-void write_records_csv(const std::string& path, const Run& run);
+// seed, name by name in the order in which the trial made them; a missing value (NaN) is empty, an infinite one "inf" or "-inf".
+// Two identical runs give the same bytes. `run` is the reader's.
+void write_records_csv(const std::string& path, const Run& run, const RunReader& reader);
 
 // The table in Markdown, with every figure, the published ones without a record, the environment and the definitions.
 void write_report_md(const std::string& path, const Run& run, const Published& published);
+
+// All that a run's folder has beside run.db, from it: resolved.manifest, summary.json, records.csv, report.md. One that cannot be
+// written does not keep the others away: its error is given back.
+std::vector<Error> write_reports(const std::string& folder, const Run& run, const RunReader& reader, const Published& published);
 
 }  // namespace khost

@@ -2,6 +2,7 @@
 #include <array>
 #include <cctype>
 #include <cmath>
+#include <functional>
 
 #include "core/shown.hpp"
 #include "report/figures.hpp"
@@ -152,35 +153,26 @@ std::string joined(const std::vector<std::string>& items, const char* between) {
   return text;
 }
 
-}  // namespace
-
-std::string figure_table(const Run& run, const Published& published, int wanted_width) {
-  const auto width = static_cast<std::size_t>(std::max(wanted_width, 60));
-  const std::vector<BaseFigures> bases = figures_of(run, published.figures);
-  std::string out;
-  add_lines(out, run.experiment + (run.title.empty() ? "" : ": " + shortened(run.title, 400)), width, "", "  ");
-  add_lines(out, "run " + run.hash + ", khost " + run.environment.khost + ", " + text_of(run.environment), width, "", "  ");
-  add_lines(out, text_of(count_trials(run)), width, "", "  ");
-
+// Those figures that `shows` picks, and below them what is needed to read them.
+std::string figures_text(const std::vector<BaseFigures>& bases, std::size_t width,
+                         const std::function<bool(const ArmFigures&, const Figure&, const std::string& base)>& shows,
+                         bool with_empty_arms) {
   Table table(width);
   Footnotes notes;
   std::vector<std::string> sources;
-  int hidden = 0;
   for (const BaseFigures& base : bases)
     for (const ArmFigures& arm : base.arms) {
       Section section{base.base, arm_title(arm), {}};
       for (const Figure& figure : arm.figures) {
-        if (is_detail(figure, arm)) {
-          ++hidden;
-          continue;
-        }
+        if (!shows(arm, figure, base.base)) continue;
         section.rows.push_back({figure.label(), cells_of(figure, notes)});
         if (figure.published && !figure.published->where.empty() &&
             std::find(sources.begin(), sources.end(), figure.published->where) == sources.end())
           sources.push_back(figure.published->where);
       }
-      table.add(std::move(section));
+      if (with_empty_arms || !section.rows.empty()) table.add(std::move(section));
     }
+  std::string out;
   table.print(out);
   if (table.shows_noise()) {
     out += "\n";
@@ -189,16 +181,50 @@ std::string figure_table(const Run& run, const Published& published, int wanted_
         "Noise gives: 95 % of single trials in which the probe sees nothing but noise. What the noise is stands in report.md.",
         width, "", "  ");
   }
-
-  if (hidden || !sources.empty() || !notes.notes().empty()) out += "\n";
-  if (hidden)
-    add_lines(out,
-              std::to_string(hidden) + (hidden == 1 ? " further figure is" : " further figures are") +
-                  " in report.md and summary.json.",
-              width, "", "  ");
+  if (!sources.empty() || !notes.notes().empty()) out += "\n";
   if (!sources.empty()) add_lines(out, "Published in " + joined(sources, "; ") + ".", width, "", "  ");
   for (std::size_t i = 0; i < notes.notes().size(); ++i)
     add_lines(out, notes.notes()[i], width, "[" + std::to_string(i + 1) + "] ", "    ");
+  return out;
+}
+
+}  // namespace
+
+std::string chosen_figures(const Run& run, const Published& published, std::size_t width,
+                           const std::function<bool(const std::string& path)>& wants) {
+  const auto shows = [&](const ArmFigures& arm, const Figure& figure, const std::string& base) {
+    return wants(base + "/" + arm.arm + "/" + figure.label());
+  };
+  const std::string text = figures_text(figures_of(run, published.figures), width, shows, false);
+  return text.substr(text.starts_with('\n'));
+}
+
+std::string main_figures(const Run& run, const Published& published, std::size_t width) {
+  int hidden = 0;
+  const auto shows = [&](const ArmFigures& arm, const Figure& figure, const std::string&) {
+    const bool detail = is_detail(figure, arm);
+    hidden += detail;
+    return !detail;
+  };
+  std::string out = figures_text(figures_of(run, published.figures), width, shows, true);
+  if (hidden) {
+    out += "\n";
+    add_lines(out,
+              std::to_string(hidden) + (hidden == 1 ? " further figure is" : " further figures are") +
+                  " in report.md and summary.json; khost show prints them by name.",
+              width, "", "  ");
+  }
+  return out.substr(out.starts_with('\n'));
+}
+
+std::string figure_table(const Run& run, const Published& published, int wanted_width) {
+  const auto width = static_cast<std::size_t>(std::max(wanted_width, 60));
+  const std::vector<BaseFigures> bases = figures_of(run, published.figures);
+  std::string out;
+  add_lines(out, run.experiment + (run.title.empty() ? "" : ": " + shortened(run.title, 400)), width, "", "  ");
+  add_lines(out, "run " + run.hash + ", khost " + run.environment.khost + ", " + text_of(run.environment), width, "", "  ");
+  add_lines(out, text_of(count_trials(run)), width, "", "  ");
+  if (!run.trials.empty()) out += "\n" + main_figures(run, published, width);
   std::vector<std::string> absent;
   for (const PublishedFigure* p : unmatched(bases, published.figures)) absent.push_back(p->record);
   if (!absent.empty()) add_lines(out, "Published, but not measured in this run: " + joined(absent, ", "), width, "", "  ");

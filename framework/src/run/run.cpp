@@ -6,17 +6,19 @@
 #include <algorithm>
 #include <chrono>
 
-#include "artifact/file.hpp"
 #include "core/interrupt.hpp"
 #include "engine/nulls.hpp"
 #include "engine/prepare.hpp"
 #include "manifest/record_path.hpp"
 #include "run/artifacts.hpp"
+#include "run/recording.hpp"
 #include "run/registration.hpp"
 #include "run/run_folder.hpp"
 #include "run/scheduler.hpp"
 #include "run/store.hpp"
 #include "run/thread_executor.hpp"
+#include "store/now.hpp"
+#include "store/run_database.hpp"
 
 namespace khost {
 
@@ -63,10 +65,46 @@ void tell(const Session& session, const Standings& standings) {
       session.listener.message(fmt::format("warning: claim '{}': {}", claim.id, s.note));
 }
 
-std::vector<TrialResult> run_trials(Session& session, CacheStore& store, const TrialContext& context) {
+// All that its trials and bases are composed of.
+std::vector<PluginUsed> plugins_of(const Session& session) {
+  std::set<std::pair<Kind, std::string>> used{{Kind::compute, session.backend.name},
+                                              {Kind::compute, session.artifact_backend.name}};
+  const auto use = [&](Kind kind, const Component& c) { used.emplace(kind, c.plugin); };
+  use(Kind::model, session.experiment.model);
+  for (const BaseRecipe& base : session.experiment.bases) {
+    if (base.steps == 0 || !base.file.empty()) continue;
+    use(Kind::data, base.data.source), use(Kind::optimizer, base.optimizer);
+  }
+  for (const Arm& arm : session.experiment.arms) {
+    use(Kind::model, arm.model), use(Kind::data, arm.data.source), use(Kind::optimizer, arm.optimizer);
+    if (arm.adapter) use(arm.adapter->written ? Kind::adapter : Kind::core, arm.adapter->component);
+    for (const Component& probe : arm.probes) use(Kind::probe, probe);
+  }
+  std::vector<PluginUsed> plugins;
+  for (const auto& [kind, name] : used) {
+    const Plugin& plugin = session.registry->get(kind, name);
+    plugins.push_back({name_of(kind), name, plugin.path, plugin.content});
+  }
+  return plugins;
+}
+
+// What is known of a run before its first trial.
+Run head_of(const Session& session, const RunFolder& folder) {
+  Run run{session.experiment.name, session.experiment.title, session.plan.run_hash};
+  run.folder = folder.path();
+  run.published = session.experiment.published;
+  run.environment = session.environment;
+  run.plugins = plugins_of(session);
+  run.command = session.command;
+  run.manifest = session.experiment.resolved.pretty() + "\n";
+  run.started = utc_now();
+  return run;
+}
+
+std::vector<TrialResult> run_trials(Session& session, CacheStore& store, const TrialContext& context, RunListener& listener) {
   prepare(context, session.artifact_threads, [&](const PlannedTrial& t) { return store.has(t); });
   ThreadExecutor executor(context, session.backend, session.jobs, session.threads);
-  RunTrials run = Scheduler(session.plan, store, session.listener, interrupted).run(executor);
+  RunTrials run = Scheduler(session.plan, store, listener, interrupted).run(executor);
   session.listener.trials_end();
   if (run.interrupted)
     throw Error(ErrorKind::interrupted,
@@ -76,12 +114,13 @@ std::vector<TrialResult> run_trials(Session& session, CacheStore& store, const T
 }
 
 // What noise alone gives, arm by arm.
-void draw_nulls(Session& session, Run& run) {
+std::map<std::string, NullDraws> draw_nulls(Session& session, Run& run) {
+  std::map<std::string, NullDraws> nulls;
   RunListener& listener = session.listener;
   for (const Arm& arm : session.experiment.arms) {
     check_interrupt();
     const auto& drawn =
-        run.nulls.emplace(arm.name, null_draws(*session.materials, arm, session.cache, null_draw_count, session.artifact_threads))
+        nulls.emplace(arm.name, null_draws(*session.materials, arm, session.cache, null_draw_count, session.artifact_threads))
             .first->second;
     for (const auto& [probe, why] : drawn.failed) {
       listener.message("warning: the null of " + arm.name + "/" + probe + " could not be drawn: " + why);
@@ -92,33 +131,36 @@ void draw_nulls(Session& session, Run& run) {
   check_interrupt();
   std::set<std::string> without;
   for (const Arm& arm : session.experiment.arms)
-    for (const std::string& record : nulls_not_made(*session.materials, arm, run.nulls.at(arm.name), run.trials))
+    for (const std::string& record : nulls_not_made(*session.materials, arm, nulls.at(arm.name), run.trials))
       if (without.insert(record).second)
         listener.message("warning: the probe that makes '" + record +
                          "' declares a null of it, but its null() never made one: it is shown without");
+  for (const auto& [arm, drawn] : nulls)
+    for (const auto& [record, draws] : drawn.records)
+      if (const auto band = band_of({draws.begin(), draws.end()})) run.nulls[arm].emplace(record, *band);
+  return nulls;
 }
 
-// Whoever stops in here has it whole.
-void write_folder(Session& session, const CacheStore& store, const RunFolder& folder, FinishedRun& finished) {
+// Whoever stops in here has it whole. What the folder holds is made from its database.
+void write_folder(Session& session, const CacheStore& store, const RunFolder& folder, Recording& recording,
+                  FinishedRun& finished) {
   const Activity writing("writing " + folder.path(), Activity::Kind::finished);
-  const Run& run = finished.run;
+  Run& run = finished.run;
   remove_earlier_artifacts(store.trials(), run.trials, folder.where());
-  // One that cannot be written does not keep the others away, nor the table that is printed.
-  const auto written = [&](const auto& write) {
-    try {
-      write();
-    } catch (const Error& failure) {
-      finished.unwritten.push_back(failure);
-    }
-  };
-  written([&] { write_file_atomically(folder / "resolved.manifest", session.experiment.resolved.pretty() + "\n"); });
-  written([&] { write_summary(folder / "summary.json", run, finished.published); });
-  written([&] { write_records_csv(folder / "records.csv", run); });
-  written([&] { write_report_md(folder / "report.md", run, finished.published); });
+  run.finished = utc_now();
+  recording.finish(run);
+  if (const auto& failure = recording.failure()) {  // told already
+    finished.unwritten.push_back(*failure);
+  } else {
+    const RunReader reader(folder.where());
+    run = reader.run();
+    run.folder = folder.path();
+    finished.unwritten = write_reports(folder.where(), run, reader, finished.published);
+    for (const Error& e : finished.unwritten) session.listener.message(std::string("warning: ") + e.what());
+  }
   // They are large, and all there is without them is written.
   finished.lost = collect_artifacts(store.trials(), run.trials, folder.where());
-  for (const Error& failure : finished.unwritten) session.listener.message(std::string("warning: ") + failure.what());
-  for (const Error& failure : finished.lost) session.listener.message(std::string("warning: ") + failure.what());
+  for (const Error& e : finished.lost) session.listener.message(std::string("warning: ") + e.what());
 }
 
 }  // namespace
@@ -143,21 +185,21 @@ FinishedRun run_experiment(Session& session, const std::string& out, std::set<st
   const Standings standings = register_claims(session);
   tell(session, standings);
   const TrialContext context{experiment, *session.materials, session.plan, base_models};
-
-  FinishedRun finished{{experiment.name, experiment.title, session.plan.run_hash, folder.path(), session.environment,
-                        run_trials(session, store, context), definitions_of(session)},
-                       std::move(published)};
+  FinishedRun finished{head_of(session, folder), std::move(published)};
   Run& run = finished.run;
-  draw_nulls(session, run);
-  run.claims = judge_claims(experiment, run.trials, run.nulls, standings, [&](const JudgedClaim& claim, bool can_decide) {
+  RunDatabase database(folder / "run.db", run, session.plan);
+  Recording recording(listener, database);
+
+  run.trials = run_trials(session, store, context, recording);
+  run.definitions = definitions_of(session);
+  const auto nulls = draw_nulls(session, run);
+  run.claims = claims_json(judge_claims(experiment, run.trials, nulls, standings, [&](const JudgedClaim& claim, bool can_decide) {
     return store.ledger().look(claim, can_decide, session.plan, store.shown());
-  });
+  }));
   run.artifacts = session.artifact_environment;
-  for (const PlannedBase& base : session.plan.bases) {
+  for (const PlannedBase& base : session.plan.bases)
     run.bases.push_back({base.recipe->name, base.draw, base.hash, base_models.summary(base), base.file_hash});
-    if (const BaseMade& b = run.bases.back(); !b.how.empty()) finished.bases.push_back(b.name + ": " + b.how);
-  }
-  write_folder(session, store, folder, finished);
+  write_folder(session, store, folder, recording, finished);
   finished.failed = std::ranges::count(run.trials, std::string("failed"), &TrialResult::status);
   finished.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return finished;

@@ -20,8 +20,7 @@ namespace khost {
 struct FinishedRun {
   Run run;
   Published published;
-  std::vector<std::string> bases = {};  // how each came out
-  std::int64_t failed = 0;              // trials
+  std::int64_t failed = 0;  // trials
   double seconds = 0;
   std::vector<Error> unwritten = {};  // files of its folder that could not be written, each told already
   std::vector<Error> lost = {};       // artifacts that could not be copied, likewise

@@ -58,6 +58,7 @@ Session::Session(const SessionOptions& options, RunListener& heard)
   const int processors = available_processors();
   threads = options.threads.value_or(1);
   fresh = options.fresh;
+  command = options.command;
   std::string doubt;
   backend = choose_backend(*registry, options.backend, experiment.compute, &doubt);
   try {

@@ -20,8 +20,9 @@ struct SessionOptions {
   std::vector<std::string> set;  // "steps=10"
   std::optional<int> seeds, threads, jobs;
   std::optional<std::string> backend;
-  bool fresh = false;      // trials of the cache are computed anew, and replaced
-  std::string cache = {};  // its folder; "": as the environment says (Cache::default_root())
+  bool fresh = false;        // trials of the cache are computed anew, and replaced
+  std::string command = {};  // as it was typed: run.db keeps it
+  std::string cache = {};    // its folder; "": as the environment says (Cache::default_root())
 };
 
 // What --set and --seeds change in the manifest.
@@ -39,6 +40,7 @@ struct Session {
   int jobs = 1, threads = 1;  // trials at a time, threads of each
   std::string idle;           // what to say of processors that no trial uses; "" mostly
   bool fresh = false;         // as in SessionOptions
+  std::string command;        // likewise
   BackendChoice backend, artifact_backend;
   int artifact_threads = 1;
   Environment environment, artifact_environment;

@@ -1,12 +1,10 @@
 #include "store/claim_ledger.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -16,6 +14,7 @@
 #include "manifest/claims.hpp"
 #include "manifest/record_path.hpp"
 #include "store/claim_design.hpp"
+#include "store/now.hpp"
 #include "store/shipped.hpp"
 
 namespace fs = std::filesystem;
@@ -26,8 +25,6 @@ namespace {
 using Unit = std::pair<std::int64_t, std::int64_t>;       // base draw and seed
 using Seen = std::map<std::string, std::set<Unit>>;       // by what it shows
 using Reads = std::vector<std::pair<std::string, Unit>>;  // what a claim reads of each of its trials
-
-std::string now() { return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(std::time(nullptr))); }
 
 Unit unit_of(const PlannedTrial& trial) { return {trial.key.draw, static_cast<std::int64_t>(trial.key.seed)}; }
 
@@ -179,7 +176,7 @@ class Entry {
       seen.set(shows, std::move(list));
     }
     return Json::object({{"khost_registration", 1},
-                         {"time", now()},
+                         {"time", utc_now()},
                          {"nanoseconds", std::int64_t{std::chrono::system_clock::now().time_since_epoch().count()}},
                          {"experiment", experiment_.name},
                          {"manifest", fs::absolute(experiment_.manifest_path).lexically_normal().string()},
@@ -350,7 +347,7 @@ int ClaimLedger::look(const JudgedClaim& claim, bool can_decide, const Plan& pla
                                  {"base", claim.base},
                                  {"seeds", std::move(units)},
                                  {"shows", shows_of(reads)},
-                                 {"time", now()}});
+                                 {"time", utc_now()}});
   const std::string folder = root_ + "/looks/" + short_hash(claim.standing.key + " on " + claim.base);
   for (int k = 1;; ++k) {
     const std::string file = fmt::format("{}/{}.json", folder, k);

@@ -1,0 +1,14 @@
+// What is said of one claim on one base, from its JSON.
+#pragma once
+
+#include <string>
+
+#include "khost/json.hpp"
+
+namespace khost {
+
+std::string published_text(const Json& claim);  // "0.948, falsified"; "" when its paper gives nothing
+std::string estimate_text(const Json& claim);   // "-" without one
+std::string short_verdict(const Json& claim);   // "falsified"; "post hoc, confirmed"
+
+}  // namespace khost

@@ -1,0 +1,22 @@
+#include "artifact/file.hpp"
+#include "report/report.hpp"
+
+namespace khost {
+
+std::vector<Error> write_reports(const std::string& folder, const Run& run, const RunReader& reader, const Published& published) {
+  std::vector<Error> failures;
+  const auto written = [&](const auto& write) {
+    try {
+      write();
+    } catch (const Error& failure) {
+      failures.push_back(failure);
+    }
+  };
+  written([&] { write_file_atomically(folder + "/resolved.manifest", run.manifest); });
+  written([&] { write_summary(folder + "/summary.json", run, published); });
+  written([&] { write_records_csv(folder + "/records.csv", run, reader); });
+  written([&] { write_report_md(folder + "/report.md", run, published); });
+  return failures;
+}
+
+}  // namespace khost

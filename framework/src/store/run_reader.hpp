@@ -1,0 +1,36 @@
+// run.db, read: by reports, `khost show` and tests; also while its run goes on.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "store/run.hpp"
+
+namespace khost {
+
+class RunReader {
+ public:
+  // `run`: a run's folder, or the run.db in it. Throws a usage Error: nothing is there, another program's file, a damaged one, a
+  // newer khost's.
+  explicit RunReader(const std::string& run);
+  ~RunReader();
+
+  const std::string& folder() const { return folder_; }
+
+  // All of it, but that its trials have of a series (records of steps) only the points that are not finite: a trial may have
+  // millions.
+  Run run() const;
+
+  // Of one finished trial, by the order in which it made their names, and by step: every record, or those of the series that
+  // `wants(probe, name)`. The Record that is given is valid for that call.
+  void each_record(const TrialKey& trial, const std::function<void(const Record&)>& visit,
+                   const std::function<bool(const std::string& probe, const std::string& name)>& wants = {}) const;
+
+ private:
+  struct Open;
+  std::string folder_, path_;
+  std::unique_ptr<Open> open_;
+};
+
+}  // namespace khost
