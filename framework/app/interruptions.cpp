@@ -18,8 +18,9 @@ namespace khost {
 namespace {
 
 using std::chrono::milliseconds;
-constexpr milliseconds patience{300};  // before a word is said
-constexpr milliseconds grace{800};     // before what runs is dropped
+constexpr milliseconds patience{300};    // before a word is said
+constexpr milliseconds grace{800};       // before what runs is dropped
+constexpr milliseconds longest{60'000};  // before a step in hand is, which may hang
 constexpr int exit_interrupted = 5;
 
 // Never waits, as whoever reads the other end may: a second signal must find this thread.
@@ -30,9 +31,16 @@ void tell(const std::string& text) {
   (void)!::write(STDERR_FILENO, line.data(), line.size());
 }
 
+// Never destroyed: the watching thread may outlive main().
+std::string& command_to_resume() {
+  static auto& command = *new std::string;
+  return command;
+}
+
 [[noreturn]] void drop(const std::string& what) {
   tell("khost: interrupted" + (what.empty() ? "" : " while " + what) +
-       "\n  finished trials are kept; the same command goes on from there");
+       "\n  nothing that was finished is lost; the same command goes on from there" +
+       (command_to_resume().empty() ? "" : ": " + command_to_resume()));
   remove_own_temporaries();
   ::_exit(exit_interrupted);
 }
@@ -51,27 +59,32 @@ void watch(sigset_t signals) {
     const auto waited = std::chrono::steady_clock::now() - asked;
     if (waited < patience) continue;
     const auto current = Activity::current();
-    const bool must_finish = current && current->kind == Activity::Kind::finished;
+    const bool must_finish = current && current->kind != Activity::Kind::dropped;
+    const bool is_step = must_finish && current->kind == Activity::Kind::step;
     const std::string what = current ? current->what : "";
-    if (!must_finish && waited >= grace) drop(what);
+    if ((!must_finish && waited >= grace) || (is_step && waited >= longest)) drop(what);
     const std::string line = must_finish ? "interrupted: finishing first: " + what + " (again ends it at once)"
                                          : "interrupted: ending" + (what.empty() ? "" : ", while " + what);
     if (line != said) tell(said = line);
-    if (must_finish) asked = std::chrono::steady_clock::now() - patience;  // what follows has its own while to end
+    if (must_finish && !is_step) asked = std::chrono::steady_clock::now() - patience;  // what follows has its own while to end
   }
 }
 
 }  // namespace
 
-void catch_interruptions() {
+void catch_interruptions(const std::string& command) {
+  command_to_resume() = command;
   static bool caught = false;
   if (std::exchange(caught, true)) return;
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before {};
+    if (signal == SIGHUP && ::sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;  // nohup
     sigaddset(&signals, signal);
     ::signal(signal, SIG_DFL);  // a shell starts what runs in its background with SIGINT ignored
   }
+  ::signal(SIGPIPE, SIG_IGN);                       // whoever read what is printed is gone: the run is not
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // in this thread and those it starts
   std::thread(watch, signals).detach();
 }

@@ -32,7 +32,7 @@ std::string typed_command() {
 void run(SessionOptions options, const std::string& out) {
   options.command = typed_command();
   if (const auto series = read_series(options.manifest)) return run_series(*series, options, out);
-  catch_interruptions();
+  catch_interruptions(options.command);
   Console console;
   Session session(options, console);
   std::set<std::string> computed;
@@ -54,10 +54,13 @@ Command run_command() {
   Command command("run", "run an experiment, or a series of them");
   struct Options : SessionOptions {
     std::string out;
+    std::optional<int> checkpoint;
   };
   auto& o = command.values<Options>();
   declare(command, o);
   command.option("out", "FOLDER", o.out, "the run's folder (default: runs/<experiment>/<hash>)");
+  command.option("checkpoint", "SECONDS", o.checkpoint, {0, 86400},
+                 "how often what is trained is written down, so that a killed run goes on from there (30); 0: at each step");
   command.flag("fresh", o.fresh, "compute trials anew that are in the cache, and replace them");
   command.example("run experiments/paper85.manifest");
   command.example("run experiments/paper85.manifest --seeds 3 --set adapter.basis=random");
@@ -65,7 +68,10 @@ Command run_command() {
   command.note(
       "`khost M.manifest` is short for `khost run M.manifest`. What is finished is kept: the same command again computes "
       "only what is missing.");
-  command.does([&o] { run(o, o.out); });
+  command.does([&o] {
+    if (o.checkpoint) o.checkpoint_period = *o.checkpoint;
+    run(o, o.out);
+  });
   return command;
 }
 

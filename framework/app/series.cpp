@@ -19,7 +19,7 @@
 namespace khost {
 
 void run_series(const Series& series, SessionOptions options, const std::string& out) {
-  catch_interruptions();
+  catch_interruptions(options.command);
   Console console;
   std::vector<std::unique_ptr<Session>> sessions;
   for (const std::string& manifest : series.manifests) {

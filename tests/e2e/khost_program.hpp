@@ -8,9 +8,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "unit/scratch.hpp"
@@ -82,6 +84,58 @@ class Khost {
 };
 
 inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+// A khost that runs while the test looks on.
+class Started {
+ public:
+  // `prefix`: what starts it, as {"unshare", "--pid", ...}.
+  Started(const Khost& khost, std::vector<std::string> arguments, std::vector<std::string> prefix = {},
+          std::map<std::string, std::string> environment = {})
+      : err_(khost.scratch / ("err-" + std::to_string(count++))) {
+    arguments.insert(arguments.begin(), KHOST_BINARY_DIR "/bin/khost");
+    arguments.insert(arguments.begin(), prefix.begin(), prefix.end());
+    environment["KHOST_CACHE"] = khost.scratch / "cache";
+    write(err_, "");
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+    if (::chdir(khost.scratch.folder().c_str()) != 0 || !std::freopen("/dev/null", "w", stdout) ||
+        !std::freopen(err_.c_str(), "w", stderr))
+      ::_exit(99);
+    std::vector<char*> argv;
+    for (std::string& a : arguments) argv.push_back(a.data());
+    argv.push_back(nullptr);
+    ::execvp(argv[0], argv.data());
+    ::_exit(98);
+  }
+  ~Started() {
+    if (pid_ > 0) signal(SIGKILL), wait();
+  }
+  Started(const Started&) = delete;
+
+  void signal(int number) const { ::kill(pid_, number); }
+  int wait() {
+    int status = 0;
+    ::waitpid(std::exchange(pid_, 0), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  // Until it has said that; false when it ended without.
+  bool until(const std::string& text) {
+    while (!has(err(), text)) {
+      siginfo_t ended{};
+      if (::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == pid_)
+        return has(err(), text);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+  }
+  std::string err() const { return read(err_); }
+
+ private:
+  static inline int count = 0;
+  std::string err_;
+  pid_t pid_ = 0;
+};
 
 // Every record but wall times: what must be the same twice.
 inline std::string records(const Khost& khost, const std::string& folder) {

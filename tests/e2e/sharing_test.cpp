@@ -20,58 +20,6 @@ using namespace khost::test;
 
 namespace {
 
-// A khost that runs while the test looks on.
-class Started {
- public:
-  // `prefix`: what starts it, as {"unshare", "--pid", ...}.
-  Started(const Khost& khost, std::vector<std::string> arguments, std::vector<std::string> prefix = {},
-          std::map<std::string, std::string> environment = {})
-      : err_(khost.scratch / ("err-" + std::to_string(count++))) {
-    arguments.insert(arguments.begin(), KHOST_BINARY_DIR "/bin/khost");
-    arguments.insert(arguments.begin(), prefix.begin(), prefix.end());
-    environment["KHOST_CACHE"] = khost.scratch / "cache";
-    write(err_, "");
-    pid_ = ::fork();
-    if (pid_ != 0) return;
-    for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
-    if (::chdir(khost.scratch.folder().c_str()) != 0 || !std::freopen("/dev/null", "w", stdout) ||
-        !std::freopen(err_.c_str(), "w", stderr))
-      ::_exit(99);
-    std::vector<char*> argv;
-    for (std::string& a : arguments) argv.push_back(a.data());
-    argv.push_back(nullptr);
-    ::execvp(argv[0], argv.data());
-    ::_exit(98);
-  }
-  ~Started() {
-    if (pid_ > 0) signal(SIGKILL), wait();
-  }
-  Started(const Started&) = delete;
-
-  void signal(int number) const { ::kill(pid_, number); }
-  int wait() {
-    int status = 0;
-    ::waitpid(std::exchange(pid_, 0), &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-  // Until it has said that; false when it ended without.
-  bool until(const std::string& text) {
-    while (!has(err(), text)) {
-      siginfo_t ended{};
-      if (::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == pid_)
-        return has(err(), text);
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
-  }
-  std::string err() const { return read(err_); }
-
- private:
-  static inline int count = 0;
-  std::string err_;
-  pid_t pid_ = 0;
-};
-
 // What is being made, and what tells who makes it.
 std::vector<std::string> unfinished(const std::string& folder) {
   std::vector<std::string> found;

@@ -127,6 +127,7 @@ struct FakeStore : Store {
     r.hash = t.hash, r.status = "done";
     return r;
   }
+  std::string checkpoint(const PlannedTrial&) override { return ""; }
   std::string begin(const PlannedTrial& t) override {
     fail("begin");
     ++open;

@@ -13,6 +13,7 @@
 
 #include "khost/random.hpp"
 #include "khost/signal.hpp"
+#include "khost/state.hpp"
 #include "khost/tensor.hpp"
 
 namespace khost {
@@ -161,6 +162,10 @@ class Probe {
   virtual void begin(const TrialInfo& trial);
   virtual void observe(const Step& step);  // only at steps for which something is needed
   virtual void conclude(Trial& trial);
+  // What has been gathered since begin(), between two steps: written when a checkpoint of the trial is made, and read, after
+  // begin(), when a trial that was broken off goes on. A probe that does not override it has its trials begun anew, but for one
+  // that neither observes a step nor is a policy.
+  virtual void state(State& s);
 };
 
 // Records of finished trials that this one needs: those of the arms in its arm's "needs", on the same base, draw and seed.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "khost/random.hpp"
+#include "khost/state.hpp"
 #include "khost/tensor.hpp"
 
 namespace khost {
@@ -41,6 +42,7 @@ struct Basis {
   std::int64_t m = 0, n = 0, rank = 0;
   std::vector<float> U, V;
   std::vector<double> sigma;  // descending; empty for a basis that has none (random)
+  void state(State& s) { s(m, n, rank, U, V, sigma); }
 };
 
 // Both have the prefix property: the first k columns of a basis of rank K are, bit for bit, the basis of rank k. Both run in

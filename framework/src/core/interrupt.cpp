@@ -31,7 +31,7 @@ void clear_interrupt() noexcept { asked = false; }
 void check_interrupt() {
   if (!interrupted()) return;
   // What must be finished first is not torn in two by what it calls, as the checksum of a file that it has just written.
-  if (const auto now = Activity::current(); now && now->kind == Activity::Kind::finished) return;
+  if (const auto now = Activity::current(); now && now->kind != Activity::Kind::dropped) return;
   throw Error(ErrorKind::interrupted, "interrupted");
 }
 
@@ -48,9 +48,10 @@ Activity::~Activity() {
 std::optional<Activity::Text> Activity::current() {
   const std::lock_guard lock(activities().mutex);
   const auto& list = activities().list;
-  const auto must = std::find_if(list.rbegin(), list.rend(), [](const Text& t) { return t.kind == Kind::finished; });
-  if (must != list.rend()) return *must;
-  return list.empty() ? std::nullopt : std::optional(list.back());
+  std::optional<Text> most;
+  for (const Text& t : list)
+    if (!most || t.kind >= most->kind) most = t;
+  return most;
 }
 
 }  // namespace khost

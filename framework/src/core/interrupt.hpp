@@ -15,9 +15,9 @@ void clear_interrupt() noexcept;    // for tests
 // What the process is at, for as long as it lives: "building tokenizer of 15007 pieces". May be made in any thread.
 class Activity {
  public:
-  // Work is dropped when the process is to end, with nothing lost; what is `finished` first must not be torn in two: while one
-  // such lives, check_interrupt() does not throw.
-  enum class Kind { dropped, finished };
+  // Work is dropped when the process is to end, with nothing lost; what is `finished` first must not be torn in two, nor a `step`
+  // of a training, after which its checkpoint is kept: while one such lives, check_interrupt() does not throw.
+  enum class Kind { dropped, step, finished };
   explicit Activity(std::string what, Kind kind = Kind::dropped);
   ~Activity();
   Activity(const Activity&) = delete;
@@ -27,7 +27,7 @@ class Activity {
     std::string what;
     Kind kind;
   };
-  // The newest that must be finished, else the newest.
+  // The newest of those that matter most: that must be finished, then a step, then others.
   static std::optional<Text> current();
 
  private:

@@ -129,6 +129,12 @@ bool Adapters::set_rank(std::size_t matrix, std::int64_t K) {
   return true;
 }
 
+void Adapters::state(State& s) {
+  std::vector<std::int64_t> active = active_;
+  s(active);
+  for (std::size_t i = 0; s.reading() && i < active_.size(); ++i) set_rank(i, active.at(i));
+}
+
 bool Adapters::active(std::size_t matrix, std::size_t entry) const {
   const Core::Entry& e = entries_[matrix][entry];
   return std::max(e.row, e.column) < active_[matrix];

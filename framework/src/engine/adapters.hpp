@@ -12,6 +12,7 @@
 #include "engine/trainer.hpp"
 #include "graph/program.hpp"
 #include "khost/probe.hpp"
+#include "khost/state.hpp"
 
 namespace khost {
 
@@ -42,6 +43,7 @@ class Adapters {
 
   // Only the first K dims of a matrix count from now on; what they lose or gain is set to 0. True when the rank changed.
   bool set_rank(std::size_t matrix, std::int64_t K);
+  void state(State& s);  // of a checkpoint: which dims count; what is trained is the trainer's
   bool active(std::size_t matrix, std::size_t entry) const;  // of the core's entries
   std::int64_t adapter_parameters() const;                   // sum of K (m + n), of active dims
   std::int64_t trainable_parameters() const;                 // of active dims

@@ -6,7 +6,9 @@
 #include <cmath>
 #include <limits>
 
+#include "core/interrupt.hpp"
 #include "engine/batches.hpp"
+#include "engine/checkpoint.hpp"
 #include "engine/trainer.hpp"
 #include "khost/parallel.hpp"
 #include "khost/safetensors.hpp"
@@ -16,19 +18,23 @@
 namespace khost {
 
 BaseModels::BaseModels(const Experiment& experiment, const Materials& materials, Cache& cache, Backend& backend, Report report,
-                       std::function<bool()> interrupted)
+                       std::function<bool()> interrupted, double checkpoint_period)
     : experiment_(experiment),
       materials_(materials),
       cache_(cache),
       backend_(backend),
       report_(std::move(report)),
-      interrupted_(std::move(interrupted)) {}
+      interrupted_(std::move(interrupted)),
+      checkpoint_period_(checkpoint_period) {}
 
 bool BaseModels::cached(const PlannedBase& base) const { return !base.recipe->file.empty() || cache_.has("base", base.identity); }
 
 std::string BaseModels::file(const PlannedBase& base) {
   if (!base.recipe->file.empty()) return base.recipe->file;
-  return cache_.get("base", base.identity, "base " + base.recipe->name, [&](const std::string& path) { train(base, path); });
+  const std::string made =
+      cache_.get("base", base.identity, "base " + base.recipe->name, [&](const std::string& path) { train(base, path); });
+  remove_checkpoint(cache_.root(), base.hash);
+  return made;
 }
 
 std::shared_ptr<const Weights> BaseModels::weights(const PlannedBase& base) {
@@ -144,8 +150,19 @@ void BaseModels::train(const PlannedBase& planned, const std::string& path) {
     Random windows(seed, "base", "windows");
     Batch batch;
     bool reached = false;
+    const auto state = [&](State& s) {
+      s(progress.step, progress.loss, progress.calibration, windows, batch.tokens, batch.targets);
+      trainer.state(s);
+    };
+    Checkpoint checkpoint(checkpoint_file(cache_.root(), planned.hash), planned.hash, checkpoint_period_);
+    checkpoint.resume(state);
     for (;; ++progress.step) {
-      if (interrupted_()) throw Error(ErrorKind::interrupted, "interrupted while training base '" + recipe.name + "'");
+      if (interrupted_()) {
+        checkpoint.keep(state);
+        throw Error(ErrorKind::interrupted, "interrupted while training base '" + recipe.name + "'");
+      }
+      if (checkpoint.due()) checkpoint.keep(state);
+      const Activity in_hand("the step in hand of base " + recipe.name, Activity::Kind::step);
       if (calibration && (progress.step % calibration_period == 0 || progress.step == recipe.steps)) {
         progress.calibration = calibration->loss(*evaluator);
         reached = progress.calibration <= *recipe.until_loss;

@@ -28,9 +28,10 @@ struct BaseProgress {
 class BaseModels {
  public:
   using Report = std::function<void(const PlannedBase&, const BaseProgress&)>;
-  // `backend` is the artifacts' own, not the run's: its products are cut in parts. `interrupted` is asked between steps.
+  // `backend` is the artifacts' own, not the run's: its products are cut in parts. `interrupted` is asked between steps. A
+  // training's checkpoint is kept every so many seconds, and when it is interrupted.
   BaseModels(const Experiment& experiment, const Materials& materials, Cache& cache, Backend& backend, Report report,
-             std::function<bool()> interrupted);
+             std::function<bool()> interrupted, double checkpoint_period = 30);
 
   // Trains it if it is not in the cache. Throws an Error, the same at every call, when it cannot be had: it never reaches its
   // target, its loss turns NaN, a plugin fails, the disk is full, its file is not what it says, or no longer the one that was
@@ -69,6 +70,7 @@ class BaseModels {
   Backend& backend_;
   Report report_;
   std::function<bool()> interrupted_;
+  double checkpoint_period_;
   std::mutex mutex_;
   std::map<std::string, Error> failures_;
   std::map<std::string, std::shared_ptr<const Weights>> weights_;

@@ -18,6 +18,10 @@ struct Probes::Instance : MadeProbe {
   bool observes(std::int64_t step) const {
     return std::ranges::any_of(declared.needs, [&](const Signals::Need& n) { return n.when.includes(step); });
   }
+  bool gathers() const {  // anything from step to step
+    const auto is_of_a_step = [](const Signals::Need& n) { return n.when.period > 0 || !n.when.steps.empty(); };
+    return as_policy || std::ranges::any_of(declared.needs, is_of_a_step);
+  }
   void must_modify(const std::string& what) const {
     if (std::ranges::find(declared.modifies, what) != declared.modifies.end()) return;
     throw Error(ErrorKind::plugin, "changing " + what + " was not declared")
@@ -298,6 +302,17 @@ void Probes::before_step(std::int64_t step) {
 void Probes::observe(std::int64_t step) {
   for (auto& i : instances_)
     if (i->observes(step)) call_plugin(i->in("observe", step), [&] { i->probe->observe(StepView(*this, *i, step)); });
+}
+
+void Probes::state(State& s) {
+  state_of(s, records_);
+  if (s.reading())
+    for (const Record& r : records_) made_.emplace(r.probe + "/" + r.name, r.step);
+  for (auto& i : instances_) {
+    if (!i->gathers()) continue;
+    if (i->random) s(*i->random);
+    call_plugin(i->in("state"), [&] { i->probe->state(s); });
+  }
 }
 
 void Probes::conclude() {

@@ -65,6 +65,7 @@ class Probes {
   void before_step(std::int64_t step);
   void observe(std::int64_t step);
   void conclude();
+  void state(State& s);  // of a checkpoint, between two steps
 
   std::vector<Record>& records() { return records_; }
 

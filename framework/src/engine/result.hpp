@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "khost/state.hpp"
 #include "plan/keys.hpp"
 
 namespace khost {
@@ -16,6 +17,12 @@ struct Record {
   double value = 0;        // NaN: missing
   std::string unit;        // "nats", "1", "parameters"
 };
+inline void state_of(State& s, std::vector<Record>& records) {
+  std::uint64_t n = records.size();
+  s(n);
+  if (s.reading()) records.assign(n, {});
+  for (Record& r : records) s(r.probe, r.name, r.step, r.value, r.unit);
+}
 
 // A file that a trial left in its folder.
 struct Artifact {

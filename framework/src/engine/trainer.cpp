@@ -34,4 +34,12 @@ void Trainer::forget(std::string_view tensor, const std::function<bool(std::size
   }
 }
 
+void Trainer::state(State& s) {
+  s(step_, training_step_);
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    s.in_place(tensors_[i].value);
+    s(state_[i]);
+  }
+}
+
 }  // namespace khost

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "khost/optimizer.hpp"
+#include "khost/state.hpp"
 #include "khost/tensor.hpp"
 
 namespace khost {
@@ -29,6 +30,7 @@ class Trainer {
   void reset();  // the state is as it was before the first step; how far the training is stays
   // Sets the state of one tensor's entries to zero where `entry(k)`.
   void forget(std::string_view tensor, const std::function<bool(std::size_t)>& entry);
+  void state(State& s);  // of a checkpoint: the tensors' values, and the rule's
 
  private:
   const Optimizer& optimizer_;

@@ -8,8 +8,10 @@
 #include <cmath>
 #include <new>
 
+#include "core/interrupt.hpp"
 #include "engine/adapters.hpp"
 #include "engine/artifacts.hpp"
+#include "engine/checkpoint.hpp"
 #include "engine/probes.hpp"
 #include "engine/trainer.hpp"
 #include "engine/trial_text.hpp"
@@ -78,14 +80,17 @@ class LiveTrial final : private TrialHost {
 
  private:
   void measure_base();
-  double train();
+  void train(Checkpoint& checkpoint);
+  void step();
+  void state(State& s);
+  double seconds() const;
   double pass(const Batch& batch, const Alphas& alphas, Program::Gradients gradients);
-  void evaluate_end(double last);
+  void evaluate_end();
 
   double loss_on(Part part);
   void record(const char* probe, const std::string& name, std::int64_t step, double value, const char* unit);
   void record_losses(std::int64_t after);
-  void record_parameters(std::int64_t adapter, std::int64_t trainable);
+  void record_parameters();
 
   std::map<std::string, Signal> signal_table();
   NamedArrays directions_of_base(const std::string& kind);
@@ -134,7 +139,10 @@ class LiveTrial final : private TrialHost {
   // How far it is, and what it leaves.
   const char* phase_ = "while it was set up";
   std::int64_t step_ = -1;  // of training; from the number of steps on, and below 0, `phase_` says more
+  double last_loss_ = 0;    // of the step before
+  std::int64_t adapter_steps_ = 0, trainable_steps_ = 0;  // parameters, summed over steps
   Outcome outcome_;
+  double seconds_before_ = 0;  // that it took before it was broken off
   TrialResult result_;
 };
 
@@ -181,49 +189,74 @@ LiveTrial::LiveTrial(const TrialContext& context, const PlannedTrial& planned, c
 
 TrialResult LiveTrial::run() {
   phase_ = "before the first step";
-  measure_base();
-  const double last = train();
+  Checkpoint checkpoint(monitor_.checkpoint, planned_.hash, monitor_.checkpoint_period);
+  if (!checkpoint.resume([&](State& s) { state(s); })) {
+    measure_base();
+    step_ = 0;
+  }
+  train(checkpoint);
   phase_ = "after the last step";
-  evaluate_end(last);
+  evaluate_end();
   probes_.conclude();
   std::ranges::move(probes_.records(), std::back_inserter(result_.records));
   result_.artifacts = artifacts_.written();
   result_.status = "done";
-  result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
+  result_.seconds = seconds();
   return std::move(result_);
+}
+
+double LiveTrial::seconds() const {
+  return seconds_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
 }
 
 // ---- training ----
 
-// The loss of the last step.
-double LiveTrial::train() {
-  const bool trains_weights = weights_.trains_any();
-  const std::int64_t trained = shape_.trained_weights();
-  std::int64_t adapter = 0, trainable = 0;  // sums over steps
-  double loss = 0;
-  for (step_ = 0; step_ < shape_.steps; ++step_) {
-    if (monitor_.interrupted()) throw Error(ErrorKind::interrupted, "interrupted");
-    if (step_ > 0) text_.next();
-    adapters_.unscale();
-    probes_.before_step(step_);
-    const bool with_weights = trains_weights || probes_.needs("weight.grad", step_);
-    loss = pass(text_.current(), adapters_.alphas(),
-                with_weights ? Program::Gradients::alpha_and_weights : Program::Gradients::alpha);
-    loss_f32_ = static_cast<float>(loss);
-    record("loss", "train", step_, loss, "nats");
-    probes_.observe(step_);
-    trainer_.step();
-    monitor_.step(step_, loss);
-    const std::int64_t adapter_now = adapters_.adapter_parameters() + written_.parameters(),
-                       in_all = adapters_.trainable_parameters() + written_.parameters() + trained;
-    adapter += adapter_now, trainable += in_all;
-    outcome_.adapter_parameters = std::max(outcome_.adapter_parameters, adapter_now);
-    outcome_.trainable_parameters = std::max(outcome_.trainable_parameters, in_all);
-    if (std::ranges::find(arm_.record_at, step_ + 1) != arm_.record_at.end()) record_losses(step_ + 1);
+// From step_ on. An interruption waits for the step in hand, and loses nothing.
+void LiveTrial::train(Checkpoint& checkpoint) {
+  const auto write = [&](State& s) { state(s); };
+  for (; step_ < shape_.steps; ++step_) {
+    if (monitor_.interrupted()) {
+      checkpoint.keep(write);
+      throw Error(ErrorKind::interrupted, "interrupted");
+    }
+    if (checkpoint.due()) checkpoint.keep(write);
+    const Activity in_hand("the step in hand", Activity::Kind::step);
+    step();
   }
   adapters_.unscale();
-  record_parameters(adapter, trainable);
-  return loss;
+  record_parameters();
+}
+
+void LiveTrial::step() {
+  if (step_ > 0) text_.next();
+  adapters_.unscale();
+  probes_.before_step(step_);
+  const bool with_weights = weights_.trains_any() || probes_.needs("weight.grad", step_);
+  last_loss_ =
+      pass(text_.current(), adapters_.alphas(), with_weights ? Program::Gradients::alpha_and_weights : Program::Gradients::alpha);
+  loss_f32_ = static_cast<float>(last_loss_);
+  record("loss", "train", step_, last_loss_, "nats");
+  probes_.observe(step_);
+  trainer_.step();
+  monitor_.step(step_, last_loss_);
+  const std::int64_t adapter_now = adapters_.adapter_parameters() + written_.parameters(),
+                     in_all = adapters_.trainable_parameters() + written_.parameters() + shape_.trained_weights();
+  adapter_steps_ += adapter_now, trainable_steps_ += in_all;
+  outcome_.adapter_parameters = std::max(outcome_.adapter_parameters, adapter_now);
+  outcome_.trainable_parameters = std::max(outcome_.trainable_parameters, in_all);
+  if (std::ranges::find(arm_.record_at, step_ + 1) != arm_.record_at.end()) record_losses(step_ + 1);
+}
+
+// Between two steps: all that is not as it was when the trial was set up.
+void LiveTrial::state(State& s) {
+  double took = seconds();
+  s(step_, last_loss_, adapter_steps_, trainable_steps_, outcome_, took);
+  if (s.reading()) seconds_before_ = took;
+  state_of(s, result_.records);
+  adapters_.state(s);
+  trainer_.state(s);
+  text_.state(s);
+  probes_.state(s);
 }
 
 // Forward and backward: the loss, and the gradients of all that is trained; none for dims that a schedule has switched off.
@@ -298,11 +331,11 @@ void LiveTrial::measure_base() {
   record("loss", "held_out_base", -1, outcome_.held_out_base, "nats");
 }
 
-void LiveTrial::evaluate_end(double last) {
+void LiveTrial::evaluate_end() {
   outcome_.final = evaluate(adapters_.alphas(), Part::train);
   if (!std::isfinite(outcome_.final)) not_finite(outcome_.final, program_);
   record("loss", "final", -1, outcome_.final, "nats");
-  record("loss", "train_last", -1, last, "nats");
+  record("loss", "train_last", -1, last_loss_, "nats");
   if (arm_.data.held_out_windows == 0) return;
   outcome_.held_out_final = evaluate(adapters_.alphas(), Part::held_out);
   record("loss", "held_out_final", -1, outcome_.held_out_final, "nats");
@@ -318,14 +351,14 @@ void LiveTrial::record_losses(std::int64_t after) {
 }
 
 // The most that any step had, and the mean over steps: a schedule changes them.
-void LiveTrial::record_parameters(std::int64_t adapter, std::int64_t trainable) {
+void LiveTrial::record_parameters() {
   result_.adapter_parameters = outcome_.adapter_parameters;
   result_.trainable_parameters = outcome_.trainable_parameters;
   const auto steps = static_cast<double>(shape_.steps);
   record("parameters", "adapter", -1, static_cast<double>(outcome_.adapter_parameters), "parameters");
-  record("parameters", "adapter_mean", -1, static_cast<double>(adapter) / steps, "parameters");
+  record("parameters", "adapter_mean", -1, static_cast<double>(adapter_steps_) / steps, "parameters");
   record("parameters", "trainable", -1, static_cast<double>(outcome_.trainable_parameters), "parameters");
-  record("parameters", "trainable_mean", -1, static_cast<double>(trainable) / steps, "parameters");
+  record("parameters", "trainable_mean", -1, static_cast<double>(trainable_steps_) / steps, "parameters");
 }
 
 void LiveTrial::record(const char* probe, const std::string& name, std::int64_t step, double value, const char* unit) {

@@ -14,6 +14,8 @@ namespace khost {
 struct TrialMonitor {
   std::function<void(std::int64_t step, double loss)> step;  // after each training step
   std::function<bool()> interrupted;                         // asked before each
+  std::string checkpoint = {};                               // the file for it; "": none is kept
+  double checkpoint_period = 30;                             // seconds
 };
 
 // What all trials of a run share; outlives them.
@@ -28,8 +30,9 @@ struct TrialContext {
 // there is no such record.
 using UpstreamRecord = std::function<double(std::string_view path)>;
 
-// Runs it on the calling thread (and its OpenMP threads); artifacts go to `folder`. Throws: a trial Error with arm, base, seed
-// and step, a plugin Error likewise, or an interrupted Error.
+// Runs it on the calling thread (and its OpenMP threads), from its checkpoint where there is one; artifacts go to `folder`.
+// Throws: a trial Error with arm, base, seed and step, a plugin Error likewise, or an interrupted Error, when the step in hand is
+// done and the checkpoint kept.
 TrialResult run_trial(const TrialContext& context, const PlannedTrial& trial, const UpstreamRecord& upstream, Backend& backend,
                       const std::string& folder, const TrialMonitor& monitor);
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/batches.hpp"
+#include "khost/state.hpp"
 
 namespace khost {
 
@@ -18,6 +19,8 @@ class TrialText {
   const Batch& current() const { return current_; }  // of this step; its arrays stay where they are
   void next();                                       // another one where data are fresh, else the same
   Batch draw(Random& windows) const;                 // of the training part
+
+  void state(State& s) { s(fresh_, current_.tokens, current_.targets); }  // of a checkpoint
 
   const WindowSet& windows(Part part);  // that the arm's losses are measured on; made when they are first asked for
   const DataSpec& spec() const { return spec_; }

@@ -13,6 +13,7 @@ Data::~Data() = default;
 Probe::~Probe() = default;
 
 void Probe::begin(const TrialInfo&) {}
+void Probe::state(State& s) { s.unknown(); }
 void Probe::observe(const Step&) {}
 void Probe::conclude(Trial&) {}
 void Probe::null(NullDraw&) {}

@@ -22,6 +22,7 @@ struct Task {
   std::size_t index = 0;                       // in Plan::trials
   const PlannedTrial* trial = nullptr;         // of the plan
   std::string folder = {};                     // for its artifacts
+  std::string checkpoint = {};                 // the file for it
   std::vector<const TrialResult*> needs = {};  // the finished trials that it needs; they stay as they are
 };
 

@@ -103,13 +103,14 @@ Run head_of(const Session& session, const RunFolder& folder) {
 
 std::vector<TrialResult> run_trials(Session& session, CacheStore& store, const TrialContext& context, RunListener& listener) {
   prepare(context, session.artifact_threads, [&](const PlannedTrial& t) { return store.has(t); });
-  ThreadExecutor executor(context, session.backend, session.jobs, session.threads);
+  ThreadExecutor executor(context, session.backend, session.jobs, session.threads, session.checkpoint_period);
   RunTrials run = Scheduler(session.plan, store, listener, interrupted).run(executor);
   session.listener.trials_end();
   if (run.interrupted)
     throw Error(ErrorKind::interrupted,
                 fmt::format("interrupted with {} of {} trials finished", run.trials.size(), session.plan.trials.size()))
-        .hint("finished trials are kept; the same command goes on from there");
+        .hint("nothing that was finished is lost, and what was begun goes on from where it is" +
+              (session.command.empty() ? "" : ": " + session.command));
   return std::move(run.trials);
 }
 
@@ -181,7 +182,7 @@ FinishedRun run_experiment(Session& session, const std::string& out, std::set<st
   const auto artifact_backend = session.artifact_backend.make_in_parts(session.artifact_threads);
   BaseModels base_models(
       experiment, *session.materials, session.cache, *artifact_backend,
-      [&](const PlannedBase& base, const BaseProgress& p) { listener.base(base, p); }, interrupted);
+      [&](const PlannedBase& base, const BaseProgress& p) { listener.base(base, p); }, interrupted, session.checkpoint_period);
   const Standings standings = register_claims(session);
   tell(session, standings);
   const TrialContext context{experiment, *session.materials, session.plan, base_models};

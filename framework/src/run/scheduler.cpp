@@ -116,6 +116,7 @@ bool Scheduler::begin(Task& task) {
         return store_.begin(trial);
       });
     });
+    task.checkpoint = store_.checkpoint(trial);
     return true;
   } catch (const Error& e) {
     failed(task, e);

@@ -59,6 +59,7 @@ Session::Session(const SessionOptions& options, RunListener& heard)
   threads = options.threads.value_or(1);
   fresh = options.fresh;
   command = options.command;
+  checkpoint_period = options.checkpoint_period;
   std::string doubt;
   backend = choose_backend(*registry, options.backend, experiment.compute, &doubt);
   try {

@@ -20,9 +20,10 @@ struct SessionOptions {
   std::vector<std::string> set;  // "steps=10"
   std::optional<int> seeds, threads, jobs;
   std::optional<std::string> backend;
-  bool fresh = false;        // trials of the cache are computed anew, and replaced
-  std::string command = {};  // as it was typed: run.db keeps it
-  std::string cache = {};    // its folder; "": as the environment says (Cache::default_root())
+  bool fresh = false;             // trials of the cache are computed anew, and replaced
+  std::string command = {};       // as it was typed: run.db keeps it
+  double checkpoint_period = 30;  // seconds
+  std::string cache = {};         // its folder; "": as the environment says (Cache::default_root())
 };
 
 // What --set and --seeds change in the manifest.
@@ -41,6 +42,7 @@ struct Session {
   std::string idle;           // what to say of processors that no trial uses; "" mostly
   bool fresh = false;         // as in SessionOptions
   std::string command;        // likewise
+  double checkpoint_period;   // likewise
   BackendChoice backend, artifact_backend;
   int artifact_threads = 1;
   Environment environment, artifact_environment;

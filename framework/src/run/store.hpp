@@ -18,6 +18,8 @@ class Store {
   virtual std::optional<TrialResult> find(const PlannedTrial& trial) = 0;
   // Before its first step: a folder for its artifacts, to be given to keep() or discard().
   virtual std::string begin(const PlannedTrial& trial) = 0;
+  // The file for its checkpoint, which keep() removes: what there is in it, after begin(), may be gone on from.
+  virtual std::string checkpoint(const PlannedTrial& trial) = 0;
   virtual void keep(const std::string& folder, const TrialResult& result) = 0;
   virtual void discard(const std::string& folder) = 0;
 };
@@ -33,6 +35,7 @@ class CacheStore : public Store {
   bool has(const PlannedTrial& trial) const { return may_serve(trial.hash) && trials_.has(trial.hash); }
   std::optional<TrialResult> find(const PlannedTrial& trial) override;
   std::string begin(const PlannedTrial& trial) override;
+  std::string checkpoint(const PlannedTrial& trial) override;
   void keep(const std::string& folder, const TrialResult& result) override;
   void discard(const std::string& folder) override { trials_.discard(folder); }
 
@@ -43,6 +46,7 @@ class CacheStore : public Store {
  private:
   bool may_serve(const std::string& hash) const { return !fresh_ || computed_.contains(hash); }
 
+  std::string root_;
   TrialStore trials_;
   ClaimLedger ledger_;
   Shown shown_;

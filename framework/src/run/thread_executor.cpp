@@ -11,13 +11,14 @@ namespace khost {
 namespace {
 
 // Whatever goes wrong in here is this task's failure and no other's. UBSan: see call_plugin().
-__attribute__((no_sanitize("null"))) void run_task(const TrialContext& context, Tasks& tasks, const Task& task,
-                                                   Backend& backend) {
+__attribute__((no_sanitize("null"))) void run_task(const TrialContext& context, Tasks& tasks, const Task& task, Backend& backend,
+                                                   double checkpoint_period) {
   TrialResult result;
   try {
     result =
         run_trial(context, *task.trial, [&](std::string_view path) { return record_of_needs(task, path); }, backend, task.folder,
-                  {[&](std::int64_t step, double loss) { tasks.step(task, step, loss); }, [&] { return tasks.interrupted(); }});
+                  {[&](std::int64_t step, double loss) { tasks.step(task, step, loss); }, [&] { return tasks.interrupted(); },
+                   task.checkpoint, checkpoint_period});
   } catch (const Error& e) {
     return tasks.failed(task, e);
   } catch (abi::__forced_unwind&) {
@@ -46,7 +47,7 @@ __attribute__((no_sanitize("null"))) void ThreadExecutor::work(Tasks& tasks, int
     const auto backend = backend_.make(threads_);
     while (const auto task = tasks.take(worker)) {
       at = task->trial->key.text();
-      run_task(context_, tasks, *task, *backend);
+      run_task(context_, tasks, *task, *backend, checkpoint_period_);
       at.clear();
     }
   } catch (abi::__forced_unwind&) {

@@ -36,6 +36,7 @@ class AdaptiveK : public khost::Policy {
   void null(khost::NullDraw& draw) override;
   void resolve(const khost::Upstream& upstream, std::vector<std::int64_t>& ranks) override;
   void conclude(khost::Trial& trial) override;
+  void state(khost::State&) override {}  // nothing is gathered from step to step
 
  private:
   struct Layer {

@@ -15,6 +15,7 @@ class AlphaDropout : public khost::Policy {
   explicit AlphaDropout(const Config& config) : rate_(config.rate) {}
   static void declare(khost::Signals& s, const Config&) { s.modify("alpha.scale"); }
   void before_step(khost::StepPlan& plan) override;
+  void state(khost::State&) override {}  // nothing is gathered from step to step
 
  private:
   double rate_;

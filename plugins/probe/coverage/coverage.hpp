@@ -31,6 +31,7 @@ class Coverage : public khost::Probe {
   void begin(const khost::TrialInfo& trial) override;
   void observe(const khost::Step& step) override;
   void conclude(khost::Trial& trial) override;
+  void state(khost::State& s) override { s(gradients_, measured_); }
 
  private:
   // Means over matrices, of one basis and K at one step.
@@ -38,6 +39,7 @@ class Coverage : public khost::Probe {
     std::string basis;
     std::int64_t K = 0, step = 0;  // from 1
     khost::Mean block, diagonal, block_over_null, diagonal_over_null;
+    void state(khost::State& s) { s(basis, K, step, block, diagonal, block_over_null, diagonal_over_null); }
   };
   // U and V of matrix i.
   struct Pair {

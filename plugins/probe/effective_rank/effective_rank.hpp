@@ -26,6 +26,9 @@ class EffectiveRank : public khost::Probe {
   void begin(const khost::TrialInfo& trial) override;
   void observe(const khost::Step& step) override;
   void conclude(khost::Trial& trial) override;
+  void state(khost::State& s) override {
+    s(all_, embedding_, per_K_, squared_, participation_, stable_, by_layer_, first_, last_, begun_);
+  }
 
  private:
   struct Place {

@@ -17,11 +17,13 @@ class GradientCosine : public khost::Probe {
   void begin(const khost::TrialInfo& trial) override;
   void observe(const khost::Step& step) override;
   void conclude(khost::Trial& trial) override;
+  void state(khost::State& s) override { s(last_, mean_, pooled_, least_); }
 
  private:
   struct Last {
     std::vector<float> gradient;
     double squares = 0;  // its norm's
+    void state(khost::State& s) { s(gradient, squares); }
   };
   std::vector<Last> last_;     // per matrix with an adapter
   khost::Mean mean_, pooled_;  // over steps

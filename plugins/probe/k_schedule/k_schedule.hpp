@@ -29,6 +29,7 @@ class KSchedule : public khost::Policy {
   void begin(const khost::TrialInfo& trial) override;
   void before_step(khost::StepPlan& plan) override;
   void conclude(khost::Trial& trial) override;
+  void state(khost::State&) override {}  // nothing is gathered from step to step
 
  private:
   Config config_;

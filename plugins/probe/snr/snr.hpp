@@ -37,6 +37,7 @@ class Snr : public khost::Probe {
   void begin(const khost::TrialInfo& trial) override;
   void observe(const khost::Step& step) override;
   void conclude(khost::Trial& trial) override;
+  void state(khost::State& s) override { s(drift_, pooled_); }
 
  private:
   // Running moments of one dimension (Welford).

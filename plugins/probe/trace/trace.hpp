@@ -34,6 +34,7 @@ class Trace : public khost::Probe {
   static void declare(khost::Signals& s, const Config& config);
   void observe(const khost::Step& step) override;
   void conclude(khost::Trial& trial) override;
+  void state(khost::State& s) override { s(kept_); }
 
  private:
   struct Kept {
@@ -41,6 +42,7 @@ class Trace : public khost::Probe {
     khost::DType dtype;
     khost::Shape shape;
     std::vector<unsigned char> bytes;
+    void state(khost::State& s) { s(name, dtype, shape, bytes); }
   };
   void keep(std::string name, const khost::ArrayView& array);
 

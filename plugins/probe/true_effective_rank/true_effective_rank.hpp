@@ -23,6 +23,7 @@ class TrueEffectiveRank : public khost::Probe {
   void begin(const khost::TrialInfo& trial) override;
   void observe(const khost::Step& step) override;
   void conclude(khost::Trial& trial) override;
+  void state(khost::State& s) override { s(measured_); }
 
  private:
   struct Figures {
@@ -30,6 +31,7 @@ class TrueEffectiveRank : public khost::Probe {
     std::vector<double> ranks;  // of each of TrialInfo::matrices
     khost::Mean squared, stable;
     void add(double rank, double rank_squared, double rank_stable);
+    void state(khost::State& s) { s(step, ranks, squared, stable); }
   };
   void report(khost::Records& records, const khost::TrialInfo& trial) const;
   std::vector<std::int64_t> steps_;

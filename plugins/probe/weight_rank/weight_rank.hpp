@@ -13,6 +13,7 @@ class WeightRank : public khost::Probe {
   void null(khost::NullDraw& draw) override;
   void observe(const khost::Step& step) override;
   void conclude(khost::Trial& trial) override;
+  void state(khost::State& s) override { s(ranks_); }
 
  private:
   void report(khost::Records& records, const khost::TrialInfo& trial) const;
