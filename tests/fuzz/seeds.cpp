@@ -11,7 +11,7 @@
 #include "fuzz.hpp"
 #include "khost/plugin.hpp"
 #include "khost/safetensors.hpp"
-#include "store/trial_json.hpp"
+#include "store/trial_files.hpp"
 #include "unit/manifest_fixture.hpp"
 #include "unit/scratch.hpp"
 
@@ -121,8 +121,10 @@ void trials(const fs::path& folder) {
   trial.status = "done";
   trial.seconds = 1.25;
   trial.adapter_parameters = 100;
-  trial.records = {{"loss", "final", -1, 6.5, "nats"}, {"snr", "drift/0", 4, std::nan(""), "1"}, {"e", "x", 0, -INFINITY, "1"}};
-  const std::string text = trial_text(trial, ".");
+  for (const Record& r : {Record{"loss", "final", -1, 6.5, "nats"}, Record{"snr", "drift/0", -1, std::nan(""), "1"},
+                          Record{"e", "x", -1, -INFINITY, "1"}})
+    trial.add(r);
+  const std::string text = trial_files(trial, ".").json;
   corpus.add("\x02" + text);
   corpus.add("\x01" + parse_json(text, "t").at("trial").text());
   corpus.add(std::string(1, '\0') + R"({"kind": "thing", "bytes": 14, "sha256": "00", "recipe": {}})");

@@ -1,6 +1,6 @@
 // What the cache keeps: trial.json, and the sidecar of an artifact. The first byte says what the rest is: text of a file, text of
 // the "trial" in a file whose checksum is right, a result to be written, damaged or not, and read, or a sidecar.
-#include "store/trial_json.hpp"
+#include "store/trial_files.hpp"
 
 #include <unistd.h>
 
@@ -50,25 +50,29 @@ bool same(const TrialResult& a, const TrialResult& b) {
   if (a.key.arm != b.key.arm || a.key.base != b.key.base || a.key.draw != b.key.draw || a.key.seed != b.key.seed) return false;
   if (a.hash != b.hash || a.status != b.status || a.message != b.message || !same(a.seconds, b.seconds)) return false;
   if (a.adapter_parameters != b.adapter_parameters || a.trainable_parameters != b.trainable_parameters) return false;
-  if (a.artifacts != b.artifacts || a.records.size() != b.records.size()) return false;
-  for (std::size_t i = 0; i < a.records.size(); ++i) {
-    const Record &x = a.records[i], &y = b.records[i];
-    if (x.probe != y.probe || x.name != y.name || x.step != y.step || !same(x.value, y.value) || x.unit != y.unit) return false;
+  if (a.artifacts != b.artifacts || a.series.size() != b.series.size()) return false;
+  for (std::size_t i = 0; i < a.series.size(); ++i) {
+    const RecordSeries &x = a.series[i], &y = b.series[i];
+    if (x.probe != y.probe || x.name != y.name || x.unit != y.unit || x.points.size() != y.points.size()) return false;
+    for (std::size_t k = 0; k < x.points.size(); ++k)
+      if (x.points[k].step != y.points[k].step || !same(x.points[k].value, y.points[k].value)) return false;
   }
   return true;
 }
 
-TrialResult read(const std::string& text) { return read_trial(parse_json(text, "trial.json"), trial_folder()); }
+TrialResult read(const TrialFiles& files) {
+  return read_trial(parse_json(files.json, "trial.json"), files.points, trial_folder());
+}
 
 void hold_round_trip(const TrialResult& result) {
-  const std::string text = trial_text(result, trial_folder());
-  hold_printable(text);
-  hold(same(read(text), result), "a trial reads back as the same", text);
+  const TrialFiles files = trial_files(result, trial_folder());
+  hold_printable(files.json);
+  hold(same(read(files), result), "a trial reads back as the same", files.json);
 }
 
 void read_text(const std::string& text) {
   try {
-    hold_round_trip(read(text));
+    hold_round_trip(read({text, ""}));
   } catch (const Error& e) {
     hold_message(e, false);
     hold(e.kind() == ErrorKind::usage, "a wrong trial.json is a usage error", e.what());
@@ -114,16 +118,20 @@ void write_and_read(std::string_view bytes) {
   result.trainable_parameters = from.value<std::int64_t>();
   const auto flags = from.value<std::uint8_t>();
   if (flags & 1) result.artifacts.push_back({"trace.safetensors", sha256("12345678")});
-  while (!from.empty() && result.records.size() < 4)  // a list has an end and what lies between: more only takes longer
-    result.records.push_back({from.text(), from.text(), from.value<std::int32_t>(), from.value<double>(), from.text()});
+  for (int i = 0; !from.empty() && i < 4; ++i) {  // a list has an end and what lies between: more only takes longer
+    Record record{from.text(), from.text(), from.value<std::int32_t>(), from.value<double>(), from.text()};
+    record.step = std::max<std::int64_t>(record.step, -1);
+    result.add(record);
+  }
   if (flags & 2) return hold_round_trip(result);
 
-  std::string text = trial_text(result, trial_folder());
+  TrialFiles files = trial_files(result, trial_folder());
+  std::string& text = where % 4 || files.points.empty() ? files.json : files.points;
   const std::size_t at = where % text.size();
   text[at] = static_cast<char>(text[at] ^ (change ? change : 1));
   TrialResult other;
   try {
-    other = read(text);
+    other = read(files);
   } catch (const Error& e) {
     return hold_message(e, false);
   }

@@ -43,8 +43,8 @@ struct Small {
         const double window = random.normal(), better = base == std::string("null") ? 1 : 0;
         for (const char* arm : {"A", "B"}) {
           TrialResult& t = trial(base, arm, static_cast<std::uint64_t>(seed));
-          t.records.push_back({"loss", "final", -1, 5 + window + 0.01 * random.normal() - (arm[0] == 'B' ? better : 0), "nats"});
-          for (int l = 0; l < 4; ++l) t.records.push_back({"n", "x/layer" + std::to_string(l), -1, random.normal(), "1"});
+          t.add({"loss", "final", -1, 5 + window + 0.01 * random.normal() - (arm[0] == 'B' ? better : 0), "nats"});
+          for (int l = 0; l < 4; ++l) t.add({"n", "x/layer" + std::to_string(l), -1, random.normal(), "1"});
         }
       }
   }
@@ -115,7 +115,7 @@ TEST_CASE("claims: a failed arm, arms of fewer seeds, and named bases") {
   CHECK(judged[2].seeds.size() == 8);
 
   for (TrialResult& t : small.trials)
-    if (t.key.arm == "B" && t.key.base == "null" && t.key.seed == 2) t.status = "failed", t.records.clear();
+    if (t.key.arm == "B" && t.key.base == "null" && t.key.seed == 2) t.status = "failed", t.series.clear();
   judged = judge_claims(small.experiment, small.trials, {});
   CHECK(judged[0].verdict.kind == VerdictKind::inconclusive);
   CHECK(judged[0].verdict.reason.find("arm 'B' failed with seed 2") != std::string::npos);

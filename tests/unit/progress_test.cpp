@@ -69,7 +69,9 @@ TrialResult done(const TrialKey& key, double seconds) {
   t.key = key;
   t.status = "done";
   t.seconds = seconds;
-  t.records = {{"loss", "base", -1, 7.8123, "nats"}, {"loss", "final", -1, 6.0991, "nats"}, {"loss", "final", 3, 1, "nats"}};
+  for (const Record& r : std::vector<Record>{
+           {"loss", "base", -1, 7.8123, "nats"}, {"loss", "final", -1, 6.0991, "nats"}, {"loss", "final", 3, 1, "nats"}})
+    t.add(r);
   return t;
 }
 
@@ -94,7 +96,7 @@ TEST_CASE("in a pipe: a line per finished trial") {
     reused.reused = true;
     progress.finish(0, reused);
     TrialResult bare = done(b, 200);
-    bare.records.clear();
+    bare.series.clear();
     progress.finish(1, bare);
   }
   CHECK(f.raw ==

@@ -27,11 +27,11 @@ TrialResult trial(const std::string& base, const std::string& arm, std::uint64_t
   t.seconds = 2;
   t.adapter_parameters = 1536992;
   t.trainable_parameters = 1056;
-  t.records = std::move(records);
-  t.records.push_back({"loss", "base", -1, 7.84 + 0.01 * static_cast<double>(seed), "nats"});
-  t.records.push_back({"loss", "final", -1, 6.75 + 0.125 * static_cast<double>(seed), "nats"});
-  t.records.push_back({"loss", "step", 0, 7.84, "nats"});
-  t.records.push_back({"parameters", "adapter", -1, 1536992, "parameters"});
+  for (const Record& r : records) t.add(r);
+  t.add({"loss", "base", -1, 7.84 + 0.01 * static_cast<double>(seed), "nats"});
+  t.add({"loss", "final", -1, 6.75 + 0.125 * static_cast<double>(seed), "nats"});
+  t.add({"loss", "step", 0, 7.84, "nats"});
+  t.add({"parameters", "adapter", -1, 1536992, "parameters"});
   return t;
 }
 
@@ -126,8 +126,7 @@ null/K32/grad/var/0 is NaN in 1 of 3 trials, first with seed 0
 TEST_CASE("no line of the table is wider than asked") {
   Run run = small_run();
   run.title = std::string(150, 'x') + " and many more words that go on and on for longer than any terminal is wide";
-  run.trials[0].records.push_back(
-      {"a_probe_with_a_long_name", "and/a/record/whose/name/does/not/end/before/the/line/does", -1, 1e-7, "1"});
+  run.trials[0].add({"a_probe_with_a_long_name", "and/a/record/whose/name/does/not/end/before/the/line/does", -1, 1e-7, "1"});
   run.trials[4].message = std::string(300, 'y');
   Published published = small_published();
   published.figures[1].note = std::string(40, 'z') + " " + std::string(200, 'z');

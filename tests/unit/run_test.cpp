@@ -63,7 +63,8 @@ struct Laboratory {
 std::vector<double> values(const Run& run) {
   std::vector<double> out;
   for (const TrialResult& t : run.trials)
-    for (const Record& r : t.records) out.push_back(r.value);
+    for (const RecordSeries& s : t.series)
+      for (const Point& p : s.points) out.push_back(p.value);
   return out;
 }
 
@@ -148,7 +149,7 @@ struct FakeExecutor : Executor {
   std::function<TrialResult(const Task&)> work = [](const Task& task) {
     TrialResult r;
     r.key = task.trial->key, r.hash = task.trial->hash, r.status = "done";
-    r.records.push_back({"loss", "final", -1, 1.5, "nats"});
+    r.add({"loss", "final", -1, 1.5, "nats"});
     return r;
   };
   std::mutex mutex;
@@ -218,7 +219,7 @@ TEST_CASE("a record that is needed and not there is the trial's error, with the 
   Task task;
   TrialResult need;
   need.key = {"early", "plain", 0, 0};
-  need.records.push_back({"loss", "train", 3, 1.0, "nats"});  // of a step: none of the trial's
+  need.add({"loss", "train", 3, 1.0, "nats"});  // of a step: none of the trial's
   task.needs = {&need};
   CHECK_THROWS_WITH_AS(record_of_needs(task, "early/loss/train"), doctest::Contains("early/loss/train"), Error);
 }

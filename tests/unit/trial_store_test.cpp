@@ -43,10 +43,11 @@ TrialResult sample(const std::string& hash) {
   t.adapter_parameters = 3073984;
   t.trainable_parameters = 2112;
   using L = std::numeric_limits<double>;
+  std::int64_t step = -1;  // of a series that has one for the whole trial, too
   for (const double value : {L::quiet_NaN(), -0.0, 0.0, L::denorm_min(), -3 * L::denorm_min(), L::min(), L::max(), L::lowest(),
                              0.1, 1.0 / 3.0, 5.0, 1e22, 6.02214076e23, L::epsilon(), L::infinity(), -L::infinity()})
-    t.records.push_back({"snr", "drift/0", -1, value, "1"});
-  t.records.push_back({"loss", "step", 39, 6.0994, "nats"});
+    t.add({"snr", "drift/" + std::to_string(t.series.size()), -1, value, "1"}), t.add({"loss", "step", step++, value, "nats"});
+  t.add({"loss", "final", -1, 6.0994, "nats"});
   return t;
 }
 
@@ -91,17 +92,17 @@ TEST_CASE("a kept trial reads back bit for bit") {
   CHECK(read->adapter_parameters == 3073984);
   CHECK(read->trainable_parameters == 2112);
   CHECK(read->artifacts == written.artifacts);
-  REQUIRE(read->records.size() == written.records.size());
-  for (std::size_t i = 0; i < written.records.size(); ++i) {
-    const Record &a = written.records[i], &b = read->records[i];
-    CHECK(a.probe == b.probe);
-    CHECK(a.name == b.name);
-    CHECK(a.step == b.step);
+  REQUIRE(read->series.size() == written.series.size());
+  for (std::size_t i = 0; i < written.series.size(); ++i) {
+    const RecordSeries &a = written.series[i], &b = read->series[i];
+    CHECK(a.label() == b.label());
     CHECK(a.unit == b.unit);
-    if (std::isnan(a.value))
-      CHECK(std::isnan(b.value));
-    else
-      CHECK(std::bit_cast<std::uint64_t>(a.value) == std::bit_cast<std::uint64_t>(b.value));
+    REQUIRE(a.points.size() == b.points.size());
+    for (std::size_t k = 0; k < a.points.size(); ++k) {
+      CHECK(a.points[k].step == b.points[k].step);
+      const double x = a.points[k].value, y = b.points[k].value;
+      CHECK((std::bit_cast<std::uint64_t>(x) == std::bit_cast<std::uint64_t>(y) || (std::isnan(x) && std::isnan(y))));
+    }
   }
 }
 
@@ -132,7 +133,7 @@ TEST_CASE("a damaged trial is not loaded, and the log says which file and what i
     expected = "its checksum does not match its content";
   }
   SUBCASE("a key is missing") {
-    write_text(path, "{\"khost_trial\": 2, \"sha256\": \"\"}");
+    write_text(path, "{\"khost_trial\": 3, \"sha256\": \"\"}");
     expected = "the key 'trial' is missing";
   }
   SUBCASE("an artifact is cut off") {
@@ -146,6 +147,16 @@ TEST_CASE("a damaged trial is not loaded, and the log says which file and what i
   SUBCASE("an artifact is gone") {
     fs::remove(store.folder("abc") + "/trace.safetensors");
     expected = "the artifact trace.safetensors is not in";
+  }
+  SUBCASE("a value of a step differs") {
+    std::string bytes = content_of(store.folder("abc") + "/series.bin");
+    bytes[20] = static_cast<char>(bytes[20] ^ 1);
+    write_text(store.folder("abc") + "/series.bin", bytes);
+    expected = "series.bin does not have the checksum";
+  }
+  SUBCASE("the values of steps are gone") {
+    fs::remove(store.folder("abc") + "/series.bin");
+    expected = "series.bin is not in";
   }
   SUBCASE("it is another trial's") {
     fs::copy(store.folder("abc"), store.folder("def"));
@@ -194,7 +205,7 @@ TEST_CASE("a trial of another format version is run again without complaint") {
   const TrialStore store(cache.folder());
   store.ready();
   fs::create_directory(store.folder("abc"));
-  write_text(store.folder("abc") + "/trial.json", "{\"khost_trial\": 1, \"what\": \"ever\"}");
+  write_text(store.folder("abc") + "/trial.json", "{\"khost_trial\": 2, \"what\": \"ever\"}");
   const Log log;
   CHECK_FALSE(store.load("abc"));
   CHECK(log.text().find("warning") == std::string::npos);

@@ -221,8 +221,8 @@ std::vector<std::string> nulls_not_made(const Materials& materials, const Arm& a
   std::set<std::string> have, out;
   for (const TrialResult& trial : trials)
     if (trial.key.arm == arm.name)
-      for (const Record& r : trial.records)
-        if (r.step < 0) have.insert(r.probe + "/" + r.name);
+      for (const RecordSeries& s : trial.series)
+        if (s.has_whole()) have.insert(s.label());
   for (const Component& component : arm.probes) {
     if (made.failed.contains(component.name)) continue;
     const Signals declared = describe(materials.registry().get(Kind::probe, component.plugin), &component.config).signals;

@@ -11,6 +11,7 @@ namespace khost {
 struct Probes::Instance : MadeProbe {
   Policy* as_policy = nullptr;  // the same object, if it is one
   std::unique_ptr<Random> random;
+  std::map<std::string, std::size_t, std::less<>> series;  // in Probes::series_, by the names that the probe gives its records
 
   bool needs(std::string_view signal, std::int64_t step) const {
     return std::ranges::any_of(declared.needs, [&](const Signals::Need& n) { return n.name == signal && n.when.includes(step); });
@@ -77,7 +78,8 @@ std::int64_t Probes::basis_rank(std::string_view kind) const {
   return most;
 }
 
-void Probes::add(const Instance& instance, std::string_view name, std::int64_t step, double value) {
+// Of a name that the probe gave, checked when it is given first.
+std::size_t Probes::series_of(const Instance& instance, std::string_view name) {
   const auto fits = [&](const Signals::Emit& emit) { return matches_record(emit.name, name); };
   const auto emit = std::ranges::find_if(instance.declared.emits, fits);
   if (emit == instance.declared.emits.end()) {
@@ -90,16 +92,21 @@ void Probes::add(const Instance& instance, std::string_view name, std::int64_t s
   if (const std::string fault = fault_of_name(name, NameForm::made); !fault.empty())
     throw Error(ErrorKind::plugin, "the record '" + std::string(name) + "' could not be named again: " + fault)
         .hint("names are of letters, digits, '_', '.' and '-', with '/' between parts");
-  RecordName full = record_name(instance.component, name);
-  if (!made_.emplace(full.probe + "/" + full.name, step).second)
-    throw Error(ErrorKind::plugin, "the record '" + full.probe + "/" + full.name + "' was made twice " +
+  const RecordName full = record_name(instance.component, name);
+  return series_.index(full.probe, full.name, emit->unit);
+}
+
+void Probes::add(Instance& instance, std::string_view name, std::int64_t step, double value) {
+  auto known = instance.series.find(name);
+  if (known == instance.series.end()) known = instance.series.emplace(name, series_of(instance, name)).first;
+  if (RecordSeries& series = series_[known->second]; !series.add(step, value))
+    throw Error(ErrorKind::plugin, "the record '" + series.label() + "' was made twice " +
                                        (step < 0 ? "in this trial" : "at step " + std::to_string(step)));
-  records_.push_back({std::move(full.probe), std::move(full.name), step, value, emit->unit});
 }
 
 class Probes::StepView final : public Step {
  public:
-  StepView(Probes& probes, const Instance& instance, std::int64_t index) : probes_(probes), instance_(instance), index_(index) {}
+  StepView(Probes& probes, Instance& instance, std::int64_t index) : probes_(probes), instance_(instance), index_(index) {}
   std::int64_t index() const override { return index_; }
   const TrialInfo& trial() const override { return probes_.host_->info(); }
   const Signal& operator[](std::string_view signal) const override {
@@ -119,7 +126,7 @@ class Probes::StepView final : public Step {
 
  private:
   Probes& probes_;
-  const Instance& instance_;
+  Instance& instance_;
   std::int64_t index_;
 };
 
@@ -305,9 +312,7 @@ void Probes::observe(std::int64_t step) {
 }
 
 void Probes::state(State& s) {
-  state_of(s, records_);
-  if (s.reading())
-    for (const Record& r : records_) made_.emplace(r.probe + "/" + r.name, r.step);
+  series_.state(s);
   for (auto& i : instances_) {
     if (!i->gathers()) continue;
     if (i->random) s(*i->random);

@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -67,7 +66,7 @@ class Probes {
   void conclude();
   void state(State& s);  // of a checkpoint, between two steps
 
-  std::vector<Record>& records() { return records_; }
+  SeriesSet& series() { return series_; }  // their records
 
   // begin() alone, of throw-away probes at a trial that is only planned.
   void rehearse(const TrialInfo& info);
@@ -79,11 +78,11 @@ class Probes {
   class PlanView;
   class UpstreamView;
 
-  void add(const Instance& instance, std::string_view name, std::int64_t step, double value);
+  void add(Instance& instance, std::string_view name, std::int64_t step, double value);
+  std::size_t series_of(const Instance& instance, std::string_view name);
   std::vector<std::shared_ptr<Instance>> instances_;
   TrialHost* host_ = nullptr;
-  std::vector<Record> records_;
-  std::set<std::pair<std::string, std::int64_t>> made_;  // full names of the records, with their steps
+  SeriesSet series_;
 };
 
 }  // namespace khost

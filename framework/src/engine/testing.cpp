@@ -177,14 +177,13 @@ void HostedProbe::conclude(FakeTrial& trial) {
 }
 
 void HostedProbe::take_records(FakeTrial& trial) {
-  for (const Record& r : host_->records()) {
-    const std::string name = given_name(r.probe, r.name);
-    if (r.step < 0)
-      trial.records[name] = r.value;
-    else
-      trial.series[name][r.step] = r.value;
-  }
-  host_->records().clear();
+  for (const RecordSeries& s : host_->series().all())
+    for (const auto& [step, value] : s.points) {
+      if (step < 0)
+        trial.records[given_name(s.probe, s.name)] = value;
+      else
+        trial.series[given_name(s.probe, s.name)][step] = value;
+    }
 }
 
 Signals checked_signals(Signals declared, bool policy) {

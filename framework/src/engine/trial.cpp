@@ -143,6 +143,7 @@ class LiveTrial final : private TrialHost {
   std::int64_t adapter_steps_ = 0, trainable_steps_ = 0;  // parameters, summed over steps
   Outcome outcome_;
   double seconds_before_ = 0;  // that it took before it was broken off
+  SeriesSet series_;           // the engine's own records
   TrialResult result_;
 };
 
@@ -198,7 +199,8 @@ TrialResult LiveTrial::run() {
   phase_ = "after the last step";
   evaluate_end();
   probes_.conclude();
-  std::ranges::move(probes_.records(), std::back_inserter(result_.records));
+  result_.series = series_.take();
+  std::ranges::move(probes_.series().take(), std::back_inserter(result_.series));
   result_.artifacts = artifacts_.written();
   result_.status = "done";
   result_.seconds = seconds();
@@ -252,7 +254,7 @@ void LiveTrial::state(State& s) {
   double took = seconds();
   s(step_, last_loss_, adapter_steps_, trainable_steps_, outcome_, took);
   if (s.reading()) seconds_before_ = took;
-  state_of(s, result_.records);
+  series_.state(s);
   adapters_.state(s);
   trainer_.state(s);
   text_.state(s);
@@ -362,7 +364,7 @@ void LiveTrial::record_parameters() {
 }
 
 void LiveTrial::record(const char* probe, const std::string& name, std::int64_t step, double value, const char* unit) {
-  result_.records.push_back({probe, name, step, value, unit});
+  series_[series_.index(probe, name, unit)].add(step, value);
 }
 
 // ---- what probes see and do ----

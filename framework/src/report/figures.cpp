@@ -27,8 +27,8 @@ void gather(ArmFigures& arm) {
   std::vector<std::string> probes;
   for (std::size_t i = 0; i < arm.trials.size(); ++i) {
     if (arm.trials[i]->status != "done") continue;
-    for (const Record& r : arm.trials[i]->records) {
-      if (r.step >= 0) continue;
+    for (const RecordSeries& r : arm.trials[i]->series) {
+      if (!r.has_whole()) continue;
       const auto [at, is_new] = index.try_emplace({r.probe, r.name}, arm.figures.size());
       if (is_new) {
         const std::vector<double> none(arm.trials.size(), std::numeric_limits<double>::quiet_NaN());
@@ -36,7 +36,7 @@ void gather(ArmFigures& arm) {
             {.probe = r.probe, .name = r.name, .unit = r.unit, .values = none, .interval = {}, .published = nullptr});
         if (std::find(probes.begin(), probes.end(), r.probe) == probes.end()) probes.push_back(r.probe);
       }
-      arm.figures[at->second].values[i] = r.value;
+      arm.figures[at->second].values[i] = r.whole();
     }
   }
   const auto place = [&](const Figure& f) {

@@ -21,21 +21,24 @@ std::vector<NotFinite> not_finite(const std::vector<BaseFigures>& bases) {
       for (const TrialResult* trial : arm.trials) {
         if (trial->status != "done") continue;
         std::vector<std::size_t> counted;
-        for (const Record& r : trial->records) {
-          if (std::isfinite(r.value)) continue;
-          const bool infinite = std::isinf(r.value);
-          const auto same = [&](const NotFinite& n) { return n.probe == r.probe && n.name == r.name && n.infinite == infinite; };
-          auto found = std::find_if(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(), same);
-          if (found == out.end()) {
-            out.push_back({base.base, arm.arm, r.probe, r.name, infinite, 0, static_cast<int>(arm.trials.size()), trial->key.draw,
-                           trial->key.seed, r.step});
-            found = out.end() - 1;
+        for (const RecordSeries& r : trial->series)
+          for (const auto& [step, value] : r.points) {
+            if (std::isfinite(value)) continue;
+            const bool infinite = std::isinf(value);
+            const auto same = [&](const NotFinite& n) {
+              return n.probe == r.probe && n.name == r.name && n.infinite == infinite;
+            };
+            auto found = std::find_if(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(), same);
+            if (found == out.end()) {
+              out.push_back({base.base, arm.arm, r.probe, r.name, infinite, 0, static_cast<int>(arm.trials.size()),
+                             trial->key.draw, trial->key.seed, step});
+              found = out.end() - 1;
+            }
+            const auto index = static_cast<std::size_t>(found - out.begin());
+            if (std::ranges::find(counted, index) != counted.end()) continue;
+            counted.push_back(index);
+            ++found->trials;
           }
-          const auto index = static_cast<std::size_t>(found - out.begin());
-          if (std::ranges::find(counted, index) != counted.end()) continue;
-          counted.push_back(index);
-          ++found->trials;
-        }
       }
     }
   return out;

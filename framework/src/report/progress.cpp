@@ -25,8 +25,8 @@ std::string name_of(const TrialKey& key) {
 }
 
 double record_of(const TrialResult& result, std::string_view name) {
-  for (const Record& r : result.records)
-    if (r.probe == "loss" && r.name == name && r.step < 0) return r.value;
+  const RecordSeries* series = result.find("loss/" + std::string(name));
+  if (series && series->has_whole()) return series->whole();
   return std::numeric_limits<double>::quiet_NaN();
 }
 

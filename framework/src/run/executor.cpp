@@ -8,8 +8,8 @@ double record_of_needs(const Task& task, std::string_view path) {
   const auto wanted = parse_record_path(path);
   for (const TrialResult* result : task.needs) {
     if (!wanted || result->key.arm != wanted->arm) continue;
-    for (const Record& r : result->records)
-      if (r.step < 0 && r.probe == wanted->probe && r.name == wanted->record) return r.value;
+    const RecordSeries* series = result->find(wanted->probe + "/" + wanted->record);
+    if (series && series->has_whole()) return series->whole();
   }
   throw Error(ErrorKind::trial, "there is no record '" + std::string(path) + "' among those of the arms it needs");
 }

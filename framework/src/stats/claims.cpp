@@ -38,9 +38,8 @@ class Results {
 };
 
 double value_of(const TrialResult& trial, const std::string& label) {
-  for (const Record& r : trial.records)
-    if (r.step < 0 && r.probe + "/" + r.name == label) return r.value;
-  return nan;
+  const RecordSeries* series = trial.find(label);
+  return series && series->has_whole() ? series->whole() : nan;
 }
 
 // One record of a measure: where it is, and its full name without globs.
@@ -144,8 +143,8 @@ class Judging {
     std::vector<std::string> out;
     for (const auto& [unit, trial] : results_.of(base, arm)) {
       if (trial->status != "done") continue;
-      for (const Record& r : trial->records)
-        if (const std::string label = r.probe + "/" + r.name; r.step < 0 && patterns_meet(pattern, label)) out.push_back(label);
+      for (const RecordSeries& s : trial->series)
+        if (const std::string label = s.label(); s.has_whole() && patterns_meet(pattern, label)) out.push_back(label);
       break;
     }
     return out;

@@ -104,14 +104,10 @@ void RunDatabase::keep(const TrialResult& result) {
 
     SQLite::Statement series(db, "INSERT INTO series(trial, probe, name, unit) VALUES(?, ?, ?, ?)");
     SQLite::Statement point(db, "INSERT INTO point VALUES(?, ?, ?)");
-    std::map<std::pair<std::string, std::string>, std::int64_t> ids;
-    for (const Record& r : result.records) {
-      const auto [at, is_new] = ids.try_emplace({r.probe, r.name});
-      if (is_new) {
-        insert(series, id, r.probe, r.name, r.unit);
-        at->second = db.getLastInsertRowid();
-      }
-      insert(point, at->second, r.step, r.value);
+    for (const RecordSeries& each : result.series) {
+      insert(series, id, each.probe, each.name, each.unit);
+      const std::int64_t of = db.getLastInsertRowid();
+      for (const auto& [step, value] : each.points) insert(point, of, step, value);
     }
   });
 }

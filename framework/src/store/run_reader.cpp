@@ -24,7 +24,7 @@ void read_head(SQLite::Database& db, Run& run) {
     *to = row.getColumn(i++).getString();
 }
 
-// `records` a trial: those of the whole trial, and of series what is not finite.
+// Of each trial: those of the whole trial, and of steps what is not finite.
 void read_records(SQLite::Database& db, std::map<std::int64_t, TrialResult*>& trials) {
   SQLite::Statement row(
       db,
@@ -32,9 +32,12 @@ void read_records(SQLite::Database& db, std::map<std::int64_t, TrialResult*>& tr
       "p.series = s.id WHERE p.step < 0 OR p.value IS NULL OR abs(p.value) > 1.7976931348623157e308 ORDER BY "
       "s.trial, s.id, p.step");
   while (row.executeStep())
-    if (const auto found = trials.find(row.getColumn(0).getInt64()); found != trials.end())
-      found->second->records.push_back(
-          {row.getColumn(1), row.getColumn(2), row.getColumn(3).getInt64(), double_of(row.getColumn(4)), row.getColumn(5)});
+    if (const auto found = trials.find(row.getColumn(0).getInt64()); found != trials.end()) {
+      std::vector<RecordSeries>& all = found->second->series;
+      const std::string probe = row.getColumn(1), name = row.getColumn(2);
+      if (all.empty() || all.back().name != name || all.back().probe != probe) all.push_back({probe, name, row.getColumn(5)});
+      all.back().points.push_back({row.getColumn(3).getInt64(), double_of(row.getColumn(4))});
+    }
 }
 
 void read_trials(SQLite::Database& db, Run& run) {

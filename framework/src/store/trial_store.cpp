@@ -11,7 +11,7 @@
 #include "artifact/file.hpp"
 #include "artifact/temporary.hpp"
 #include "khost/json.hpp"
-#include "store/trial_json.hpp"
+#include "store/trial_files.hpp"
 
 namespace fs = std::filesystem;
 
@@ -74,7 +74,9 @@ std::string TrialStore::begin(const std::string& hash) const {
 
 void TrialStore::keep(const std::string& temporary, const TrialResult& result, Kept kept) const {
   if (result.status != "done") throw Error(ErrorKind::trial, "a trial with status '" + result.status + "' is not kept");
-  write_file_atomically(fs::path(temporary) / "trial.json", trial_text(result, temporary));
+  const TrialFiles files = trial_files(result, temporary);
+  write_file_atomically(fs::path(temporary) / points_file, files.points);
+  write_file_atomically(fs::path(temporary) / "trial.json", files.json);
 
   const std::string wanted = folder(result.hash);
   for (int attempt = 0;; ++attempt) {
