@@ -15,5 +15,6 @@ Command register_command();
 Command list_command();
 Command inspect_command();
 Command doctor_command();
+Command clean_command();
 
 }  // namespace khost

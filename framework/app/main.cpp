@@ -46,7 +46,7 @@ void run(int argc, char** argv) {
       .summary = "experiments on low-rank adaptation, composed of plugins by a manifest",
       .commands = {khost::run_command(), khost::plan_command(), khost::show_command(), khost::claims_command(),
                    khost::report_command(), khost::register_command(), khost::list_command(), khost::inspect_command(),
-                   khost::doctor_command()},
+                   khost::doctor_command(), khost::clean_command()},
       .first_word = "M.manifest",
       .stands_for_first = may_be_manifest,
       .examples = {"experiments/quickstart.manifest", "plan experiments/kseries.manifest", "claims runs/paper85/HASH",

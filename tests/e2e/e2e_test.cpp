@@ -110,6 +110,31 @@ TEST_CASE("show prints the records that are named, report makes the folder's fil
   for (const std::string& file : files) CHECK_MESSAGE(read(khost.scratch / ("run/" + file)) == before[file], file);
 }
 
+TEST_CASE("clean shows what takes room, removes what it is told to and nothing without --yes; what is gone is computed again") {
+  const Khost khost;
+  REQUIRE(khost({khost.manifest(), "--out", "runs/run"}).code == 0);
+  const std::string before = records(khost, "runs/run");
+  const Finished shown = khost({"clean", "--runs", "runs"}), asked = khost({"clean", "--only", "trials"});
+  INFO(shown.err, asked.err);
+  CHECK(has(shown.out, "  trials        4"));
+  CHECK(has(shown.out, "\n  runs "));
+  CHECK(has(shown.out, "nothing is removed"));
+  CHECK(has(asked.out, "4 entries, "));
+  CHECK(has(asked.out, "would be removed; --yes removes them"));
+  CHECK(has(khost({khost.manifest(), "--out", "runs/run"}).out, "4 from the cache"));
+  CHECK(has(khost({"clean", "--older", "1", "--yes"}).out, "0 entries, 0 B, removed"));
+  CHECK(has(khost({"clean", "--only", "trials", "--yes"}).out, "4 entries, "));
+  CHECK(has(khost({khost.manifest(), "--out", "runs/run"}).out, "4 trials: 4 run"));
+  CHECK(records(khost, "runs/run") == before);
+  CHECK(has(khost({"clean", "--shrink-to", "0", "--runs", "runs", "--yes"}).out, "removed"));
+  CHECK_FALSE(std::filesystem::exists(khost.scratch / "runs/run"));
+  CHECK(std::filesystem::exists(khost.scratch / "cache/claims"));
+  const Finished size = khost({"clean", "--shrink-to", "much"}), kind = khost({"clean", "--only", "trial"});
+  CHECK(size.code == 2);
+  CHECK(has(size.err, "--shrink-to takes a size, found 'much'"));
+  CHECK(kind.code == 2);
+}
+
 TEST_CASE("a reading probe leaves the loss alone, to the last bit") {
   const Khost khost;
   const std::string plain = khost.manifest();

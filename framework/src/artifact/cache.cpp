@@ -122,6 +122,7 @@ std::string Cache::get(std::string_view kind, const Json& recipe, std::string_vi
   const std::string file = path(kind, recipe);
   // A complete pair of files needs no lock, so that a cache that cannot be written still serves what it has.
   if (has(kind, recipe) && (is_verified(file) || damage(file).empty())) {
+    if (!is_verified(file)) mark_used(sidecar_of(file));
     set_verified(file);
     return file;
   }

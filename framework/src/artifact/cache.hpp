@@ -3,7 +3,9 @@
 //   corpora/<name>.txt, <name>.txt.sha256   a document per line, written by ./bootstrap
 //   <kind>/<hash>                           an artifact, with <hash>.json beside it: recipe, checksum, size, khost version;
 //                                           <hash>.lock stands there while it is built (see lock.hpp), as <hash>.tmp-...
-//   trials/<hash>/                          a finished trial (see store/)
+//                                           (the time of the latter says when it was used last)
+//   trials/<hash>/                          a finished trial (see store/); the time of its trial.json likewise
+//   checkpoints/<hash>                      what is being trained (see engine/checkpoint.hpp)
 //   owners/<token>                          a process that makes something here (see temporary.hpp)
 #pragma once
 

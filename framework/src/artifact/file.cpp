@@ -1,6 +1,7 @@
 #include "artifact/file.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -96,5 +97,7 @@ void flush_to_disk(const std::string& path) {
     throw_file_error("write", path);
   }
 }
+
+void mark_used(const std::string& path) { (void)!::utimensat(AT_FDCWD, path.c_str(), nullptr, 0); }
 
 }  // namespace khost

@@ -32,6 +32,9 @@ void write_file_atomically(const std::string& path, std::string_view content);
 // A copy of a file, by way of NewFile: what is done to one is not seen in the other.
 void copy_file_atomically(const std::string& from, const std::string& to);
 
+// The time of a file that is used: now. Whatever goes wrong with that does not matter.
+void mark_used(const std::string& path);
+
 // Makes what has been written to a file, or the names in a folder, survive a power cut.
 void flush_to_disk(const std::string& path);
 

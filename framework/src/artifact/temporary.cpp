@@ -113,6 +113,17 @@ void own_temporaries(const std::string& root) {
   if (!file) throw Error(ErrorKind::usage, "'" + owners_of(root) + "/" + process_token() + "' is held by another process");
 }
 
+std::vector<Holder> others_at(const std::string& root) {
+  std::vector<Holder> others;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(owners_of(root), error)) {
+    const std::string token = entry.path().filename().string();
+    if (!is_temporary_name(token) && token != process_token() && maker_lives(entry.path().string()))
+      others.push_back(holder_of(entry.path().string()));
+  }
+  return others;
+}
+
 void remove_leftovers(const std::string& root) {
   try {
     own_temporaries(root);

@@ -7,6 +7,9 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "artifact/owner.hpp"
 
 namespace khost {
 
@@ -16,6 +19,9 @@ bool is_temporary_name(std::string_view file_name);
 // Makes it known that this process has temporaries in the cache at `root`; before the first of them. Throws a usage Error when
 // the cache cannot be written.
 void own_temporaries(const std::string& root);
+
+// Who else has made itself known so, and lives.
+std::vector<Holder> others_at(const std::string& root);
 
 // Removes what processes that are dead were making in the cache; of those that no owner file tells of, what is older than a day.
 void remove_leftovers(const std::string& root);

@@ -17,6 +17,7 @@
 #include "run/scheduler.hpp"
 #include "run/store.hpp"
 #include "run/thread_executor.hpp"
+#include "store/housekeeping.hpp"
 #include "store/now.hpp"
 #include "store/run_database.hpp"
 
@@ -178,6 +179,7 @@ FinishedRun run_experiment(Session& session, const std::string& out, std::set<st
   introduce(session);
 
   listener.trials_begin(static_cast<int>(session.plan.trials.size()), session.jobs);
+  enter_cache(session.cache.root(), [&](std::string_view text) { listener.message(text); });
   CacheStore store(session.cache.root(), session.plan, *session.registry, session.fresh, computed);
   const auto artifact_backend = session.artifact_backend.make_in_parts(session.artifact_threads);
   BaseModels base_models(

@@ -58,6 +58,7 @@ std::optional<TrialResult> TrialStore::load(const std::string& hash) const {
     if (result.hash != hash) throw Error(ErrorKind::usage, "it is of the trial " + result.hash + ", expected " + hash);
     if (result.status != "done") throw Error(ErrorKind::usage, "its status is '" + result.status + "', expected 'done'");
     result.reused = true;
+    mark_used(path);
     return result;
   } catch (const Error& e) {
     if (e.kind() == ErrorKind::interrupted) throw;  // nothing is known of it then
