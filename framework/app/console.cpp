@@ -1,8 +1,6 @@
 #include "console.hpp"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <iostream>
 
@@ -16,41 +14,38 @@ void Console::message(std::string_view text) {
 }
 
 void Console::base(const PlannedBase& base, const BaseProgress& p) {
-  if (p.step % 25 != 0) return;
-  std::string text = fmt::format("base {}: step {}/{}", base.recipe->name, p.step, p.steps);
-  if (p.step > 0) text += fmt::format(", loss {:.4f}", p.loss);
+  std::string text = p.step > 0 ? fmt::format("loss {:.4f}", p.loss) : "";
   if (base.recipe->until_loss)
-    text += fmt::format(", calibration {:.4f} (until {:.4f})", p.calibration, *base.recipe->until_loss);
-  message(text);
+    text += fmt::format("{}calibration {:.4f} (until {:.4f})", text.empty() ? "" : ", ", p.calibration, *base.recipe->until_loss);
+  if (shows_ && progress_->is_terminal()) return progress_->detail("base " + base.recipe->name, text);
+  if (p.step % 25 == 0)
+    message(fmt::format("base {}: step {}/{}{}{}", base.recipe->name, p.step, p.steps, text.empty() ? "" : ", ", text));
 }
 
-void Console::trials_begin(int count, int workers) {
-  log_.reset();
-  progress_ = std::make_unique<Progress>(count, workers);
+void Console::trials_begin(const Plan& plan, int workers) {
+  close();
+  std::map<std::string, Progress::Arm> arms;
+  for (const PlannedTrial& t : plan.trials) {
+    Progress::Arm& arm = arms[t.key.arm];
+    ++arm.trials;
+    arm.cost = t.cost.flop;
+  }
+  progress_ = std::make_unique<Progress>(std::move(arms), workers);
+  progress_->look_by_itself();
   log_ = std::make_unique<LogThrough>(*progress_);
   shows_ = true;
 }
 
-void Console::trials_end() {
-  progress_->close();
+void Console::close() {
+  if (progress_) progress_->close();
   shows_ = false;
 }
 
-Screen screen_of_stdout() {
-  winsize w{};
-  if (::isatty(STDOUT_FILENO) && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 && w.ws_row > 0)
-    return {w.ws_col, w.ws_row};
-  return {};
+void Console::ended(const FinishedRun& finished, bool alone) {
+  close();
+  if (alone) std::cout << ending(finished.run, finished.published, screen_of_stdout());
 }
 
-Error lost_files(std::size_t reports, std::size_t artifacts) {
-  std::string text;
-  if (reports) text = fmt::format("{} of the run folder's files could not be written", reports);
-  if (artifacts)
-    text += fmt::format("{}{} artifact{} could not be copied{}", text.empty() ? "" : ", and ", artifacts,
-                        artifacts == 1 ? "" : "s", reports ? "" : "; figures and reports are whole");
-  return Error(ErrorKind::usage, text)
-      .hint("the warnings above say why; the same command writes them from the cache when there is room");
-}
+void Console::series_ended(const std::string& text) { std::cout << text; }
 
 }  // namespace khost

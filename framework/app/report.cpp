@@ -2,7 +2,7 @@
 #include <iostream>
 
 #include "commands.hpp"
-#include "console.hpp"
+#include "output.hpp"
 #include "report/ending.hpp"
 
 namespace khost {

@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
 #include <fstream>
-#include <iostream>
 
 #include "commands.hpp"
-#include "console.hpp"
 #include "interruptions.hpp"
+#include "output.hpp"
 #include "series.hpp"
 #include "session_options.hpp"
 
@@ -29,15 +28,13 @@ std::string typed_command() {
   return command;
 }
 
-void run(SessionOptions options, const std::string& out) {
-  options.command = typed_command();
-  if (const auto series = read_series(options.manifest)) return run_series(*series, options, out);
+void run(const SessionOptions& options, const std::string& out, Output& output) {
+  if (const auto series = read_series(options.manifest)) return run_series(*series, options, out, output);
   catch_interruptions(options.command);
-  Console console;
-  Session session(options, console);
+  Session session(options, output);
   std::set<std::string> computed;
   const FinishedRun finished = run_experiment(session, out, computed);
-  std::cout << ending(finished.run, finished.published, screen_of_stdout());
+  output.ended(finished, true);
   const auto all = std::ssize(finished.run.trials);
   if (finished.failed)
     throw Error(ErrorKind::trial, finished.failed < all
@@ -55,6 +52,7 @@ Command run_command() {
   struct Options : SessionOptions {
     std::string out;
     std::optional<int> checkpoint;
+    bool quiet = false, json = false;
   };
   auto& o = command.values<Options>();
   declare(command, o);
@@ -62,6 +60,8 @@ Command run_command() {
   command.option("checkpoint", "SECONDS", o.checkpoint, {0, 86400},
                  "how often what is trained is written down, so that a killed run goes on from there (30); 0: at each step");
   command.flag("fresh", o.fresh, "compute trials anew that are in the cache, and replace them");
+  command.flag("quiet", o.quiet, "no progress: warnings and the end alone");
+  command.flag("json", o.json, "what happens as JSON, an object a line, on standard output");
   command.example("run experiments/paper85.manifest");
   command.example("run experiments/paper85.manifest --seeds 3 --set adapter.basis=random");
   command.example("run experiments/kseries.manifest --backend onednn --out runs/onednn");
@@ -70,7 +70,16 @@ Command run_command() {
       "only what is missing.");
   command.does([&o] {
     if (o.checkpoint) o.checkpoint_period = *o.checkpoint;
-    run(o, o.out);
+    o.command = typed_command();
+    if (o.quiet && o.json) throw Error(ErrorKind::usage, "--quiet and --json exclude each other");
+    const auto output = make_output(o.json ? Telling::json : o.quiet ? Telling::quiet : Telling::normal);
+    try {
+      run(o, o.out, *output);
+    } catch (Error& e) {
+      if (e.kind() == ErrorKind::interrupted)
+        e.hint("nothing that was finished is lost; the same command goes on from there: " + o.command);
+      throw;
+    }
   });
   return command;
 }

@@ -4,11 +4,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 
 #include "artifact/file.hpp"
-#include "console.hpp"
 #include "interruptions.hpp"
 #include "khost/interrupt.hpp"
 #include "report/columns.hpp"
@@ -18,14 +16,13 @@
 
 namespace khost {
 
-void run_series(const Series& series, SessionOptions options, const std::string& out) {
+void run_series(const Series& series, SessionOptions options, const std::string& out, Output& output) {
   catch_interruptions(options.command);
-  Console console;
   std::vector<std::unique_ptr<Session>> sessions;
   for (const std::string& manifest : series.manifests) {
     check_interrupt();
     options.manifest = manifest;
-    sessions.push_back(std::make_unique<Session>(options, console));
+    sessions.push_back(std::make_unique<Session>(options, output));
   }
   for (const auto& session : sessions) register_claims(*session);  // they share trials
   std::set<std::string> computed;
@@ -39,8 +36,9 @@ void run_series(const Series& series, SessionOptions options, const std::string&
   for (auto& session : sessions) {
     check_interrupt();
     const std::string& name = session->experiment.name;
-    std::cerr << fmt::format("\n{}: {}\n", name, session->experiment.title);
+    output.message(fmt::format("\n{}: {}", name, session->experiment.title));
     const FinishedRun finished = run_experiment(*session, out.empty() ? "" : out + "/" + name, computed);
+    output.ended(finished, false);
     for (const TrialResult& t : finished.run.trials)
       if (t.status != "done") failures += "failed: " + name + ", " + t.key.text() + ": " + t.message + "\n";
     const auto count = static_cast<std::int64_t>(finished.run.trials.size());
@@ -52,14 +50,14 @@ void run_series(const Series& series, SessionOptions options, const std::string&
     unwritten += finished.unwritten.size(), lost += finished.lost.size();
     session.reset();  // its text and models
   }
-  std::cout << fmt::format("\n{}: {}\n\n{}\n{} experiments, {} trials, {}\n", series.name, series.title, table.text(),
-                           series.manifests.size(), trials, duration_text(seconds));
-  if (!failures.empty()) std::cout << "\n" << failures;
+  std::string text = fmt::format("\n{}: {}\n\n{}\n{} experiments, {} trials, {}\n", series.name, series.title, table.text(),
+                                 series.manifests.size(), trials, duration_text(seconds));
+  if (!failures.empty()) text += "\n" + failures;
   const std::string page = (out.empty() ? "runs/" + series.name : out) + "/claims.md";
   std::error_code made;
   std::filesystem::create_directories(std::filesystem::path(where_started(page)).parent_path(), made);
   write_file_atomically(where_started(page), "# " + markdown(series.title) + "\n\n" + claim_markdown(claims));
-  std::cout << "\nclaims, one a line: " << page << "\n";
+  output.series_ended(text + "\nclaims, one a line: " + page + "\n");
   if (failed)
     throw Error(ErrorKind::trial,
                 fmt::format("{} of {} trials failed{}", failed, trials, failed == trials ? "" : "; the others are kept"))

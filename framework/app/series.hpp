@@ -4,6 +4,7 @@
 #include <string>
 
 #include "manifest/series.hpp"
+#include "output.hpp"
 #include "run/session.hpp"
 
 namespace khost {
@@ -11,6 +12,6 @@ namespace khost {
 // Every manifest is read and planned before the first runs: a mistake in the last costs nothing. Trials that experiments share
 // are computed once, as every finished trial is kept. A failed trial does not stop the others; it is told at the end. Each
 // experiment gets its own folder, below `out` when that is given.
-void run_series(const Series& series, SessionOptions options, const std::string& out);
+void run_series(const Series& series, SessionOptions options, const std::string& out, Output& output);
 
 }  // namespace khost

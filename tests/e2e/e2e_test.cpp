@@ -110,6 +110,39 @@ TEST_CASE("show prints the records that are named, report makes the folder's fil
   for (const std::string& file : files) CHECK_MESSAGE(read(khost.scratch / ("run/" + file)) == before[file], file);
 }
 
+TEST_CASE("a run tells scripts what happens, an object a line, and is quiet when it is told to be") {
+  const Khost khost;
+  const Finished json = khost({khost.manifest(), "--out", "run", "--json"});
+  REQUIRE_MESSAGE(json.code == 0, json.err);
+  CHECK(json.err == "");
+  std::map<std::string, int> events;
+  std::istringstream lines(json.out);
+  Json last;
+  for (std::string line; std::getline(lines, line);) {
+    last = parse_json(line, "an event");
+    const std::string event = last.at("event").as_string();
+    ++events[event];
+    if (event == "finished") {
+      CHECK(last.at("status").as_string() == "done");
+      CHECK(last.at("loss_final").as_number() < last.at("loss_base").as_number());
+    }
+  }
+  CHECK(events["trials"] == 1);
+  CHECK(events["started"] == 4);
+  CHECK(events["finished"] == 4);
+  CHECK(last.at("event").as_string() == "run");
+  CHECK(last.at("folder").as_string() == "run");
+  CHECK(last.at("failed").as_integer() == 0);
+  const std::string page = read(KHOST_SOURCE_DIR "/docs/concepts/run.md");
+  for (const auto& [event, count] : events) CHECK_MESSAGE(has(page, "| `" + event + "` |"), event);
+
+  const Finished quiet = khost({khost.manifest(), "--out", "run", "--quiet"});
+  CHECK(quiet.code == 0);
+  CHECK(quiet.err == "");
+  CHECK(has(quiet.out, "run folder: run"));
+  CHECK(khost({khost.manifest(), "--quiet", "--json"}).code == 2);
+}
+
 TEST_CASE("clean shows what takes room, removes what it is told to and nothing without --yes; what is gone is computed again") {
   const Khost khost;
   REQUIRE(khost({khost.manifest(), "--out", "runs/run"}).code == 0);
@@ -532,7 +565,8 @@ TEST_CASE("every backend serves the quickstart: the same bases, the same losses"
   const auto artifacts = [&] {  // bases and their bases, with the time they were written
     std::map<std::string, std::filesystem::file_time_type> found;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(khost.scratch / "cache"))
-      if (entry.is_regular_file() && !has(entry.path(), "/trials/") && !has(entry.path(), "/claims/"))
+      if (entry.is_regular_file() && !has(entry.path(), "/trials/") && !has(entry.path(), "/claims/") &&
+          entry.path().extension() != ".json")  // whose time says when it was used last
         found[entry.path()] = entry.last_write_time();
     return found;
   };

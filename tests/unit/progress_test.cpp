@@ -75,6 +75,9 @@ TrialResult done(const TrialKey& key, double seconds) {
   return t;
 }
 
+// So many trials, all of arms that cost the same.
+std::map<std::string, Progress::Arm> trials(int count) { return {{"K64", {count - count / 2, 1}}, {"K32", {count / 2, 1}}}; }
+
 const TrialKey a{"K64", "trained", 0, 2}, b{"K32", "null", 1, 3};
 
 }  // namespace
@@ -82,7 +85,7 @@ const TrialKey a{"K64", "trained", 0, 2}, b{"K32", "null", 1, 3};
 TEST_CASE("in a pipe: a line per finished trial") {
   Fixture f;
   {
-    Progress progress(4, 2, f.output(false));
+    Progress progress(trials(4), 2, f.output(false));
     progress.start(0, a, 40);
     progress.start(1, b, 40);
     progress.step(0, 0, 7.8123);
@@ -109,20 +112,21 @@ TEST_CASE("in a pipe: a line per finished trial") {
 
 TEST_CASE("on a terminal: a status line per job, rewritten in place") {
   Fixture f;
-  Progress progress(10, 2, f.output(true));
+  Progress progress(trials(10), 2, f.output(true));
   progress.start(0, a, 40);
   progress.start(1, b, 40);
   CHECK(f.screen.text() ==
-        "  trained K64 seed 2  step 0/40\n  null draw 1 K32 seed 3  step 0/40\n[0/10] estimating the time left\n");
+        "  trained K64 seed 2  step 0/40\n  null draw 1 K32 seed 3  step 0/40\n[                    ] 0/10 trials\n");
 
   f.time += 0.05;  // too soon to draw again
   progress.step(0, 9, 7.5);
   CHECK(f.screen.text().find("loss") == std::string::npos);
 
-  f.time = 104;  // 2 x 4 job seconds for half a trial; 9.5 remain for two jobs: 76 s
+  f.time = 104;  // 4 s for half a trial, so 8 s for each of the 9.5 that remain, for two jobs: 38 s
   progress.step(0, 19, 7.25);
   CHECK(f.screen.text() ==
-        "  trained K64 seed 2  step 20/40  loss 7.2500\n  null draw 1 K32 seed 3  step 0/40\n[0/10] about 1 min 16 s left\n");
+        "  trained K64 seed 2  step 20/40  loss 7.2500\n  null draw 1 K32 seed 3  step 0/40\n[=                   ] 0/10 trials, "
+        "about 38 s left\n");
 
   SUBCASE("messages and failures stay above it") {
     progress.message("one line\nand another");
@@ -132,20 +136,20 @@ TEST_CASE("on a terminal: a status line per job, rewritten in place") {
     progress.finish(1, failed);
     CHECK(f.screen.text() ==
           "one line\nand another\n[1/10] null draw 1 K32 seed 3: failed: the loss is NaN\n"
-          "  trained K64 seed 2  step 20/40  loss 7.2500\n[1/10] 1 failed, about 34 s left\n");
+          "  trained K64 seed 2  step 20/40  loss 7.2500\n[==                  ] 1/10 trials, 1 failed, about 34 s...\n");
     progress.close();
     CHECK(f.screen.text() == "one line\nand another\n[1/10] null draw 1 K32 seed 3: failed: the loss is NaN\n");
     progress.message("after");
     CHECK(f.screen.text().ends_with("the loss is NaN\nafter\n"));
   }
   SUBCASE("a finished trial leaves no line") {
-    progress.finish(0, done(a, 5));  // (5 + 4) s for one trial; 9 remain for two jobs: 40.5 s
-    CHECK(f.screen.text() == "  null draw 1 K32 seed 3  step 0/40\n[1/10] about 41 s left\n");
+    progress.finish(0, done(a, 5));  // 5 s for one trial; 9 remain for two jobs: 22.5 s
+    CHECK(f.screen.text() == "  null draw 1 K32 seed 3  step 0/40\n[===                 ] 1/10 trials, about 23 s left\n");
   }
   SUBCASE("lines fit the terminal, in width and number") {
     f.size = {24, 3};
     progress.message("x");
-    CHECK(f.screen.text() == "x\n  trained K64 seed 2...\n[0/10] about 1 min 1...\n");
+    CHECK(f.screen.text() == "x\n  trained K64 seed 2...\n[=                  ...\n");
   }
 }
 
@@ -153,11 +157,11 @@ TEST_CASE("the log prints through the progress") {
   Fixture f;
   const auto before = spdlog::default_logger();
   {
-    Progress progress(1, 1, f.output(true));
+    Progress progress(trials(1), 1, f.output(true));
     const LogThrough through(progress);
     progress.start(0, a, 40);
     spdlog::warn("a file is damaged");
-    CHECK(f.screen.text() == "warning: a file is damaged\n  trained K64 seed 2  step 0/40\n[0/1] estimating the time left\n");
+    CHECK(f.screen.text() == "warning: a file is damaged\n  trained K64 seed 2  step 0/40\n[                    ] 0/1 trials\n");
   }
   CHECK(spdlog::default_logger() == before);
   CHECK(f.screen.text() == "warning: a file is damaged\n");
@@ -165,7 +169,7 @@ TEST_CASE("the log prints through the progress") {
 
 TEST_CASE("jobs report at the same time without garbling") {
   Fixture f;
-  Progress progress(200, 4, f.output(false));
+  Progress progress(trials(200), 4, f.output(false));
   std::vector<std::thread> threads;
   for (int job = 0; job < 4; ++job)
     threads.emplace_back([&progress, job] {
@@ -179,4 +183,49 @@ TEST_CASE("jobs report at the same time without garbling") {
   std::string expected;
   for (int i = 1; i <= 200; ++i) expected += "[" + std::to_string(i) + "/200] trained K64 seed 2: loss 7.8123 -> 6.0991, 1.0 s\n";
   CHECK(f.raw == expected);
+}
+
+TEST_CASE(
+    "on a terminal: what else takes long has a line with its count, its words and the time left; in a pipe one now and then") {
+  Fixture f;
+  Activity draws("draws of snr's null", Activity::Kind::dropped, 1000);
+  {
+    Progress progress(trials(2), 1, f.output(true));
+    progress.look();
+    CHECK(f.screen.text() == "  draws of snr's null  0/1000\n[                    ] 0/2 trials\n");
+    draws.advance(250);
+    f.time += 10;
+    progress.detail("draws of snr's null", "so far so good");
+    progress.look();
+    CHECK(f.screen.text() == "  draws of snr's null  250/1000  so far so good  about 3...\n[                    ] 0/2 trials\n");
+  }
+  CHECK(f.screen.text() == "");
+  f.raw.clear();
+  Progress piped(trials(2), 1, f.output(false));
+  piped.look();
+  CHECK(f.raw == "");  // a short one needs no word
+  f.time += 31;
+  draws.advance(250);
+  piped.look();
+  CHECK(f.raw == "draws of snr's null  500/1000  about 1 min 02 s left\n");
+  f.time += 29;
+  piped.look();
+  CHECK(f.raw == "draws of snr's null  500/1000  about 1 min 02 s left\n");
+}
+
+TEST_CASE("the time left knows each arm by its own trials, and one that has not run by its cost") {
+  Fixture f;
+  f.size = {80, 24};
+  Progress progress({{"K32", {10, 1}}, {"K64", {10, 2}}}, 1, f.output(true));
+  TrialResult small = done(b, 3);
+  progress.start(0, b, 40);
+  progress.finish(0, small);  // 9 of 3 s, and 10 of twice the cost
+  CHECK(f.screen.text().find("1/20 trials, about 1 min 27 s left") != std::string::npos);
+  progress.start(0, a, 40);
+  progress.finish(0, done(a, 10));  // as it turns out: 9 of 3 s, 9 of 10 s
+  CHECK(f.screen.text().find("2/20 trials, about 1 min 57 s left") != std::string::npos);
+  small.reused = true;
+  for (int i = 0; i < 9; ++i) progress.finish(0, small);  // these cost nothing any more
+  progress.look();
+  CHECK(f.screen.text().find("11/20 trials, 9 from the cache, about 1 min 30 s left") != std::string::npos);
 }

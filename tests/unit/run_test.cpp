@@ -25,7 +25,7 @@ struct Heard : RunListener {
   int started_count = 0, steps = 0, finished_count = 0;
   bool within = false, ended = false;
   void message(std::string_view text) override { messages.emplace_back(text); }
-  void trials_begin(int, int) override { within = true; }
+  void trials_begin(const Plan&, int) override { within = true; }
   void trials_end() override { ended = std::exchange(within, false); }
   void started(int, const TrialKey&, std::int64_t) override { started_count += within; }
   void stepped(int, std::int64_t, double) override { ++steps; }

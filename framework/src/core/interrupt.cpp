@@ -14,7 +14,7 @@ static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler sets it,
 
 struct Activities {
   std::mutex mutex;
-  std::list<Activity::Text> list;
+  std::list<Activity::Held> list;
 };
 // Never destroyed: a thread may still be at something while the process exits.
 Activities& activities() {
@@ -35,9 +35,10 @@ void check_interrupt() {
   throw Error(ErrorKind::interrupted, "interrupted");
 }
 
-Activity::Activity(std::string what, Kind kind) {
+Activity::Activity(std::string what, Kind kind, std::int64_t total) {
   const std::lock_guard lock(activities().mutex);
-  at_ = activities().list.insert(activities().list.end(), {std::move(what), kind});
+  at_ = activities().list.emplace(activities().list.end());
+  at_->text = {std::move(what), kind, 0, total};
 }
 
 Activity::~Activity() {
@@ -47,11 +48,21 @@ Activity::~Activity() {
 
 std::optional<Activity::Text> Activity::current() {
   const std::lock_guard lock(activities().mutex);
-  const auto& list = activities().list;
   std::optional<Text> most;
-  for (const Text& t : list)
-    if (!most || t.kind >= most->kind) most = t;
+  for (const Held& h : activities().list)
+    if (!most || h.text.kind >= most->kind) most = h.text;
   return most;
+}
+
+std::vector<Activity::Text> Activity::counted() {
+  const std::lock_guard lock(activities().mutex);
+  std::vector<Text> all;
+  for (const Held& h : activities().list) {
+    if (h.text.total <= 0) continue;
+    all.push_back(h.text);
+    all.back().done = h.done.load(std::memory_order_relaxed);
+  }
+  return all;
 }
 
 }  // namespace khost

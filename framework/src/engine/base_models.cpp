@@ -156,7 +156,9 @@ void BaseModels::train(const PlannedBase& planned, const std::string& path) {
     };
     Checkpoint checkpoint(checkpoint_file(cache_.root(), planned.hash), planned.hash, checkpoint_period_);
     checkpoint.resume(state);
-    for (;; ++progress.step) {
+    Activity steps("base " + recipe.name, Activity::Kind::dropped, recipe.steps);
+    steps.advance(progress.step);
+    for (;; ++progress.step, steps.advance()) {
       if (interrupted_()) {
         checkpoint.keep(state);
         throw Error(ErrorKind::interrupted, "interrupted while training base '" + recipe.name + "'");
@@ -247,6 +249,8 @@ void BaseModels::build_basis(const PlannedBase& base, const std::string& kind, s
   for (std::size_t i = 0; i < source.parameters.size(); ++i)
     if (source.parameters[i].adaptable) adaptable.push_back(i);
   std::vector<Basis> made(adaptable.size());
+  Activity matrices("matrices of the " + kind + " basis of " + base.recipe->name, Activity::Kind::dropped,
+                    static_cast<std::int64_t>(adaptable.size()));
   parallel_for(static_cast<std::int64_t>(adaptable.size()), 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto j = static_cast<std::size_t>(begin); j < static_cast<std::size_t>(end); ++j) {
       const Parameter& p = source.parameters[adaptable[j]];
@@ -254,6 +258,7 @@ void BaseModels::build_basis(const PlannedBase& base, const std::string& kind, s
       Random random(base.recipe->base_seed + static_cast<std::uint64_t>(base.draw), p.name, "basis");
       made[j] = kind == "svd" ? svd_basis(source.values[adaptable[j]].span(), p.shape[0], p.shape[1], K)
                               : random_basis(p.shape[0], p.shape[1], K, random);
+      matrices.advance();
     }
   });
   std::vector<Tensor> tensors;

@@ -6,9 +6,9 @@
 #include <mutex>
 #include <set>
 
+#include "core/interrupt.hpp"
 #include "core/team.hpp"
 #include "engine/probes.hpp"
-#include "khost/interrupt.hpp"
 #include "khost/parallel.hpp"
 #include "khost/probe.hpp"
 #include "khost/safetensors.hpp"
@@ -160,6 +160,7 @@ std::vector<std::map<std::string, double>> joint_draws(const Component& componen
                                                        int count, const std::function<std::shared_ptr<Probe>()>& make) {
   Pools pools(component.name);
   std::vector<std::map<std::string, double>> each(static_cast<std::size_t>(count));
+  Activity draws("draws of " + component.name + "'s null", Activity::Kind::dropped, count);
   parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       check_interrupt();
@@ -170,6 +171,7 @@ std::vector<std::map<std::string, double>> joint_draws(const Component& componen
       const std::string function = "null, draw " + std::to_string(i);
       call_plugin({"probe", component.name, function}, [&] { probe->null(draw); });
       each[static_cast<std::size_t>(i)] = std::move(draw.records);
+      draws.advance();
     }
   });
   return each;

@@ -22,7 +22,7 @@ class RunListener {
   virtual void base(const PlannedBase& /*base*/, const BaseProgress& /*progress*/) {}
 
   // All between these two is about a run's trials, and what they need: `workers` at a time.
-  virtual void trials_begin(int /*count*/, int /*workers*/) {}
+  virtual void trials_begin(const Plan& /*plan*/, int /*workers*/) {}
   virtual void trials_end() {}
 
   // A worker (from 0) begins a trial of `steps` steps; a step of it (from 0) has this loss, in nats; a trial is over: done,

@@ -18,7 +18,7 @@ class Recording : public RunListener {
 
   void message(std::string_view text) override { listener_.message(text); }
   void base(const PlannedBase& base, const BaseProgress& progress) override { listener_.base(base, progress); }
-  void trials_begin(int count, int workers) override { listener_.trials_begin(count, workers); }
+  void trials_begin(const Plan& plan, int workers) override { listener_.trials_begin(plan, workers); }
   void trials_end() override { listener_.trials_end(); }
   void started(int worker, const TrialKey& key, std::int64_t steps) override;
   void stepped(int worker, std::int64_t step, double loss) override { listener_.stepped(worker, step, loss); }

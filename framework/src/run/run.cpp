@@ -109,9 +109,7 @@ std::vector<TrialResult> run_trials(Session& session, CacheStore& store, const T
   session.listener.trials_end();
   if (run.interrupted)
     throw Error(ErrorKind::interrupted,
-                fmt::format("interrupted with {} of {} trials finished", run.trials.size(), session.plan.trials.size()))
-        .hint("nothing that was finished is lost, and what was begun goes on from where it is" +
-              (session.command.empty() ? "" : ": " + session.command));
+                fmt::format("interrupted with {} of {} trials finished", run.trials.size(), session.plan.trials.size()));
   return std::move(run.trials);
 }
 
@@ -178,7 +176,7 @@ FinishedRun run_experiment(Session& session, const std::string& out, std::set<st
                          [&](std::string_view text) { listener.message(text); });
   introduce(session);
 
-  listener.trials_begin(static_cast<int>(session.plan.trials.size()), session.jobs);
+  listener.trials_begin(session.plan, session.jobs);
   enter_cache(session.cache.root(), [&](std::string_view text) { listener.message(text); });
   CacheStore store(session.cache.root(), session.plan, *session.registry, session.fresh, computed);
   const auto artifact_backend = session.artifact_backend.make_in_parts(session.artifact_threads);
