@@ -8,11 +8,13 @@
 
 #include "commands.hpp"
 #include "console.hpp"
+#include "engine/checkpoint.hpp"
 #include "engine/pace.hpp"
 #include "interruptions.hpp"
 #include "manifest/series.hpp"
 #include "report/text.hpp"
 #include "session_options.hpp"
+#include "store/earlier.hpp"
 #include "store/trial_store.hpp"
 
 namespace khost {
@@ -103,8 +105,27 @@ void print_bases(const Session& session, Paces& paces, Estimate& estimate) {
     std::cout << fmt::format("base {}{}: {}\n", base.recipe->name, base.draw ? fmt::format(" (draw {})", base.draw) : "",
                              !base.recipe->file.empty() ? "from " + base.recipe->file
                              : cached                   ? "cached"
-                                                        : training_text(*base.recipe));
+                             : has_checkpoint(session.cache.root(), base.hash)
+                                 ? training_text(*base.recipe) + ", from its checkpoint on"
+                                 : training_text(*base.recipe));
   }
+}
+
+// Why what is left is to be computed, as far as it was once: the reasons that most trials have come first.
+void print_why(const std::vector<const PlannedTrial*>& left, const std::string& folder, std::size_t begun) {
+  constexpr std::size_t most = 6;
+  if (begun) std::cout << fmt::format("{} of those left go on from a checkpoint\n", begun);
+  const Earlier earlier = compare_with_earlier(left, folder);
+  if (earlier.run.empty() || left.empty()) return;
+  std::vector<std::pair<int, std::string>> reasons;
+  for (const auto& [reason, trials] : earlier.reasons) reasons.emplace_back(-trials, reason);
+  if (earlier.gone) reasons.emplace_back(-earlier.gone, "the same trial, no longer in the cache");
+  if (earlier.unknown) reasons.emplace_back(-earlier.unknown, "a trial that it has not finished");
+  std::ranges::sort(reasons);
+  std::cout << fmt::format("against the last run, {}:\n", earlier.run);
+  for (std::size_t i = 0; i < std::min(most, reasons.size()); ++i)
+    std::cout << fmt::format("  {:>5} trial{}: {}\n", -reasons[i].first, reasons[i].first == -1 ? " " : "s", reasons[i].second);
+  if (reasons.size() > most) std::cout << fmt::format("  and {} more differences\n", reasons.size() - most);
 }
 
 void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
@@ -121,7 +142,8 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
     std::cout << fmt::format("claim {}: {} ({}), predicted {}\n", claim.id, claim.measure,
                              claim.unit == "1" ? "a bare number" : claim.unit, claim.predicts);
 
-  std::size_t kept = 0, elsewhere = 0;
+  std::size_t kept = 0, elsewhere = 0, begun = 0;
+  std::vector<const PlannedTrial*> left;
   double flop = 0, seconds = 0;
   std::map<std::string, const PlannedTrial*> distinct;
   for (const PlannedTrial& t : session.plan.trials) distinct.emplace(t.hash, &t);
@@ -131,6 +153,8 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
     } else if (!estimate.seen.insert(hash).second) {
       ++elsewhere;
     } else {
+      left.push_back(trial);
+      begun += has_checkpoint(session.cache.root(), hash);
       flop += trial->cost.flop;
       seconds += seconds_of(paces.of(session, *trial->arm), *trial) / session.jobs;
     }
@@ -138,6 +162,7 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
   std::cout << fmt::format("\n{} bases x {} arms = {} trials, {} of them distinct, {} already in the cache{}\n",
                            session.plan.bases.size(), session.experiment.arms.size(), session.plan.trials.size(), distinct.size(),
                            kept, elsewhere ? fmt::format(", {} computed by an experiment before", elsewhere) : "");
+  print_why(left, "runs/" + session.experiment.name, begun);
   std::cout << fmt::format("left to compute: {:.3g} TFLOP in trials, about {}\n", flop / 1e12, duration_text(seconds));
   std::cout << fmt::format("memory: at least {} ({})\n", bytes_text(session.memory.bytes()), session.memory.text());
   estimate.seconds += seconds;

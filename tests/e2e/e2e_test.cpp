@@ -143,6 +143,34 @@ TEST_CASE("a run tells scripts what happens, an object a line, and is quiet when
   CHECK(khost({khost.manifest(), "--quiet", "--json"}).code == 2);
 }
 
+TEST_CASE("plan says why trials that an earlier run had are to be computed, and what goes on from a checkpoint") {
+  const Khost khost;
+  const std::string manifest = khost.manifest();
+  const auto plan = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"plan", manifest});
+    return khost(more).out;
+  };
+  CHECK_FALSE(has(plan({}), "against the last run"));
+  REQUIRE(khost({manifest}).code == 0);
+  CHECK_FALSE(has(plan({}), "against the last run"));  // nothing is left
+  const std::string longer = plan({"--set", "steps=6"}), more = plan({"--seeds", "3"}),
+                    other = plan({"--set", "arms.A.optimizer.lr=0.25", "--backend", "reference"});
+  CHECK_MESSAGE(has(longer, "against the last run, runs/small/"), longer);
+  CHECK_MESSAGE(has(longer, "      4 trials: steps 5 -> 6"), longer);
+  CHECK_MESSAGE(has(more, "      2 trials: a trial that it has not finished"), more);
+  CHECK_MESSAGE(has(other, "\"reference\""), other);
+  CHECK_MESSAGE(has(other, "lr 0.005 -> 0.25"), other);
+  REQUIRE(khost({"clean", "--only", "trials", "--yes"}).code == 0);
+  CHECK_MESSAGE(has(plan({}), "      4 trials: the same trial, no longer in the cache"), plan({}));
+
+  Started run(khost, {manifest, "--jobs", "1", "--set", "steps=100000"});
+  REQUIRE(run.until("at a time"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  run.signal(SIGINT);
+  REQUIRE(run.wait() == 5);
+  CHECK_MESSAGE(has(plan({"--set", "steps=100000"}), "1 of those left go on from a checkpoint"), plan({"--set", "steps=100000"}));
+}
+
 TEST_CASE("clean shows what takes room, removes what it is told to and nothing without --yes; what is gone is computed again") {
   const Khost khost;
   REQUIRE(khost({khost.manifest(), "--out", "runs/run"}).code == 0);

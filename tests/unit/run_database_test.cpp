@@ -14,6 +14,7 @@
 #include <limits>
 
 #include "khost/error.hpp"
+#include "store/earlier.hpp"
 #include "store/run_reader.hpp"
 #include "unit/planned.hpp"
 #include "unit/scratch.hpp"
@@ -351,4 +352,19 @@ TEST_CASE("the queries of docs/concepts/run.md give what they say") {
     const std::string line = page.substr(row + 1, page.find('\n', row + 1) - row);
     CHECK_MESSAGE((line.find(column) != line.npos || column == "position"), (table + "." + column));
   }
+}
+
+TEST_CASE("how two identities differ is said by path; hashes are another, components go by their names") {
+  const auto diff = [](const char* before, const char* now) {
+    return differences(parse_json(before, "a"), parse_json(now, "b"));
+  };
+  using Texts = std::vector<std::string>;
+  CHECK(diff(R"({"a": 1, "b": [1, 2]})", R"({"b": [1, 2], "a": 1})").empty());
+  CHECK(diff(R"({"a": {"lr": 0.5}, "gone": 1})", R"({"a": {"lr": 0.25}, "new": true})") ==
+        Texts{"a.lr 0.5 -> 0.25", "new null -> true", "gone 1 -> null"});
+  CHECK(diff(R"({"probes": [{"plugin": "snr", "content": "0123456789abcdef0"}, 1]})",
+             R"({"probes": [{"plugin": "snr", "content": "fedcba98765432100"}, 2]})") ==
+        Texts{"probes[snr].content is another", "probes[1] 1 -> 2"});
+  CHECK(diff(R"({"a": [1]})", R"({"a": [1, 2]})") == Texts{"a [1] -> [1,2]"});
+  CHECK(diff(R"("x")", R"("yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy")")[0].size() < 60);
 }

@@ -60,6 +60,11 @@ std::string checkpoint_file(const std::string& cache_root, const std::string& ha
   return (fs::path(cache_root) / "checkpoints" / hash).string();
 }
 
+bool has_checkpoint(const std::string& cache_root, const std::string& hash) {
+  std::error_code none;
+  return fs::is_regular_file(checkpoint_file(cache_root, hash), none);
+}
+
 void remove_checkpoint(const std::string& cache_root, const std::string& hash) {
   std::error_code gone;
   fs::remove(checkpoint_file(cache_root, hash), gone);

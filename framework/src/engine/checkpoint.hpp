@@ -33,6 +33,7 @@ class Checkpoint {
 
 // Where in the cache, for a trial or base of that hash.
 std::string checkpoint_file(const std::string& cache_root, const std::string& hash);
+bool has_checkpoint(const std::string& cache_root, const std::string& hash);
 void remove_checkpoint(const std::string& cache_root, const std::string& hash);  // once its result is kept
 
 }  // namespace khost

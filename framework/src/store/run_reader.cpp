@@ -128,6 +128,19 @@ Run RunReader::run() const {
   });
 }
 
+std::vector<RunReader::Identity> RunReader::identities() const {
+  return with_database("read", path_, [&] {
+    std::vector<Identity> all;
+    SQLite::Statement row(open_->db, "SELECT arm, base, draw, seed, hash, identity, status FROM trial ORDER BY id");
+    while (row.executeStep())
+      all.push_back({{row.getColumn(0), row.getColumn(1), row.getColumn(2).getInt64(), unsigned_of(row.getColumn(3))},
+                     row.getColumn(4),
+                     parse_json(row.getColumn(5).getString(), "run.db"),
+                     row.getColumn(6).getString() == "done"});
+    return all;
+  });
+}
+
 void RunReader::each_record(const TrialKey& trial, const std::function<void(const Record&)>& visit,
                             const std::function<bool(const std::string&, const std::string&)>& wants) const {
   with_database("read", path_, [&] {

@@ -22,6 +22,15 @@ class RunReader {
   // millions.
   Run run() const;
 
+  // What its trials' hashes are of.
+  struct Identity {
+    TrialKey key;
+    std::string hash;
+    Json identity;
+    bool done = false;
+  };
+  std::vector<Identity> identities() const;
+
   // Of one finished trial, by the order in which it made their names, and by step: every record, or those of the series that
   // `wants(probe, name)`. The Record that is given is valid for that call.
   void each_record(const TrialKey& trial, const std::function<void(const Record&)>& visit,
