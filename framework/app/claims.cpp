@@ -10,7 +10,13 @@ namespace khost {
 namespace {
 
 void claims(const std::string& folder, const std::string& id, bool json) {
-  const Json all = RunReader(folder).run().claims;
+  const Run run = RunReader(folder).run();
+  const Json& all = run.claims;
+  if (run.finished.empty() && all.as_list().empty())
+    throw Error(ErrorKind::usage, "the claims of the run in '" + folder + "' are not judged yet: it has not come to its end")
+        .hint("the same command goes on with it: " + run.command);
+  if (run.finished.empty())
+    std::cerr << "khost: these are the verdicts of this run's last end; it was begun again, " << run.started << ", and goes on\n";
   Json::List wanted;
   std::vector<std::string> ids;
   for (const Json& claim : all.as_list()) {

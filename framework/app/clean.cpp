@@ -13,7 +13,7 @@
 #include "manifest/parts.hpp"
 #include "report/columns.hpp"
 #include "report/text.hpp"
-#include "store/housekeeping.hpp"
+#include "run/housekeeping.hpp"
 
 namespace khost {
 
@@ -71,6 +71,8 @@ void print(const std::string& title, const std::vector<KeptEntry>& all, Clock::t
 
 void clean(const Options& o) {
   const std::string root = Cache::default_root();
+  std::optional<CleaningCache> alone;  // before anything is looked at
+  if (o.yes) alone.emplace(root);
   const auto now = Clock::now();
   std::vector<KeptEntry> all = cache_entries(root);
   print("cache " + root, all, now);
@@ -101,7 +103,6 @@ void clean(const Options& o) {
                        : "\nnothing is removed: --older, --shrink-to and --only say what, --yes does it\n");
     return;
   }
-  const CleaningCache alone(root);
   remove_leftovers(root);
   std::size_t kept = 0;
   for (const KeptEntry& k : goes) kept += !remove(k);

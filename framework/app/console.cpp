@@ -37,6 +37,7 @@ void Console::trials_begin(const Plan& plan, int workers) {
 }
 
 void Console::close() {
+  log_.reset();  // it writes to the progress, and puts back what logged before
   if (progress_) progress_->close();
   shows_ = false;
 }

@@ -32,15 +32,14 @@ void tell(const std::string& text) {
 }
 
 // Never destroyed: the watching thread may outlive main().
-std::string& command_to_resume() {
+std::string& going_on() {
   static auto& command = *new std::string;
   return command;
 }
 
 [[noreturn]] void drop(const std::string& what) {
-  tell("khost: interrupted" + (what.empty() ? "" : " while " + what) +
-       "\n  nothing that was finished is lost; the same command goes on from there" +
-       (command_to_resume().empty() ? "" : ": " + command_to_resume()));
+  tell("khost: interrupted" + (what.empty() ? "" : " while " + what) + "\n  " +
+       (going_on().empty() ? "nothing that was finished is lost; the same command goes on from there" : going_on()));
   remove_own_temporaries();
   ::_exit(exit_interrupted);
 }
@@ -52,28 +51,29 @@ void watch(sigset_t signals) {
   request_interrupt();
   ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // a second one is given to this thread, and ends the process
 
-  auto asked = std::chrono::steady_clock::now();
+  const auto asked = std::chrono::steady_clock::now();
+  auto busy = asked;  // with what is not dropped, last: what follows has its own while to end
   std::string said;
   for (;;) {
     std::this_thread::sleep_for(milliseconds(20));
-    const auto waited = std::chrono::steady_clock::now() - asked;
-    if (waited < patience) continue;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - asked < patience) continue;
     const auto current = Activity::current();
     const bool must_finish = current && current->kind != Activity::Kind::dropped;
-    const bool is_step = must_finish && current->kind == Activity::Kind::step;
+    const bool is_step = current && current->kind == Activity::Kind::step;
     const std::string what = current ? current->what : "";
-    if ((!must_finish && waited >= grace) || (is_step && waited >= longest)) drop(what);
+    if (must_finish) busy = now;
+    if (now - busy >= grace || (is_step && now - asked >= longest)) drop(what);
     const std::string line = must_finish ? "interrupted: finishing first: " + what + " (again ends it at once)"
                                          : "interrupted: ending" + (what.empty() ? "" : ", while " + what);
     if (line != said) tell(said = line);
-    if (must_finish && !is_step) asked = std::chrono::steady_clock::now() - patience;  // what follows has its own while to end
   }
 }
 
 }  // namespace
 
-void catch_interruptions(const std::string& command) {
-  command_to_resume() = command;
+void catch_interruptions(const std::string& how) {
+  going_on() = how;
   static bool caught = false;
   if (std::exchange(caught, true)) return;
   sigset_t signals;

@@ -11,8 +11,8 @@ namespace khost {
 // place when it is whole. What must be finished first says so. Exit code 5. A second signal ends the process at once. A closed
 // terminal is such a signal (unless it is ignored, as by nohup); a closed pipe is none.
 //
-// `command`: what goes on with it, to be told.
+// `how`: the sentence that says what goes on with it.
 // Call it before there are threads: they must not be the ones that a signal is given to.
-void catch_interruptions(const std::string& command = "");
+void catch_interruptions(const std::string& how = "");
 
 }  // namespace khost

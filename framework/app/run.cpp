@@ -28,9 +28,15 @@ std::string typed_command() {
   return command;
 }
 
+// What an interrupted run's user is told.
+std::string going_on(const SessionOptions& options) {
+  return options.fresh ? "finished trials are kept; with --fresh the same command computes all of them once more"
+                       : "nothing that was finished is lost; the same command goes on from there: " + options.command;
+}
+
 void run(const SessionOptions& options, const std::string& out, Output& output) {
+  catch_interruptions(going_on(options));
   if (const auto series = read_series(options.manifest)) return run_series(*series, options, out, output);
-  catch_interruptions(options.command);
   Session session(options, output);
   std::set<std::string> computed;
   const FinishedRun finished = run_experiment(session, out, computed);
@@ -76,8 +82,7 @@ Command run_command() {
     try {
       run(o, o.out, *output);
     } catch (Error& e) {
-      if (e.kind() == ErrorKind::interrupted)
-        e.hint("nothing that was finished is lost; the same command goes on from there: " + o.command);
+      if (e.kind() == ErrorKind::interrupted) e.hint(going_on(o));
       throw;
     }
   });

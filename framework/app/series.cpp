@@ -17,7 +17,6 @@
 namespace khost {
 
 void run_series(const Series& series, SessionOptions options, const std::string& out, Output& output) {
-  catch_interruptions(options.command);
   std::vector<std::unique_ptr<Session>> sessions;
   for (const std::string& manifest : series.manifests) {
     check_interrupt();

@@ -171,6 +171,69 @@ TEST_CASE("plan says why trials that an earlier run had are to be computed, and 
   CHECK_MESSAGE(has(plan({"--set", "steps=100000"}), "1 of those left go on from a checkpoint"), plan({"--set", "steps=100000"}));
 }
 
+TEST_CASE("a warning in the third experiment of a series is said, and so is one in the second") {
+  const Khost khost;
+  std::string list;
+  for (const char* name : {"one", "two", "three"}) {
+    const std::string path = khost.manifest("", std::string(name) + ".manifest");
+    std::string text = read(path);
+    text.replace(text.find("\"small\""), 7, "\"" + std::string(name) + "\"");
+    text.replace(text.find("\"steps\": 5"), 10, "\"steps\": " + std::to_string(4 + list.size()));  // trials of its own
+    write(path, text);
+    list += (list.empty() ? "\"" : ", \"") + std::string(name) + ".manifest\"";
+  }
+  write(khost.scratch / "all.manifest", R"({"khost": 1, "experiment": "all", "series": [)" + list + "]}");
+  REQUIRE(khost({"all.manifest", "--out", "all"}).code == 0);
+  for (const auto& entry : std::filesystem::directory_iterator(khost.scratch / "cache/trials"))
+    write(entry.path() / "trial.json", "{");
+  const Finished again = khost({"all.manifest", "--out", "all"});
+  CHECK(again.code == 0);
+  std::size_t warnings = 0;
+  for (std::size_t at = again.err.find(": damaged, "); at != std::string::npos; at = again.err.find(": damaged, ", at + 1))
+    ++warnings;
+  CHECK(warnings >= 12);  // each trial when it is looked for, and when its place is taken
+  CHECK_FALSE(has(again.err, "LOG ERROR"));
+}
+
+TEST_CASE(
+    "show of a run that has not come to its end: what is not finished is not failed; a re-run keeps verdicts until its end") {
+  const Khost khost;
+  const std::string manifest = khost.manifest(
+      R"("probes": [{"plugin": "effective_rank"}], "claims": [{"id": "lower", "let": {"a": "A/loss/final", "b": "B/loss/final"},
+         "measure": "b - a", "predicts": "< 0 nats", "margin": 1e-6}])");
+  const std::vector<std::string> words{manifest, "--out", "run", "--jobs", "1", "--set", "steps=2000"};
+  REQUIRE(khost({manifest, "--out", "whole"}).code == 0);
+  const auto stop = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = words;
+    all.insert(all.end(), more.begin(), more.end());
+    Started run(khost, all);
+    REQUIRE(run.until("[1/4]"));
+    run.signal(SIGINT);
+    REQUIRE(run.wait() == 5);
+    return run.err();
+  };
+  stop({});
+  const Finished shown = khost({"show", "run"}), claims = khost({"claims", "run"});
+  CHECK_MESSAGE(has(shown.out, " not finished"), shown.out);
+  CHECK_MESSAGE(!has(shown.out, "failed"), shown.out);
+  CHECK(claims.code == 2);
+  CHECK(has(claims.err, "are not judged yet"));
+  REQUIRE(khost(words).code == 0);
+  const std::string verdicts = khost({"claims", "run"}).out;
+  CHECK(has(stop({"--fresh"}), "with --fresh the same command computes all of them once more"));
+  const Finished kept = khost({"claims", "run"});
+  CHECK(kept.code == 0);
+  CHECK(kept.out == verdicts);
+  CHECK(has(kept.err, "the verdicts of this run's last end"));
+
+  // A record that has steps and a figure of the whole trial is both.
+  const Finished both = khost({"show", "whole", "A/effective_rank/in_basis"});
+  CHECK_MESSAGE(has(both.out, "noise gives"), both.out);
+  CHECK_MESSAGE(has(both.out, "    effective_rank/in_basis "), both.out);
+  CHECK_MESSAGE(has(both.out, "plain/A/effective_rank/in_basis (dims), 2 trials\n"), both.out);
+  CHECK_FALSE(has(both.out, "  -1 "));
+}
+
 TEST_CASE("clean shows what takes room, removes what it is told to and nothing without --yes; what is gone is computed again") {
   const Khost khost;
   REQUIRE(khost({khost.manifest(), "--out", "runs/run"}).code == 0);

@@ -1,5 +1,5 @@
 // What takes room, and what of it goes: never what a run uses.
-#include "store/housekeeping.hpp"
+#include "run/housekeeping.hpp"
 
 #include <doctest/doctest.h>
 #include <sys/wait.h>
@@ -11,6 +11,7 @@
 #include "artifact/cache.hpp"
 #include "artifact/temporary.hpp"
 #include "khost/error.hpp"
+#include "store/run_database.hpp"
 #include "unit/scratch.hpp"
 #include "unit/text_file.hpp"
 
@@ -28,60 +29,69 @@ const KeptEntry* find(const std::vector<KeptEntry>& all, const std::string& path
   return nullptr;
 }
 
+std::string hash(char c) { return std::string(64, c); }
+
 void small_cache(const Scratch& cache) {
-  for (const char* folder :
-       {"base", "trials/t1", "trials/t2.tmp-0-0", "claims", "claims/looks/x", "corpora", "owners", "checkpoints"})
+  for (const std::string& folder : std::vector<std::string>{"base", "trials/" + hash('1'), "trials/t2.tmp-0-0", "claims/looks/x",
+                                                            "corpora", "owners", "checkpoints", "photos"})
     fs::create_directories(cache / folder);
-  write_text(cache / "base/b1", "12345");
-  write_text(cache / "base/b1.json", "{}");
-  write_text(cache / "base/b2.lock", "");
-  write_text(cache / "trials/t1/trial.json", "123");
-  write_text(cache / "trials/t1/series.bin", "4567");
+  write_text(cache / ("base/" + hash('b')), "12345");
+  write_text(cache / ("base/" + hash('b') + ".json"), R"({"kind": "base", "khost": "0.1.0"})");
+  write_text(cache / ("base/" + hash('c')), "no sidecar: not whole, or not khost's");
+  write_text(cache / ("trials/" + hash('1') + "/trial.json"), "{\"khost_trial\":3}");
+  write_text(cache / ("trials/" + hash('1') + "/series.bin"), "4567");
   write_text(cache / "claims/c", "1");
   write_text(cache / "corpora/kjv.txt", "1");
-  write_text(cache / "checkpoints/c1", "12");
-  aged(cache / "base/b1.json", hours(100));
-  aged(cache / "trials/t1/trial.json", hours(10));
-  aged(cache / "checkpoints/c1", hours(1));
+  write_text(cache / ("checkpoints/" + hash('a')), "khost checkpoint 2\n");
+  // Somebody's own things, in a folder that was named the cache.
+  write_text(cache / "photos/1.jpg", "1");
+  write_text(cache / ("photos/" + hash('2')), "1");
+  write_text(cache / ("checkpoints/" + hash('3')), "1");
+  fs::create_directories(cache / ("trials/" + hash('4')));
+  aged(cache / ("base/" + hash('b') + ".json"), hours(100));
+  aged(cache / ("trials/" + hash('1') + "/trial.json"), hours(10));
+  aged(cache / ("checkpoints/" + hash('a')), hours(1));
 }
 
 }  // namespace
 
 TEST_CASE(
-    "what of a cache may go: all that is computed, whole, with its size and last use; not claims, corpora, what is being made") {
+    "what of a cache may go: all that is computed, whole, with its size and last use; not claims, corpora, what is being made, "
+    "others'") {
   const Scratch cache;
   small_cache(cache);
   const std::vector<KeptEntry> all = cache_entries(cache.folder());
   CHECK(all.size() == 3);
-  const KeptEntry* base = find(all, cache / "base/b1");
+  const KeptEntry* base = find(all, cache / ("base/" + hash('b')));
   REQUIRE(base);
   CHECK(base->kind == "base");
-  CHECK(base->bytes == 5 + 2);
-  CHECK(base->files == std::vector<std::string>{cache / "base/b1.json"});
-  const KeptEntry* trial = find(all, cache / "trials/t1");
+  CHECK(base->bytes == 5 + 34);
+  const KeptEntry* trial = find(all, cache / ("trials/" + hash('1')));
   REQUIRE(trial);
-  CHECK(trial->bytes == 3 + 4);
-  REQUIRE(find(all, cache / "checkpoints/c1"));
+  CHECK(trial->bytes == 17 + 4);
+  REQUIRE(find(all, cache / ("checkpoints/" + hash('a'))));
 
   const auto now = std::chrono::system_clock::now();
-  const auto paths = [&](const CleanRule& rule) {
+  const auto kinds = [&](const CleanRule& rule) {
     std::vector<std::string> out;
-    for (const KeptEntry& k : chosen(all, rule, now)) out.push_back(fs::path(k.path).filename());
+    for (const KeptEntry& k : chosen(all, rule, now)) out.push_back(k.kind);
     return out;
   };
   using Names = std::vector<std::string>;
-  CHECK(paths({}) == Names{"b1", "t1", "c1"});  // by last use
-  CHECK(paths({{"trials"}, {}, {}}) == Names{"t1"});
-  CHECK(paths({{}, hours(5), {}}) == Names{"b1", "t1"});
-  CHECK(paths({{}, hours(200), {}}).empty());
-  CHECK(paths({{}, {}, 16}).empty());
-  CHECK(paths({{}, {}, 9}) == Names{"b1"});
-  CHECK(paths({{}, {}, 8}) == Names{"b1", "t1"});
-  CHECK(paths({{"base", "checkpoints"}, hours(5), 0}) == Names{"b1", "c1"});
+  CHECK(kinds({}) == Names{"base", "trials", "checkpoints"});  // by last use
+  CHECK(kinds({{"trials"}, {}, {}}) == Names{"trials"});
+  CHECK(kinds({{}, hours(5), {}}) == Names{"base", "trials"});
+  CHECK(kinds({{}, hours(200), {}}).empty());
+  CHECK(kinds({{}, {}, 39 + 21 + 19}).empty());
+  CHECK(kinds({{}, {}, 40}) == Names{"base"});
+  CHECK(kinds({{}, {}, 39}) == Names{"base", "trials"});
+  CHECK(kinds({{"base", "checkpoints"}, hours(5), 0}) == Names{"base", "checkpoints"});
 
-  CHECK(remove(*base));
-  CHECK_FALSE(fs::exists(cache / "base/b1"));
-  CHECK_FALSE(fs::exists(cache / "base/b1.json"));
+  for (const KeptEntry& k : all) CHECK(remove(k));
+  CHECK(cache_entries(cache.folder()).empty());
+  for (const std::string& stays : std::vector<std::string>{"photos/" + hash('2'), "checkpoints/" + hash('3'), "base/" + hash('c'),
+                                                           "claims/c", "trials/" + hash('4'), "trials/t2.tmp-0-0"})
+    CHECK_MESSAGE(fs::exists(cache / stays), stays);
   CHECK(cache_entries(cache / "none").empty());
 }
 
@@ -96,16 +106,31 @@ TEST_CASE("an artifact that is used is marked so, and runs are found where they 
   REQUIRE(all.size() == 1);
   CHECK(std::chrono::system_clock::now() - all[0].used < hours(1));
 
-  for (const char* run : {"runs/a/1", "runs/a/2", "runs/b"}) {
+  for (const char* run : {"runs/a/1", "runs/a", "runs/b"}) {
     fs::create_directories(folder / run);
-    write_text(folder / (std::string(run) + "/run.db"), "1234");
+    Run head{"small", "", "abc"};
+    RunDatabase(folder / (std::string(run) + "/run.db"), head, Plan()).close();
   }
-  write_text(folder / "runs/a/1/report.md", "56");
-  CHECK(run_entries(folder / "runs").size() == 3);
-  CHECK(find(run_entries(folder / "runs"), folder / "runs/a/1")->bytes == 6);
-  FileLock held(folder / "runs/b/khost.lock");
-  REQUIRE(held.try_take());
-  CHECK_FALSE(find(run_entries(folder / "runs"), folder / "runs/b"));
+  write_text(folder / "runs/a/report.md", "56");
+  write_text(folder / "runs/a/thesis.tex", "mine");
+  write_text(folder / "runs/a/1/summary.json", "{}");
+  fs::create_directories(folder / "runs/other");
+  write_text(folder / "runs/other/run.db", "somebody else's");
+  {
+    FileLock held(folder / "runs/b/khost.lock");
+    REQUIRE(held.try_take());
+    CHECK_FALSE(find(run_entries(folder / "runs"), folder / "runs/b"));
+  }
+  const auto runs = run_entries(folder / "runs");
+  CHECK(runs.size() == 3);
+  FileLock begun(folder / "runs/b/khost.lock");  // since they were looked for
+  REQUIRE(begun.try_take());
+  for (const KeptEntry& run : runs) CHECK(remove(run) == (run.path != folder / "runs/b"));
+  CHECK_FALSE(fs::exists(folder / "runs/a/1"));
+  CHECK_FALSE(fs::exists(folder / "runs/a/run.db"));
+  CHECK_FALSE(fs::exists(folder / "runs/a/report.md"));
+  for (const char* stays : {"runs/a/thesis.tex", "runs/b/run.db", "runs/other/run.db"})
+    CHECK_MESSAGE(fs::exists(folder / stays), stays);
 }
 
 TEST_CASE("a cache is not cleaned while another process uses it, and a run waits for who cleans it") {

@@ -20,6 +20,7 @@ class Checkpoint {
   // with the file removed: the next attempt begins anew.
   bool resume(const Visit& visit);
   bool due() const;
+  bool worth_keeping() const;  // a second has passed since the last, or since it was made
   // A file that cannot be written is said once, on the log: what is trained goes on. A state with something unknown is not kept.
   void keep(const Visit& visit);
 

@@ -1,7 +1,11 @@
 #include "engine/probes.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cctype>
+#include <mutex>
+#include <set>
 
 #include "khost/error.hpp"
 #include "manifest/record_path.hpp"
@@ -311,12 +315,25 @@ void Probes::observe(std::int64_t step) {
     if (i->observes(step)) call_plugin(i->in("observe", step), [&] { i->probe->observe(StepView(*this, *i, step)); });
 }
 
+// Once a process: the arm's other trials would say it again.
+void say_unknown(const Component& probe) {
+  static std::mutex mutex;
+  static std::set<std::string> said;
+  const std::lock_guard lock(mutex);
+  if (said.insert(probe.plugin).second)
+    spdlog::warn(
+        "probe '{}' does not say what it gathers (state(), khost/probe.hpp): its trials have no checkpoint, and begin anew",
+        probe.name);
+}
+
 void Probes::state(State& s) {
   series_.state(s);
   for (auto& i : instances_) {
     if (!i->gathers()) continue;
     if (i->random) s(*i->random);
+    const bool known = s.known();
     call_plugin(i->in("state"), [&] { i->probe->state(s); });
+    if (known && !s.known()) say_unknown(i->component);
   }
 }
 

@@ -225,6 +225,11 @@ void LiveTrial::train(Checkpoint& checkpoint) {
     const Activity in_hand("the step in hand", Activity::Kind::step);
     step();
   }
+  if (monitor_.interrupted()) {
+    checkpoint.keep(write);
+    throw Error(ErrorKind::interrupted, "interrupted");
+  }
+  if (checkpoint.worth_keeping()) checkpoint.keep(write);  // what comes is not for an interruption to wait for
   adapters_.unscale();
   record_parameters();
 }

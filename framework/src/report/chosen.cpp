@@ -26,6 +26,7 @@ std::string trial_name(const ChosenRecord::OfTrial& t) {
 }
 
 double value_at(const ChosenRecord::OfTrial& trial, std::int64_t step) {
+  if (step < 0) return trial.whole.value_or(std::numeric_limits<double>::quiet_NaN());
   const auto found = std::ranges::lower_bound(trial.points, step, {}, &std::pair<std::int64_t, double>::first);
   return found != trial.points.end() && found->first == step ? found->second : std::numeric_limits<double>::quiet_NaN();
 }
@@ -132,8 +133,11 @@ bool RecordChoice::takes(const std::string& path) const {
   return false;
 }
 
-bool ChosenRecord::is_series() const {
-  return std::ranges::any_of(trials, [](const OfTrial& t) { return !t.points.empty() && t.points.back().first >= 0; });
+bool ChosenRecord::has_whole() const {
+  return std::ranges::any_of(trials, [](const OfTrial& t) { return t.whole.has_value(); });
+}
+bool ChosenRecord::has_steps() const {
+  return std::ranges::any_of(trials, [](const OfTrial& t) { return !t.points.empty(); });
 }
 
 std::vector<ChosenRecord> choose_records(const RunReader& reader, const Run& run, const RecordChoice& choice) {
@@ -156,9 +160,13 @@ std::vector<ChosenRecord> choose_records(const RunReader& reader, const Run& run
                 const auto [found, is_new] = at.try_emplace(begin + r.probe + "/" + r.name, out.size());
                 if (is_new) out.push_back({base.base, arm.arm, r.probe, r.name, r.unit, {}});
                 record = &out[found->second];
-                record->trials.push_back({trial->key.draw, trial->key.seed, {}});
+                record->trials.push_back({trial->key.draw, trial->key.seed});
               }
-              record->trials.back().points.emplace_back(r.step, r.value);
+              ChosenRecord::OfTrial& own = record->trials.back();
+              if (r.step < 0)
+                own.whole = r.value;
+              else
+                own.points.emplace_back(r.step, r.value);
             },
             [&](const std::string& probe, const std::string& name) {
               probes.insert(probe + "/" + name);
@@ -179,14 +187,14 @@ std::string records_text(const std::vector<ChosenRecord>& records, const Run& ru
   std::vector<const ChosenRecord*> whole;
   std::set<std::string> paths;
   for (const ChosenRecord& r : records)
-    if (!r.is_series()) whole.push_back(&r), paths.insert(r.path());
+    if (r.has_whole()) whole.push_back(&r), paths.insert(r.path());
   std::string out;
   if (by_seed)
     out = seeds_text(whole);
   else if (!whole.empty())
     out = chosen_figures(run, published, width, [&](const std::string& path) { return paths.contains(path); });
   for (const ChosenRecord& r : records)
-    if (r.is_series()) out += (out.empty() ? "" : "\n") + series_text(r, by_seed);
+    if (r.has_steps()) out += (out.empty() ? "" : "\n") + series_text(r, by_seed);
   return out;
 }
 
@@ -195,6 +203,7 @@ std::string records_csv(const std::vector<ChosenRecord>& records) {
   for (const ChosenRecord& r : records)
     for (const auto& trial : r.trials) {
       const std::string key = csv_trial({r.arm, r.base, trial.draw, trial.seed});
+      if (trial.whole) out += csv_line(key, {r.probe, r.name, -1, *trial.whole, r.unit}) + "\n";
       for (const auto& [step, value] : trial.points) out += csv_line(key, {r.probe, r.name, step, value, r.unit}) + "\n";
     }
   return out;
@@ -206,13 +215,12 @@ Json records_json(const std::vector<ChosenRecord>& records) {
     Json::List trials;
     for (const auto& t : r.trials) {
       Json trial = Json::object({{"draw", t.draw}, {"seed", Json(t.seed)}});
-      if (r.is_series()) {
+      if (t.whole) trial.set("value", number_json(*t.whole));
+      if (!t.points.empty()) {
         Json::List steps, values;
         for (const auto& [step, value] : t.points) steps.push_back(step), values.push_back(number_json(value));
         trial.set("steps", std::move(steps));
         trial.set("values", std::move(values));
-      } else {
-        trial.set("value", number_json(t.points.front().second));
       }
       trials.push_back(std::move(trial));
     }

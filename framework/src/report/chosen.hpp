@@ -26,30 +26,31 @@ struct ChosenRecord {
   struct OfTrial {
     std::int64_t draw;
     std::uint64_t seed;
-    std::vector<std::pair<std::int64_t, double>> points;  // step and value, by rising step; step -1: of the whole trial
+    std::optional<double> whole = {};                          // of the whole trial
+    std::vector<std::pair<std::int64_t, double>> points = {};  // step and value, by rising step
   };
   std::string base, arm, probe, name, unit;
   std::vector<OfTrial> trials;  // finished ones that have it, by draw and seed
 
   std::string path() const { return base + "/" + arm + "/" + probe + "/" + name; }
-  bool is_series() const;
+  bool has_whole() const;
+  bool has_steps() const;
 };
 
 // By base and arm, and as the trials made them. `run` is the reader's. Throws a usage Error, with the nearest that there is, for
 // a base, arm, seed or pattern that names nothing.
 std::vector<ChosenRecord> choose_records(const RunReader& reader, const Run& run, const RecordChoice& choice);
 
-// A table: a record a line with mean, 95 % t interval and n over its trials, what noise gives and the published figure; a series
-// (records of steps) as a table of its own, whose steps are thinned to what a screen takes. `by_seed`: each trial's value instead
-// of their mean.
+// A table: a record a line with mean, 95 % t interval and n over its trials, what noise gives and the published figure; and for
+// one that has steps a table of them, thinned to what a screen takes. `by_seed`: each trial's value instead of their mean.
 std::string records_text(const std::vector<ChosenRecord>& records, const Run& run, const Published& published, bool by_seed,
                          std::size_t width);
 
 // As records.csv has them, in lines that end in "\n".
 std::string records_csv(const std::vector<ChosenRecord>& records);
 
-// A list of {"record", "unit", "trials": [{"draw", "seed", "value"} or {"draw", "seed", "steps": [...], "values": [...]}]};
-// numbers as in summary.json.
+// A list of {"record", "unit", "trials": [{"draw", "seed", "value", "steps": [...], "values": [...]}]}, without "value" or
+// without steps where there are none; numbers as in summary.json.
 Json records_json(const std::vector<ChosenRecord>& records);
 
 }  // namespace khost

@@ -92,7 +92,7 @@ std::vector<std::string> trouble_lines(const Run& run, std::size_t width, bool a
   std::string out;
   std::size_t told = 0, failed = static_cast<std::size_t>(count_trials(run).failed);
   for (const TrialResult& trial : run.trials)
-    if (trial.status != "done" && (all || told < few)) {
+    if (trial.status == "failed" && (all || told < few)) {
       const std::string message = all ? trial.message : one_line(trial.message);
       add_lines(out, "failed: " + trial.key.text() + ": " + message, width, "", "  ");
       ++told;

@@ -99,14 +99,19 @@ std::vector<const PublishedFigure*> unmatched(const std::vector<BaseFigures>& ba
 TrialCounts count_trials(const Run& run) {
   TrialCounts counts;
   for (const TrialResult& trial : run.trials)
-    ++(trial.status != "done" ? counts.failed : trial.reused ? counts.reused : counts.run);
+    ++(trial.status == "failed" ? counts.failed
+       : trial.status != "done" ? counts.unfinished
+       : trial.reused           ? counts.reused
+                                : counts.run);
   return counts;
 }
 
 std::string text_of(const TrialCounts& counts) {
-  std::string text = counted(counts.run + counts.reused + counts.failed, "trial") + ": " + std::to_string(counts.run) + " run";
+  std::string text = counted(counts.run + counts.reused + counts.failed + counts.unfinished, "trial") + ": " +
+                     std::to_string(counts.run) + " run";
   if (counts.reused) text += ", " + std::to_string(counts.reused) + " from the cache";
   if (counts.failed) text += ", " + std::to_string(counts.failed) + " failed";
+  if (counts.unfinished) text += ", " + std::to_string(counts.unfinished) + " not finished";
   return text;
 }
 

@@ -43,7 +43,7 @@ std::vector<const PublishedFigure*> unmatched(const std::vector<BaseFigures>& ba
                                               const std::vector<PublishedFigure>& published);
 
 struct TrialCounts {
-  int run = 0, reused = 0, failed = 0;
+  int run = 0, reused = 0, failed = 0, unfinished = 0;
 };
 TrialCounts count_trials(const Run& run);
 std::string text_of(const TrialCounts& counts);  // "100 trials: 40 run, 60 from the cache"

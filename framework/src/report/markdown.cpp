@@ -140,7 +140,7 @@ void write_report_md(const std::string& path, const Run& run, const Published& p
   for (const NotFinite& record : odd) out += "- " + markdown(record.record()) + ": " + record.text() + "\n";
   if (count_trials(run).failed) out += "\n## Failed trials\n\n";
   for (const TrialResult& trial : run.trials)
-    if (trial.status != "done") out += "- " + markdown(trial.key.text()) + ": " + markdown(trial.message) + "\n";
+    if (trial.status == "failed") out += "- " + markdown(trial.key.text()) + ": " + markdown(trial.message) + "\n";
   environment(out, run);
   definitions(out, run);
   write_file_atomically(path, out);

@@ -75,10 +75,14 @@ Cells cells_of(const Figure& f, Footnotes& notes) {
 }
 
 std::string arm_title(const ArmFigures& arm) {
-  const auto failed =
-      std::count_if(arm.trials.begin(), arm.trials.end(), [](const TrialResult* t) { return t->status != "done"; });
-  if (!failed) return arm.arm;
-  return arm.arm + " (" + std::to_string(failed) + " of " + std::to_string(arm.trials.size()) + " trials failed)";
+  const auto of = [&](const auto& is) { return std::ranges::count_if(arm.trials, is); };
+  const auto failed = of([](const TrialResult* t) { return t->status == "failed"; });
+  const auto unfinished = of([](const TrialResult* t) { return t->status != "failed" && t->status != "done"; });
+  if (!failed && !unfinished) return arm.arm;
+  std::string text = arm.arm + " (";
+  if (failed) text += std::to_string(failed) + (unfinished ? " failed, " : " ");
+  if (unfinished) text += std::to_string(unfinished) + " ";
+  return text + "of " + std::to_string(arm.trials.size()) + " trials " + (unfinished ? "not finished)" : "failed)");
 }
 
 class Table {
@@ -244,7 +248,7 @@ std::string figure_table(const Run& run, const Published& published, int wanted_
   if (const int failed = count_trials(run).failed) {
     out += failed == 1 ? "\n1 trial failed:\n" : "\n" + std::to_string(failed) + " trials failed:\n";
     for (const TrialResult& trial : run.trials)
-      if (trial.status != "done") add_lines(out, trial.key.text() + ": " + trial.message, width, "  ", "    ");
+      if (trial.status == "failed") add_lines(out, trial.key.text() + ": " + trial.message, width, "  ", "    ");
   }
   return out;
 }

@@ -25,6 +25,9 @@ class RunListener {
   virtual void trials_begin(const Plan& /*plan*/, int /*workers*/) {}
   virtual void trials_end() {}
 
+  // What came of a trial, or was found of it, before finished(): at any time, also several at once. May take a while.
+  virtual void result(const TrialResult& /*result*/) {}
+
   // A worker (from 0) begins a trial of `steps` steps; a step of it (from 0) has this loss, in nats; a trial is over: done,
   // failed, or found in the store (then without started()).
   virtual void started(int /*worker*/, const TrialKey& /*key*/, std::int64_t /*steps*/) {}

@@ -14,19 +14,32 @@ void Recording::write(F&& f) {
 }
 
 void Recording::started(int worker, const TrialKey& key, std::int64_t steps) {
+  const std::lock_guard lock(mutex_);
   write([&] { database_.begin(key); });
   listener_.started(worker, key, steps);
 }
 
-void Recording::finished(int worker, const TrialResult& result) {
-  write([&] { database_.keep(result); });
-  listener_.finished(worker, result);
+void Recording::result(const TrialResult& result) {
+  {
+    const std::lock_guard lock(mutex_);
+    write([&] {
+      database_.keep(result);
+      kept_.insert(result.key.text());
+    });
+  }
+  listener_.result(result);
 }
 
 void Recording::finish(const Run& run) {
+  failure_.reset();  // it may have been for a while
   write([&] {
+    // What could not be written when it came, and trials that were never run, as no worker was left.
+    for (const TrialResult& trial : run.trials)
+      if (!kept_.contains(trial.key.text())) database_.keep(trial);
     database_.finish(run);
-    database_.close();
+    if (!database_.close())
+      listener_.message(
+          "note: somebody reads run.db just now: until the next khost run, what stands in run.db-wal belongs to it");
   });
 }
 

@@ -11,13 +11,13 @@
 #include "engine/prepare.hpp"
 #include "manifest/record_path.hpp"
 #include "run/artifacts.hpp"
+#include "run/housekeeping.hpp"
 #include "run/recording.hpp"
 #include "run/registration.hpp"
 #include "run/run_folder.hpp"
 #include "run/scheduler.hpp"
 #include "run/store.hpp"
 #include "run/thread_executor.hpp"
-#include "store/housekeeping.hpp"
 #include "store/now.hpp"
 #include "store/run_database.hpp"
 
@@ -201,7 +201,7 @@ FinishedRun run_experiment(Session& session, const std::string& out, std::set<st
   for (const PlannedBase& base : session.plan.bases)
     run.bases.push_back({base.recipe->name, base.draw, base.hash, base_models.summary(base), base.file_hash});
   write_folder(session, store, folder, recording, finished);
-  finished.failed = std::ranges::count(run.trials, std::string("failed"), &TrialResult::status);
+  finished.failed = std::ranges::count_if(run.trials, [](const TrialResult& t) { return t.status != "done"; });
   finished.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return finished;
 }

@@ -178,6 +178,7 @@ void Scheduler::finish(const Task& task, const TrialResult& result) {
     TrialResult copy = result;
     copy.key = plan_.trials[twin].key;
     copy.reused = result.reused || twin != task.index;
+    listener_.result(copy);
     locked([&] {
       listener_.finished(task.worker, copy);
       results_[twin] = std::move(copy);

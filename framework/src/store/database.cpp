@@ -25,6 +25,10 @@ void throw_database_error(const SQLite::Exception& e, const char* doing, const s
     case SQLITE_NOTADB:
       throw Error(ErrorKind::usage, fmt::format("cannot {} '{}': it is damaged, {}", doing, path, e.what()))
           .hint("move it away: the same command makes it again from the cache");
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      throw Error(ErrorKind::usage, fmt::format("cannot {} '{}': another program holds it locked", doing, path))
+          .hint("end what has it open for writing (a database browser, a notebook's transaction)");
     default:
       throw Error(ErrorKind::usage,
                   fmt::format("cannot {} '{}': {} (SQLite's code {})", doing, path, e.what(), e.getExtendedErrorCode()));

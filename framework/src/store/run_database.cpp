@@ -22,6 +22,12 @@ std::string written_hash(SQLite::Database& db) {
   return hash.executeStep() ? hash.getColumn(0).getString() : "";
 }
 
+// What finish() writes: until it does, that of the same run's last end stays.
+void remove_end(SQLite::Database& db) {
+  for (const char* table : {"base", "definition", "noise", "claim"}) db.exec(std::string("DELETE FROM ") + table);
+  db.exec("DELETE FROM environment WHERE part = 'bases'");
+}
+
 }  // namespace
 
 struct RunDatabase::Open {
@@ -51,10 +57,12 @@ RunDatabase::RunDatabase(std::string path, const Run& head, const Plan& plan) : 
     migrate_run(open_->db);
   });
   write([&](SQLite::Database& db) {
-    if (written_hash(db) != head.hash)
+    if (written_hash(db) != head.hash) {
+      remove_end(db);
       for (const char* table : {"point", "series", "artifact", "trial"}) db.exec(std::string("DELETE FROM ") + table);
-    for (const char* table : {"run", "environment", "plugin", "base", "definition", "noise", "claim"})
-      db.exec(std::string("DELETE FROM ") + table);
+    }
+    for (const char* table : {"run", "plugin"}) db.exec(std::string("DELETE FROM ") + table);
+    db.exec("DELETE FROM environment WHERE part = 'trials'");
     insert(db, "INSERT INTO run VALUES(?, ?, ?, ?, ?, ?, ?, NULL)", head.experiment, head.title, head.hash, head.published,
            head.command, head.manifest, head.started);
     write_environment(db, "trials", head.environment);
@@ -114,6 +122,7 @@ void RunDatabase::keep(const TrialResult& result) {
 
 void RunDatabase::finish(const Run& run) {
   write([&](SQLite::Database& db) {
+    remove_end(db);
     write_environment(db, "bases", run.artifacts);
     for (const BaseMade& b : run.bases)
       insert(db, "INSERT INTO base(name, draw, hash, how, file_sha256) VALUES(?, ?, ?, ?, ?)", b.name, b.draw, b.hash, b.how,
@@ -129,15 +138,14 @@ void RunDatabase::finish(const Run& run) {
   });
 }
 
-void RunDatabase::close() {
-  if (!open_) return;
+bool RunDatabase::close() {
+  if (!open_) return true;
   const auto open = std::move(open_);
-  with_database("write", path_, [&] {
-    try {
-      open->db.exec("PRAGMA journal_mode = DELETE");
-    } catch (const SQLite::Exception&) {  // somebody reads it: what stands in the file beside it is read with it all the same
-    }
-  });
+  try {
+    return open->db.execAndGet("PRAGMA journal_mode = DELETE").getString() == "delete";
+  } catch (const SQLite::Exception&) {
+    return false;
+  }
 }
 
 }  // namespace khost

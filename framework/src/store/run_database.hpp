@@ -21,8 +21,9 @@ class RunDatabase {
   void begin(const TrialKey& key);       // it runs from now on
   void keep(const TrialResult& result);  // done or failed, with all its records, instead of what was there of it
   void finish(const Run& run);           // what its end brings: definitions, nulls, artifacts, bases, claims, finished
-  // The file is whole without others beside it, unless somebody reads it just now. Throws a usage Error.
-  void close();
+  // True: the file is whole without others beside it. False: somebody reads it just now, and what stands in PATH-wal belongs to
+  // it.
+  bool close();
 
  private:
   struct Open;

@@ -1,14 +1,17 @@
-#include "store/housekeeping.hpp"
+#include "run/housekeeping.hpp"
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
+#include <fstream>
 #include <set>
 #include <thread>
 
 #include "artifact/temporary.hpp"
 #include "khost/error.hpp"
 #include "khost/interrupt.hpp"
+#include "khost/json.hpp"
+#include "run/artifacts.hpp"
+#include "store/run_reader.hpp"
 
 namespace fs = std::filesystem;
 
@@ -42,31 +45,76 @@ std::uintmax_t size_of(const fs::path& path) {
   return sum;
 }
 
-bool is_of_somebody(const std::string& name) { return is_temporary_name(name) || name.ends_with(".lock"); }
+bool is_hash(const std::string& name) {
+  return name.size() == 64 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+std::string first_bytes(const fs::path& path, std::size_t size) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text(size, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(size));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  return text;
+}
+
+// Whether khost made it, and what belongs to it.
+std::optional<KeptEntry> cache_entry(const std::string& kind, const fs::path& path) {
+  std::error_code none;
+  if (!is_hash(path.filename())) return std::nullopt;
+  const fs::path sidecar = path.string() + ".json", trial = path / "trial.json";
+  if (kind == "trials") {
+    if (!fs::is_regular_file(trial, none) || !first_bytes(trial, 16).starts_with("{\"khost_trial\":")) return std::nullopt;
+    return KeptEntry{kind, path, {path}, size_of(path), time_of(trial)};
+  }
+  if (!fs::is_regular_file(fs::symlink_status(path, none))) return std::nullopt;
+  if (kind == "checkpoints") {
+    if (!first_bytes(path, 16).starts_with("khost checkpoint")) return std::nullopt;
+    return KeptEntry{kind, path, {path}, size_of(path), time_of(path)};
+  }
+  try {
+    const Json made = parse_json_file(sidecar);
+    if (made.at("kind").as_string() != kind || !made.find("khost")) return std::nullopt;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  // The sidecar goes first: an artifact without one is none.
+  return KeptEntry{kind, path, {sidecar, path}, size_of(path) + size_of(sidecar), time_of(sidecar)};
+}
+
+bool is_written_to(const fs::path& run) {
+  std::error_code none;
+  return fs::exists(run / run_lock, none) && maker_lives((run / run_lock).string());
+}
+
+std::optional<KeptEntry> run_entry(const fs::path& run) {
+  if (is_written_to(run)) return std::nullopt;
+  try {
+    const RunReader is_khosts(run.string());
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  KeptEntry entry{"runs", run, {}, 0, time_of(run / "run.db")};
+  for (const char* name :
+       {"summary.json", "records.csv", "report.md", "resolved.manifest", "run.db-shm", "run.db-wal", "run.db"}) {
+    std::error_code none;
+    if (!fs::is_regular_file(fs::symlink_status(run / name, none))) continue;
+    entry.files.push_back(run / name);
+    entry.bytes += size_of(run / name);
+  }
+  return entry;
+}
 
 }  // namespace
 
 std::vector<KeptEntry> cache_entries(const std::string& root) {
-  static const std::set<std::string> not_computed{"claims", "corpora", "owners"};
+  static const std::set<std::string> stays{"claims", "corpora", "owners"};
   std::vector<KeptEntry> all;
   std::error_code error;
   for (const auto& kind : fs::directory_iterator(root, error)) {
-    const std::string name = kind.path().filename();
     std::error_code none;
-    if (!kind.is_directory(none) || not_computed.contains(name)) continue;
-    for (const auto& entry : fs::directory_iterator(kind.path(), none)) {
-      const std::string file = entry.path().filename();
-      if (is_of_somebody(file) || file.ends_with(".json")) continue;
-      KeptEntry& kept = all.emplace_back(KeptEntry{name, entry.path(), {}, size_of(entry.path()), time_of(entry.path())});
-      const fs::path sidecar = entry.path().string() + ".json", trial = entry.path() / "trial.json";
-      if (fs::is_regular_file(sidecar, none)) {
-        kept.files.push_back(sidecar);
-        kept.bytes += size_of(sidecar);
-        kept.used = time_of(sidecar);
-      } else if (fs::is_regular_file(trial, none)) {
-        kept.used = time_of(trial);
-      }
-    }
+    if (!kind.is_directory(none) || kind.is_symlink(none) || stays.contains(kind.path().filename())) continue;
+    for (const auto& entry : fs::directory_iterator(kind.path(), none))
+      if (auto made = cache_entry(kind.path().filename(), entry.path())) all.push_back(std::move(*made));
   }
   return all;
 }
@@ -76,10 +124,8 @@ std::vector<KeptEntry> run_entries(const std::string& folder) {
   std::error_code error;
   for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, error)) {
     std::error_code none;
-    if (entry.path().filename() != "run.db" || !entry.is_regular_file(none)) continue;
-    const fs::path run = entry.path().parent_path(), lock = run / run_lock;
-    if (fs::exists(lock, none) && maker_lives(lock)) continue;
-    all.push_back({"runs", run, {}, size_of(run), time_of(entry.path())});
+    if (entry.path().filename() != "run.db" || !entry.is_regular_file(none) || entry.is_symlink(none)) continue;
+    if (auto run = run_entry(entry.path().parent_path())) all.push_back(std::move(*run));
   }
   return all;
 }
@@ -124,11 +170,19 @@ CleaningCache::CleaningCache(const std::string& root) : lock_(clean_lock(root), 
 }
 
 bool remove(const KeptEntry& entry) {
-  std::error_code first, second;
-  // The sidecar first: an artifact without one is none.
-  for (const std::string& file : entry.files) fs::remove(file, first);
-  fs::remove_all(entry.path, second);
-  return !first && !second;
+  std::error_code error, first;
+  const auto note = [&] {
+    if (error && !first) first = error;
+  };
+  if (entry.kind == "runs") {
+    if (is_written_to(entry.path)) return false;
+    // As another run into that folder would: what was handed out, and not changed since.
+    remove_earlier_artifacts(TrialStore(""), {}, entry.path);
+    fs::remove(fs::path(entry.path) / "artifacts", error);  // unless something is left in it
+  }
+  for (const std::string& file : entry.files) fs::remove_all(file, error), note();
+  if (entry.kind == "runs") fs::remove(entry.path, error);  // likewise
+  return !first;
 }
 
 }  // namespace khost

@@ -16,7 +16,7 @@ namespace khost {
 struct KeptEntry {
   std::string kind;                // "trials", "base", "checkpoints" ...; "runs"
   std::string path;                // the file, or the folder
-  std::vector<std::string> files;  // that belong to it beside `path`
+  std::vector<std::string> files;  // that belong to it: of a folder that may hold others' things, all that goes
   std::uintmax_t bytes = 0;
   std::chrono::system_clock::time_point used;  // last
 };
@@ -24,7 +24,8 @@ struct KeptEntry {
 // All of the cache that is computed again when it is missing: not the ledger of claims, nor the corpora, which ./bootstrap
 // brings.
 std::vector<KeptEntry> cache_entries(const std::string& root);
-// The runs in a folder, at any depth: what has a run.db. A folder that a run writes to just now is none.
+// The runs in a folder, at any depth: what has a run.db of khost's. Only what khost wrote there is of it. A folder that a run
+// writes to just now is none.
 std::vector<KeptEntry> run_entries(const std::string& folder);
 
 struct CleanRule {
@@ -48,7 +49,8 @@ class CleaningCache {
   FileLock lock_;
 };
 
-// False when it could not be removed, all of it.
+// False when it could not be removed, all of it, or a run is at it by now. Of a run's folder what khost wrote goes, and the
+// folder when nothing else is in it.
 bool remove(const KeptEntry& entry);
 
 }  // namespace khost
