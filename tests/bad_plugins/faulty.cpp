@@ -1,5 +1,7 @@
 // An optimizer, data, a model and a probe that work until they are told to fail: each call, each kind of exception.
 #include <unistd.h>
+#include <chrono>
+#include <thread>
 
 #include <atomic>
 #include <cmath>
@@ -111,6 +113,7 @@ class FaultyProbe : public khost::Probe, Faulty {
   }
   void observe(const khost::Step& step) override {
     may_fail("observe", seed_);
+    if (fault().at == "slow step") std::this_thread::sleep_for(std::chrono::milliseconds(1200));
     if (fault().at == "folder" && ::chdir("/") != 0) throw std::runtime_error("there is no root folder");
     if (fault().at == "parallel") khost::parallel_for(64, 1, [&](std::int64_t, std::int64_t) { may_fail("parallel", seed_); });
     constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
@@ -119,6 +122,7 @@ class FaultyProbe : public khost::Probe, Faulty {
   }
   void conclude(khost::Trial& trial) override {
     may_fail("conclude", seed_);
+    if (fault().at == "slow end") std::this_thread::sleep_for(std::chrono::seconds(4));
     const bool here = fault().seed == seed_;
     trial.record("value", here && fault().at == "nan"   ? std::nan("")
                           : here && fault().at == "inf" ? std::numeric_limits<double>::infinity()
@@ -126,6 +130,7 @@ class FaultyProbe : public khost::Probe, Faulty {
     if (fault().at == "long")  // a trial whose records are many
       for (std::int64_t i = 0; here && i < fault().after; ++i) trial.record("series", 1000 + i, static_cast<double>(i) / 7);
   }
+  void state(khost::State&) override {}  // nothing is gathered from step to step
   void null(khost::NullDraw& draw) override {
     may_fail("null", static_cast<std::int64_t>(draw.trial().seed));
     const auto one = [](khost::Random& random) { return std::vector<double>{random.normal()}; };

@@ -136,6 +136,53 @@ TEST_CASE("Ctrl-C finishes the step in hand and says how to go on; what goes on 
   }
 }
 
+TEST_CASE("a step that is longer than what is dropped may take is waited for, and what was trained is kept before its long end") {
+  Khost khost;
+  khost.plugin_path = KHOST_BINARY_DIR "/bad_plugins";
+  const auto words = [&](const char* at, const char* steps) {
+    return std::vector<std::string>{khost.manifest(std::string(R"("probes": [{"plugin": "faulty", "at": ")") + at + "\"}]"),
+                                    "--backend",
+                                    "openblas",
+                                    "--out",
+                                    "run",
+                                    "--jobs",
+                                    "1",
+                                    "--seeds",
+                                    "1",
+                                    "--set",
+                                    std::string("steps=") + steps,
+                                    "--checkpoint",
+                                    "60"};
+  };
+  const std::map<std::string, std::string> plugins{{"KHOST_PLUGIN_PATH", khost.plugin_path}};
+  const auto begun = [&](Started& run) {
+    REQUIRE(run.until("at a time"));
+    std::error_code none;
+    while (!fs::exists(khost.scratch / "cache/trials", none) || fs::is_empty(khost.scratch / "cache/trials", none))
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  };
+  const std::vector<std::string> slow = words("slow step", "3");
+  Started step(khost, slow, {}, plugins);
+  begun(step);
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  step.signal(SIGINT);
+  CHECK(step.wait() == 5);
+  CHECK_MESSAGE(has(step.err(), "finishing first: the step in hand"), step.err());
+  CHECK(checkpoints(khost) == 1);
+  const Finished next = khost(slow);
+  CHECK_MESSAGE(next.code == 0, next.err);
+  CHECK(checkpoints(khost) == 0);
+
+  // Its period is a minute: what stands there was kept when the training came to its end.
+  Started end(khost, words("slow end", "12000"), {}, plugins);
+  begun(end);
+  for (int i = 0; i < 2000 && checkpoints(khost) == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  CHECK(checkpoints(khost) == 1);
+  end.signal(SIGINT);
+  CHECK(end.wait() == 5);
+  CHECK(checkpoints(khost) == 1);
+}
+
 TEST_CASE("a checkpoint that is damaged, cut short or another's is none: it is said, and the trial begun anew") {
   const Khost khost;
   const std::vector<std::string> words{khost.manifest(), "--out", "run", "--jobs", "1", "--set", "steps=2000"};

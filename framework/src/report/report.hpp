@@ -74,7 +74,9 @@ void write_records_csv(const std::string& path, const Run& run, const RunReader&
 // The table in Markdown, with every figure, the published ones without a record, the environment and the definitions.
 void write_report_md(const std::string& path, const Run& run, const Published& published);
 
-// All that a run's folder has beside run.db, from it: resolved.manifest, summary.json, records.csv, report.md. One that cannot be
+inline constexpr const char* report_files[] = {"resolved.manifest", "summary.json", "records.csv", "report.md"};
+
+// All these of a run's folder, from its run.db. One that cannot be
 // written does not keep the others away: its error is given back.
 std::vector<Error> write_reports(const std::string& folder, const Run& run, const RunReader& reader, const Published& published);
 

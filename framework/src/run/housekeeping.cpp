@@ -10,6 +10,7 @@
 #include "khost/error.hpp"
 #include "khost/interrupt.hpp"
 #include "khost/json.hpp"
+#include "report/report.hpp"
 #include "run/artifacts.hpp"
 #include "store/run_reader.hpp"
 
@@ -94,8 +95,9 @@ std::optional<KeptEntry> run_entry(const fs::path& run) {
     return std::nullopt;
   }
   KeptEntry entry{"runs", run, {}, 0, time_of(run / "run.db")};
-  for (const char* name :
-       {"summary.json", "records.csv", "report.md", "resolved.manifest", "run.db-shm", "run.db-wal", "run.db"}) {
+  std::vector<std::string> names(std::begin(report_files), std::end(report_files));
+  for (const char* end : {"-shm", "-wal", ""}) names.push_back(std::string("run.db") + end);
+  for (const std::string& name : names) {
     std::error_code none;
     if (!fs::is_regular_file(fs::symlink_status(run / name, none))) continue;
     entry.files.push_back(run / name);

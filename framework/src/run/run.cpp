@@ -149,14 +149,21 @@ void write_folder(Session& session, const CacheStore& store, const RunFolder& fo
   remove_earlier_artifacts(store.trials(), run.trials, folder.where());
   run.finished = utc_now();
   recording.finish(run);
+  // Without run.db there is none of what is made from it, either.
+  const auto nothing_written = [&](const Error& why) { finished.unwritten.assign(1 + std::size(report_files), why); };
   if (const auto& failure = recording.failure()) {  // told already
-    finished.unwritten.push_back(*failure);
+    nothing_written(*failure);
   } else {
-    const RunReader reader(folder.where());
-    run = reader.run();
-    run.folder = folder.path();
-    finished.unwritten = write_reports(folder.where(), run, reader, finished.published);
-    for (const Error& e : finished.unwritten) session.listener.message(std::string("warning: ") + e.what());
+    try {
+      const RunReader reader(folder.where());
+      run = reader.run();
+      run.folder = folder.path();
+      finished.unwritten = write_reports(folder.where(), run, reader, finished.published);
+      for (const Error& e : finished.unwritten) session.listener.message(std::string("warning: ") + e.what());
+    } catch (const Error& e) {  // somebody removed it
+      session.listener.message(std::string("warning: ") + e.what());
+      nothing_written(e);
+    }
   }
   // They are large, and all there is without them is written.
   finished.lost = collect_artifacts(store.trials(), run.trials, folder.where());
