@@ -133,6 +133,8 @@ TEST_CASE("an artifact that is used is marked so, and runs are found where they 
     CHECK_MESSAGE(fs::exists(folder / stays), stays);
 }
 
+TEST_SUITE_BEGIN("processes");  // it forks
+
 TEST_CASE("a cache is not cleaned while another process uses it, and a run waits for who cleans it") {
   const Scratch cache;
   const std::string root = cache.folder();
@@ -169,3 +171,5 @@ TEST_CASE("a cache is not cleaned while another process uses it, and a run waits
   }
   enter_cache(root, [](std::string_view) { FAIL("nobody cleans it"); });
 }
+
+TEST_SUITE_END();

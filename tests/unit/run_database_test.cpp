@@ -247,6 +247,8 @@ TEST_CASE("run.db: a file that is not khost's, a newer khost's or a damaged one 
   CHECK_THROWS_WITH_AS(RunReader{path}, doctest::Contains("holds no run yet"), Error);
 }
 
+TEST_SUITE_BEGIN("processes");  // it forks
+
 TEST_CASE("run.db: a writer killed at any moment leaves whole trials and no damage") {
   const Scratch folder;
   const Plan plan = plan_of(40);
@@ -293,6 +295,8 @@ TEST_CASE("run.db: a writer killed at any moment leaves whole trials and no dama
     CHECK(integrity(path) == "ok");
   }
 }
+
+TEST_SUITE_END();
 
 TEST_CASE("the queries of docs/concepts/run.md give what they say") {
   const Scratch folder;
