@@ -44,9 +44,7 @@ void Console::close() {
 
 void Console::ended(const FinishedRun& finished, bool alone) {
   close();
-  if (alone) std::cout << ending(finished.run, finished.published, screen_of_stdout());
+  Output::ended(finished, alone);
 }
-
-void Console::series_ended(const std::string& text) { std::cout << text; }
 
 }  // namespace khost

@@ -17,7 +17,6 @@ class Console : public Output {
   void stepped(int worker, std::int64_t step, double loss) override { progress_->step(worker, step, loss); }
   void finished(int worker, const TrialResult& result) override { progress_->finish(worker, result); }
   void ended(const FinishedRun& finished, bool alone) override;
-  void series_ended(const std::string& text) override;
 
  private:
   void close();  // takes the status lines away: before anything else is printed

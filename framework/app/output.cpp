@@ -20,10 +20,6 @@ class Quiet final : public Output {
   void message(std::string_view text) override {
     if (is_warning(text)) std::cerr << text << "\n";
   }
-  void ended(const FinishedRun& finished, bool alone) override {
-    if (alone) std::cout << ending(finished.run, finished.published, screen_of_stdout());
-  }
-  void series_ended(const std::string& text) override { std::cout << text; }
 };
 
 // docs/concepts/run.md has the events.
@@ -93,6 +89,12 @@ class JsonLines final : public Output {
 };
 
 }  // namespace
+
+void Output::ended(const FinishedRun& finished, bool alone) {
+  if (alone) std::cout << ending(finished.run, finished.published, screen_of_stdout());
+}
+
+void Output::series_ended(const std::string& text) { std::cout << text; }
 
 std::unique_ptr<Output> make_output(Telling telling) {
   if (telling == Telling::json) return std::make_unique<JsonLines>();

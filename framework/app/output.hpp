@@ -10,12 +10,13 @@
 
 namespace khost {
 
+// Its own ends go to standard output, for people.
 class Output : public RunListener {
  public:
   // Of an experiment, alone or as one of a series.
-  virtual void ended(const FinishedRun& finished, bool alone) = 0;
+  virtual void ended(const FinishedRun& finished, bool alone);
   // What is said at the end of a series.
-  virtual void series_ended(const std::string& text) = 0;
+  virtual void series_ended(const std::string& text);
 };
 
 enum class Telling {

@@ -22,6 +22,8 @@ namespace {
 constexpr std::string_view magic = "khost checkpoint 2\n";
 constexpr std::size_t checksum_size = 64, chunk = 1 << 16;
 
+std::string head_of(const std::string& of) { return std::string(magic) + of + "\n"; }
+
 class Writer final : public State {
  public:
   explicit Writer(NewFile& file) : State(false), file_(file) { pending_.reserve(chunk); }
@@ -82,7 +84,7 @@ class Reader final : public State {
 
 // How many bytes of state it has; nothing when it is not a whole checkpoint of that. The file stands at the first of them.
 std::optional<std::uintmax_t> state_of_file(std::ifstream& file, const std::string& path, const std::string& of) {
-  const std::string head = std::string(magic) + of + "\n";
+  const std::string head = head_of(of);
   std::error_code error;
   const std::uintmax_t size = fs::file_size(path, error);
   if (error || size < head.size() + checksum_size) return std::nullopt;
@@ -163,8 +165,8 @@ void Checkpoint::keep(const Visit& visit) {
     fs::create_directories(fs::path(file_).parent_path(), made);  // that it failed is told by the file
     NewFile file(file_);
     Writer writer(file);
-    writer.add(magic.data(), magic.size());
-    writer.add((of_ + "\n").data(), of_.size() + 1);
+    const std::string head = head_of(of_);
+    writer.add(head.data(), head.size());
     visit(writer);
     possible_ = writer.known();
     if (!possible_) return;

@@ -216,20 +216,18 @@ double LiveTrial::seconds() const {
 // From step_ on. An interruption waits for the step in hand, and loses nothing.
 void LiveTrial::train(Checkpoint& checkpoint) {
   const auto write = [&](State& s) { state(s); };
-  for (; step_ < shape_.steps; ++step_) {
+  for (;; ++step_) {
+    const bool at_end = step_ == shape_.steps;
     if (monitor_.interrupted()) {
       checkpoint.keep(write);
       throw Error(ErrorKind::interrupted, "interrupted");
     }
-    if (checkpoint.due()) checkpoint.keep(write);
+    // What comes after the last step is not for an interruption to wait for.
+    if (at_end ? checkpoint.worth_keeping() : checkpoint.due()) checkpoint.keep(write);
+    if (at_end) break;
     const Activity in_hand("the step in hand", Activity::Kind::step);
     step();
   }
-  if (monitor_.interrupted()) {
-    checkpoint.keep(write);
-    throw Error(ErrorKind::interrupted, "interrupted");
-  }
-  if (checkpoint.worth_keeping()) checkpoint.keep(write);  // what comes is not for an interruption to wait for
   adapters_.unscale();
   record_parameters();
 }

@@ -1,6 +1,7 @@
 // What names a trial, and what a run computes with.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@ struct TrialKey {
   std::uint64_t seed = 0;
 
   std::string text() const;  // "arm K64, base trained, seed 3"
+  auto operator<=>(const TrialKey&) const = default;
 };
 
 // What computes the products. Part of every trial's hash but for `khost`, `cpu` and `jobs`; of artifacts (bases) `threads` is

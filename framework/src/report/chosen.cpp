@@ -31,11 +31,6 @@ double value_at(const ChosenRecord::OfTrial& trial, std::int64_t step) {
   return found != trial.points.end() && found->first == step ? found->second : std::numeric_limits<double>::quiet_NaN();
 }
 
-std::string interval_text(const Interval& i, const NumberStyle& style) {
-  if (i.n < 2 || !std::isfinite(i.mean)) return "";
-  return i.sd == 0 ? "no spread" : number_text(i.low, style) + " .. " + number_text(i.high, style);
-}
-
 // Mean and interval of a step over the trials that have it, or each trial's value.
 std::vector<std::string> cells(const ChosenRecord& record, std::int64_t step, bool by_seed) {
   std::vector<double> values;

@@ -66,6 +66,11 @@ std::string counted(int n, const std::string& what) { return std::to_string(n) +
 
 }  // namespace
 
+std::string interval_text(const Interval& i, const NumberStyle& style) {
+  if (i.n < 2 || !std::isfinite(i.mean)) return "";
+  return i.sd == 0 ? "no spread" : number_text(i.low, style) + " .. " + number_text(i.high, style);
+}
+
 std::vector<BaseFigures> figures_of(const Run& run, const std::vector<PublishedFigure>& published) {
   std::vector<BaseFigures> bases;
   for (const TrialResult& trial : run.trials)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "report/report.hpp"
+#include "report/text.hpp"
 #include "stats/summary.hpp"
 
 namespace khost {
@@ -34,6 +35,9 @@ struct BaseFigures {
 // Bases and arms in the order in which the run's trials first name them. Only records of a whole trial (step -1) are figures. The
 // result points into `run` and `published`.
 std::vector<BaseFigures> figures_of(const Run& run, const std::vector<PublishedFigure>& published);
+
+// "5.552 .. 6.048", or "no spread"; "" of fewer than two values, or where the mean is not finite.
+std::string interval_text(const Interval& interval, const NumberStyle& style);
 
 // As summary.json has it: {"mean", "low", "high"}, or null.
 Json band_json(const std::optional<Band>& band);

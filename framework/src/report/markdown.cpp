@@ -19,10 +19,6 @@ void heading(std::string& out, const std::string& columns_of_left, const std::st
 
 void row(std::string& out, const Figure& f, Footnotes& notes) {
   const NumberStyle style = style_of(f.unit, f.interval.mean);
-  std::string interval;
-  if (f.interval.n > 1 && std::isfinite(f.interval.mean))
-    interval =
-        f.interval.sd == 0 ? "no spread" : number_text(f.interval.low, style) + " .. " + number_text(f.interval.high, style);
   std::string published;
   if (f.published) {
     const std::string mark = notes.mark(*f.published);
@@ -31,9 +27,9 @@ void row(std::string& out, const Figure& f, Footnotes& notes) {
   const std::string null = f.null ? number_text(f.null->mean, style) + " (" + number_text(f.null->low, style) + " .. " +
                                         number_text(f.null->high, style) + ")"
                                   : "";
-  out += "| " + markdown(f.label()) + " | " + markdown(f.unit) + " | " + number_text(f.interval.mean, style) + " | " + interval +
-         " | " + std::to_string(f.interval.n) + " of " + std::to_string(f.values.size()) + " | " + null + " | " + published +
-         " |\n";
+  out += "| " + markdown(f.label()) + " | " + markdown(f.unit) + " | " + number_text(f.interval.mean, style) + " | " +
+         interval_text(f.interval, style) + " | " + std::to_string(f.interval.n) + " of " + std::to_string(f.values.size()) +
+         " | " + null + " | " + published + " |\n";
 }
 
 void pair(std::string& out, const std::string& name, const std::string& value) {

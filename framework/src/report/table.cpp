@@ -61,9 +61,7 @@ Cells cells_of(const Figure& f, Footnotes& notes) {
   const NumberStyle style = style_of(f.unit, f.interval.mean);
   Cells cells;
   cells[0] = number_text(f.interval.mean, style);
-  if (f.interval.n > 1 && std::isfinite(f.interval.mean))
-    cells[1] =
-        f.interval.sd == 0 ? "no spread" : number_text(f.interval.low, style) + " .. " + number_text(f.interval.high, style);
+  cells[1] = interval_text(f.interval, style);
   cells[2] = std::to_string(f.interval.n);
   if (static_cast<std::size_t>(f.interval.n) < f.values.size()) cells[2] += "/" + std::to_string(f.values.size());
   if (f.null) cells[3] = number_text(f.null->low, style) + " .. " + number_text(f.null->high, style);

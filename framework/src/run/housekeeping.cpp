@@ -12,14 +12,13 @@
 #include "khost/json.hpp"
 #include "report/report.hpp"
 #include "run/artifacts.hpp"
+#include "run/run_folder.hpp"
 #include "store/run_reader.hpp"
 
 namespace fs = std::filesystem;
 
 namespace khost {
 namespace {
-
-constexpr const char* run_lock = "khost.lock";
 
 std::string clean_lock(const std::string& root) { return root + "/clean.lock"; }
 

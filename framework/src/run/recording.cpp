@@ -24,7 +24,7 @@ void Recording::result(const TrialResult& result) {
     const std::lock_guard lock(mutex_);
     write([&] {
       database_.keep(result);
-      kept_.insert(result.key.text());
+      kept_.insert(result.key);
     });
   }
   listener_.result(result);
@@ -35,7 +35,7 @@ void Recording::finish(const Run& run) {
   write([&] {
     // What could not be written when it came, and trials that were never run, as no worker was left.
     for (const TrialResult& trial : run.trials)
-      if (!kept_.contains(trial.key.text())) database_.keep(trial);
+      if (!kept_.contains(trial.key)) database_.keep(trial);
     database_.finish(run);
     if (!database_.close())
       listener_.message(

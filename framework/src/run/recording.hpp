@@ -4,7 +4,6 @@
 #include <mutex>
 #include <optional>
 #include <set>
-#include <string>
 
 #include "run/listener.hpp"
 #include "store/run_database.hpp"
@@ -35,7 +34,7 @@ class Recording : public RunListener {
   RunListener& listener_;
   RunDatabase& database_;
   std::optional<Error> failure_;
-  std::set<std::string> kept_;  // trials, by the texts of their keys
+  std::set<TrialKey> kept_;  // trials that stand in it
   std::mutex mutex_;
 };
 

@@ -34,7 +34,7 @@ const fs::path& first_folder() {
 std::string where_started(const std::string& path) { return first_folder() / path; }
 
 RunFolder::RunFolder(std::string path, const std::string& run_hash, const std::function<void(std::string_view)>& say)
-    : path_(std::move(path)), where_(where_started(path_)), lock_(where_ + "/khost.lock", note_of(run_hash)) {
+    : path_(std::move(path)), where_(where_started(path_)), lock_(where_ + "/" + run_lock, note_of(run_hash)) {
   std::error_code made;
   fs::create_directories(where_, made);
   if (made)

@@ -12,6 +12,8 @@ namespace khost {
 // A relative path as it was meant: a probe may have changed the working folder since.
 std::string where_started(const std::string& path);
 
+inline constexpr const char* run_lock = "khost.lock";  // in the folder, while a run holds it
+
 class RunFolder {
  public:
   // Makes it and holds it. While the same run (by its hash) holds it in another process, that is said and waited for: its trials

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <tuple>
 
 #include "store/run_reader.hpp"
 
@@ -46,9 +45,6 @@ void compare(const std::string& path, const Json& before, const Json& now, std::
   }
 }
 
-using Key = std::tuple<std::string, std::string, std::int64_t, std::uint64_t>;
-Key key_of(const TrialKey& key) { return {key.arm, key.base, key.draw, key.seed}; }
-
 std::vector<std::string> newest_first(const std::string& folder) {
   std::vector<std::pair<fs::file_time_type, std::string>> runs;
   std::error_code error;
@@ -73,15 +69,15 @@ std::vector<std::string> differences(const Json& before, const Json& now) {
 
 Earlier compare_with_earlier(const std::vector<const PlannedTrial*>& left, const std::string& folder) {
   Earlier out;
-  std::map<Key, RunReader::Identity> had;
+  std::map<TrialKey, RunReader::Identity> had;
   for (const std::string& run : newest_first(folder)) try {
-      for (RunReader::Identity& identity : RunReader(run).identities()) had.emplace(key_of(identity.key), std::move(identity));
+      for (const RunReader::Identity& identity : RunReader(run).identities()) had.emplace(identity.key, identity);
       out.run = run;
       break;
     } catch (const Error&) {  // damaged, or a newer khost's: the one before may do
     }
   for (const PlannedTrial* trial : left) {
-    const auto found = had.find(key_of(trial->key));
+    const auto found = had.find(trial->key);
     if (found == had.end() || !found->second.done)
       ++out.unknown;
     else if (found->second.hash == trial->hash)

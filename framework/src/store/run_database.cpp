@@ -1,19 +1,13 @@
 #include "store/run_database.hpp"
 
 #include <map>
-#include <optional>
-#include <tuple>
 
-#include "khost/interrupt.hpp"
 #include "store/database.hpp"
 #include "store/environment_rows.hpp"
 #include "store/run_schema.hpp"
 
 namespace khost {
 namespace {
-
-using Key = std::tuple<std::string, std::int64_t, std::string, std::uint64_t>;
-Key key_of(const TrialKey& key) { return {key.base, key.draw, key.arm, key.seed}; }
 
 constexpr int wait_for_readers = 2000;  // milliseconds, where a reader of the file is in the way
 
@@ -33,7 +27,7 @@ void remove_end(SQLite::Database& db) {
 struct RunDatabase::Open {
   explicit Open(const std::string& path) : db(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, wait_for_readers) {}
   SQLite::Database db;
-  std::map<Key, std::int64_t> ids;  // of trials
+  std::map<TrialKey, std::int64_t> ids;  // of trials
 };
 
 template <class F>
@@ -74,26 +68,20 @@ RunDatabase::RunDatabase(std::string path, const Run& head, const Plan& plan) : 
     for (std::size_t i = 0; i < plan.trials.size(); ++i) {
       const PlannedTrial& t = plan.trials[i];
       const auto id = static_cast<std::int64_t>(i);
-      open_->ids[key_of(t.key)] = id;
+      open_->ids[t.key] = id;
       insert(trial, id, t.key.base, t.key.draw, t.key.arm, static_cast<std::int64_t>(t.key.seed), t.hash, t.identity.canonical());
     }
   });
 }
 
-RunDatabase::~RunDatabase() {
-  try {
-    close();
-  } catch (...) {  // what is committed is on its way to the disk whatever comes
-  }
-}
+RunDatabase::~RunDatabase() { close(); }
 
 void RunDatabase::begin(const TrialKey& key) {
-  write(
-      [&](SQLite::Database& db) { insert(db, "UPDATE trial SET status = 'running' WHERE id = ?", open_->ids.at(key_of(key))); });
+  write([&](SQLite::Database& db) { insert(db, "UPDATE trial SET status = 'running' WHERE id = ?", open_->ids.at(key)); });
 }
 
 void RunDatabase::keep(const TrialResult& result) {
-  const std::int64_t id = open_->ids.at(key_of(result.key));
+  const std::int64_t id = open_->ids.at(result.key);
   write([&](SQLite::Database& db) {
     if (result.reused) {  // it may stand here already: the same hash is the same trial
       SQLite::Statement there(db, "SELECT 1 FROM trial WHERE id = ? AND hash = ? AND status = 'done'");

@@ -16,7 +16,7 @@ class RunDatabase {
   // What another run left in the file is removed; of the same run (by its hash) finished trials stay. Throws a usage Error for a
   // file that is not khost's, damaged or of a newer khost, and when it cannot be written.
   RunDatabase(std::string path, const Run& head, const Plan& plan);
-  ~RunDatabase();  // as close(), but silent
+  ~RunDatabase();  // as close()
 
   void begin(const TrialKey& key);       // it runs from now on
   void keep(const TrialResult& result);  // done or failed, with all its records, instead of what was there of it

@@ -94,7 +94,7 @@ void read_rest(SQLite::Database& db, Run& run) {
 
 struct RunReader::Open {
   explicit Open(const std::string& path) : db(path, SQLite::OPEN_READONLY, wait_for_writer) {}
-  mutable SQLite::Database db;
+  SQLite::Database db;
 };
 
 RunReader::RunReader(const std::string& run) {
