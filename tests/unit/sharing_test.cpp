@@ -157,6 +157,19 @@ TEST_CASE("owner file: a killed maker is dead at once, whether or not its proces
   }
 }
 
+TEST_CASE("a process that has ended is dead, though nobody has asked how it ended") {
+  const pid_t child = ::fork();
+  if (child == 0) ::pause(), ::_exit(0);
+  ProcessIdentity identity = this_process();
+  identity.pid = child, identity.begun = 0;
+  CHECK(process_lives(identity));
+  ::kill(child, SIGKILL);
+  siginfo_t ended{};
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT) == 0);
+  CHECK_FALSE(process_lives(identity));
+  ::waitpid(child, nullptr, 0);
+}
+
 TEST_CASE("owner file: it has no name before it says who made it, so a maker that is killed while it makes one is dead at once") {
   const Scratch scratch;
   if (const int unnamed = ::open(scratch.folder().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666); unnamed >= 0) {

@@ -67,19 +67,24 @@ std::string target_of(const char* path) {
   return std::filesystem::read_symlink(path, error).string();
 }
 
-// In clock ticks since the boot, the 22nd word of /proc/PID/stat; 0 when it cannot be read. The second, the name, may hold
-// anything.
-std::int64_t begun(const std::string& pid) {
+struct Stat {
+  char state = '?';        // the third word of /proc/PID/stat
+  std::int64_t begun = 0;  // the 22nd, in clock ticks since the boot; 0 when it cannot be read
+};
+
+// The second word, the name, may hold anything.
+Stat stat_of(const std::string& pid) {
   std::ifstream file("/proc/" + pid + "/stat");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const std::size_t name_end = text.rfind(')');
-  if (name_end == text.npos) return 0;
+  if (name_end == text.npos) return {};
   std::istringstream words(text.substr(name_end + 1));
+  Stat stat;
   std::string word;
-  for (int i = 3; i < 22; ++i) words >> word;
-  std::int64_t ticks = 0;
-  words >> ticks;
-  return ticks;
+  words >> stat.state;
+  for (int i = 4; i < 22; ++i) words >> word;
+  words >> stat.begun;
+  return stat;
 }
 
 }  // namespace
@@ -87,15 +92,17 @@ std::int64_t begun(const std::string& pid) {
 ProcessIdentity this_process() {
   char host[256] = "";
   ::gethostname(host, sizeof host - 1);
-  return {host, first_word_of("/proc/sys/kernel/random/boot_id"), target_of("/proc/self/ns/pid"), ::getpid(), begun("self")};
+  return {host, first_word_of("/proc/sys/kernel/random/boot_id"), target_of("/proc/self/ns/pid"), ::getpid(),
+          stat_of("self").begun};
 }
 
 bool process_lives(const ProcessIdentity& process) {
   if (::kill(static_cast<pid_t>(process.pid), 0) != 0 && errno == ESRCH) return false;
   // A container may see another namespace's /proc.
   if (target_of("/proc/self") != std::to_string(::getpid())) return true;
-  const std::int64_t now = begun(std::to_string(process.pid));
-  return now == 0 || process.begun == 0 || now == process.begun;
+  const Stat now = stat_of(std::to_string(process.pid));
+  if (now.state == 'Z' || now.state == 'X') return false;  // nobody has asked how it ended yet
+  return now.begun == 0 || process.begun == 0 || now.begun == process.begun;
 }
 
 const void* process_mark() { return current(); }
