@@ -79,7 +79,7 @@ class TrainingStep {
   Program::Gradients gradients_;
   std::shared_ptr<Model> model_;
   std::shared_ptr<Optimizer> optimizer_;
-  Weights weights_;
+  OwnWeights weights_;
   std::vector<Tensor> gradients_of_weights_;
   std::vector<Adapter> adapters_;
   std::vector<std::int32_t> tokens_, targets_;

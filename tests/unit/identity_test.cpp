@@ -365,7 +365,7 @@ TEST_CASE("identity: a base file that changes between planning and loading is an
   LoadedExperiment loaded = read_experiment(p.folder / "m.manifest", {});
   const Materials materials(loaded.experiment, *loaded.registry, cache, 1);
   const auto draw = [&](std::uint64_t seed) {
-    save_weights(draw_weights(materials.base_model().parameters, seed), p.folder / "base.safetensors", {});
+    save_weights(shared(draw_weights(materials.base_model().parameters, seed)), p.folder / "base.safetensors", {});
   };
   draw(1);
   const Plan plan = make_plan(loaded.experiment, materials, p.environment, p.artifacts);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -10,7 +11,9 @@
 #include <iterator>
 #include <numeric>
 
+#include "engine/weights.hpp"
 #include "khost/error.hpp"
+#include "khost/hash.hpp"
 #include "khost/random.hpp"
 #include "message.hpp"
 #include "scratch.hpp"
@@ -92,6 +95,37 @@ TEST_CASE("safetensors: what is written is read back") {
   std::memcpy(&length, bytes.data(), 8);
   CHECK(length % 8 == 0);
   CHECK(bytes.size() == 8 + length + 4 * (15 + 3 + 1));
+}
+
+TEST_CASE(
+    "safetensors: a file that is mapped is the file that is copied; weights in it that are aligned are used where they are") {
+  const Scratch scratch;
+  // 3 rows end where no line of the cache does: what follows is not aligned.
+  const std::vector<Parameter> parameters{{"a", {16, 4}, Init::normal, 1, true, 0},
+                                          {"b", {3, 4}, Init::normal, 1, true, 0},
+                                          {"c", {16, 4}, Init::normal, 1, true, 0}};
+  const Weights drawn = shared(draw_weights(parameters, 3));
+  save_weights(drawn, scratch / "w", {{"some", "metadata of any length"}});
+  for (const auto hold : {SafetensorsFile::Hold::copied, SafetensorsFile::Hold::mapped}) {
+    auto file = std::make_shared<const SafetensorsFile>(scratch / "w", hold);
+    CHECK(file->content_hash() == sha256(bytes_of(scratch / "w")));
+    const std::span<const float> in_file[] = {file->get("a").f32(), file->get("b").f32(), file->get("c").f32()};
+    const Weights loaded = load_weights(parameters, std::move(file));
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      CHECK(std::ranges::equal(loaded.values[i], drawn.values[i]));
+      CHECK(reinterpret_cast<std::uintptr_t>(loaded.values[i].data()) % 64 == 0);
+      CHECK((loaded.values[i].data() == in_file[i].data()) == (i < 2));
+    }
+  }
+  // Its views outlive its name.
+  const SafetensorsFile mapped(scratch / "w", SafetensorsFile::Hold::mapped);
+  std::filesystem::remove(scratch / "w");
+  CHECK(std::ranges::equal(mapped.get("c").f32(), drawn.values[2]));
+  write_bytes(scratch / "empty", "");
+  CHECK(message_of([&] { SafetensorsFile(scratch / "empty", SafetensorsFile::Hold::mapped); }) ==
+        message_of([&] { SafetensorsFile(scratch / "empty"); }));
+  CHECK_THROWS_WITH_AS(SafetensorsFile(scratch.folder(), SafetensorsFile::Hold::mapped), doctest::Contains("not a regular file"),
+                       Error);
 }
 
 TEST_CASE("safetensors: asking for the wrong thing") {

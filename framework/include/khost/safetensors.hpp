@@ -17,7 +17,7 @@ namespace khost {
 void write_safetensors(const std::string& path, std::span<const NamedArray> arrays,
                        const std::map<std::string, std::string>& metadata = {});
 
-// A file held in memory: the views live as long as it does, and what becomes of the file meanwhile does not matter. Opening
+// A file in memory: the views live as long as it does. Opening
 // checks everything: length of the header, offsets inside the file and without overlap or gap, shape x dtype = bytes. Throws a
 // usage Error that says what is wrong with which tensor, or what else the file is (a Git LFS pointer, an index, a pickle) and
 // what to do. Viewable are F32, I32, and F16 and BF16, as f32 (which holds each of their values); other dtypes are refused by
@@ -25,7 +25,10 @@ void write_safetensors(const std::string& path, std::span<const NamedArray> arra
 // thread, several at once; references are valid as long as it lives.
 class SafetensorsFile {
  public:
-  explicit SafetensorsFile(const std::string& path);
+  // How it is in memory. What becomes of the file of a copy does not matter; one that is mapped, and shared by all processes that
+  // map it, must not change.
+  enum class Hold { copied, mapped };
+  explicit SafetensorsFile(const std::string& path, Hold hold = Hold::copied);
   ~SafetensorsFile();
   SafetensorsFile(const SafetensorsFile&) = delete;
   SafetensorsFile& operator=(const SafetensorsFile&) = delete;

@@ -81,7 +81,8 @@ void write_safetensors(const std::string& path, std::span<const NamedArray> arra
     at = end;
   }
   std::string text = header.text();
-  text.resize((text.size() + 7) / 8 * 8, ' ');  // the data starts at a multiple of 8
+  // The data starts at a multiple of 64 bytes, as a Tensor's: such a file can be mapped, and used as it is.
+  text.resize((sizeof(std::uint64_t) + text.size() + 63) / 64 * 64 - sizeof(std::uint64_t), ' ');
 
   NewFile file(path);
   const std::uint64_t length = text.size();
@@ -100,10 +101,10 @@ struct SafetensorsFile::Impl {
   std::mutex mutex;
   std::map<std::size_t, std::vector<std::uint32_t>> copies;
 
-  void read() {
+  void read(Hold hold) {
     std::error_code ignored;
     if (std::filesystem::is_directory(path, ignored)) refuse_folder();
-    file = read_whole_file(path, "safetensors file");
+    file = hold == Hold::mapped ? map_whole_file(path, "safetensors file") : read_whole_file(path, "safetensors file");
     header = read_safetensors_header(path, file.text());
     index.reserve(header.entries.size());
     for (std::size_t i = 0; i < header.entries.size(); ++i) index.emplace(header.entries[i].name, i);
@@ -167,9 +168,9 @@ struct SafetensorsFile::Impl {
   }
 };
 
-SafetensorsFile::SafetensorsFile(const std::string& path) : impl_(std::make_unique<Impl>()) {
+SafetensorsFile::SafetensorsFile(const std::string& path, Hold hold) : impl_(std::make_unique<Impl>()) {
   impl_->path = path;
-  impl_->read();
+  impl_->read(hold);
 }
 
 SafetensorsFile::~SafetensorsFile() = default;

@@ -18,14 +18,15 @@
 namespace khost {
 
 BaseModels::BaseModels(const Experiment& experiment, const Materials& materials, Cache& cache, Backend& backend, Report report,
-                       std::function<bool()> interrupted, double checkpoint_period)
+                       std::function<bool()> interrupted, double checkpoint_period, Hold hold)
     : experiment_(experiment),
       materials_(materials),
       cache_(cache),
       backend_(backend),
       report_(std::move(report)),
       interrupted_(std::move(interrupted)),
-      checkpoint_period_(checkpoint_period) {}
+      checkpoint_period_(checkpoint_period),
+      hold_(hold) {}
 
 bool BaseModels::cached(const PlannedBase& base) const { return !base.recipe->file.empty() || cache_.has("base", base.identity); }
 
@@ -39,7 +40,7 @@ std::string BaseModels::file(const PlannedBase& base) {
 
 std::shared_ptr<const Weights> BaseModels::weights(const PlannedBase& base) {
   const std::lock_guard lock(mutex_);
-  if (const auto failed = failures_.find(base.hash); failed != failures_.end()) throw failed->second;
+  expect_locked(base);
   auto& held = weights_[base.hash];
   if (held) return held;
   // Whatever it is that goes wrong, it would go wrong again for the next trial: kept, so that a training is not tried twice.
@@ -61,15 +62,47 @@ std::shared_ptr<const Weights> BaseModels::weights(const PlannedBase& base) {
 }
 
 Weights BaseModels::load(const PlannedBase& base) {
-  const SafetensorsFile opened(file(base));
-  const std::string loaded = base.file_hash.empty() ? "" : opened.content_hash();
+  const std::vector<Parameter>& parameters = materials_.base_model().parameters;
+  if (hold_ == Hold::mapped)
+    return load_weights(parameters, std::make_shared<const SafetensorsFile>(
+                                        base.recipe->file.empty() ? file(base) : shared_copy(base), Hold::mapped));
+  auto opened = std::make_shared<const SafetensorsFile>(file(base));
+  const std::string loaded = base.file_hash.empty() ? "" : opened->content_hash();
   if (loaded != base.file_hash)
     throw Error(ErrorKind::usage, base.recipe->place,
-                "the file of base '" + base.recipe->name + "', " + opened.path() + ", changed after this run was planned")
+                "the file of base '" + base.recipe->name + "', " + opened->path() + ", changed after this run was planned")
         .hint("it had the SHA-256 " + base.file_hash.substr(0, 16) + "..., and was loaded with " + loaded.substr(0, 16) +
               "...; nothing was computed with it")
         .hint("run the command again when nothing writes to it any more");
-  return load_weights(materials_.base_model().parameters, opened);
+  return load_weights(parameters, std::move(opened));
+}
+
+// Of a file that is the user's, and may change: what a mapping needs, in the cache.
+std::string BaseModels::shared_copy(const PlannedBase& base) {
+  const Json recipe = Json::object({{"file", base.file_hash}, {"model", text_of(experiment_.model)}, {"code", code_identity()}});
+  return cache_.get("weights", recipe, "base " + base.recipe->name + " to be shared", [&](const std::string& path) {
+    BaseModels copied(experiment_, materials_, cache_, backend_, report_, interrupted_);
+    save_weights(copied.load(base), path, {{"khost", "base " + base.recipe->name}, {"recipe", recipe.canonical()}});
+  });
+}
+
+void BaseModels::share(const PlannedBase& base) {
+  if (!base.recipe->file.empty()) shared_copy(base);
+}
+
+void BaseModels::expect(const PlannedBase& base) {
+  const std::lock_guard lock(mutex_);
+  expect_locked(base);
+}
+
+void BaseModels::expect_locked(const PlannedBase& base) const {
+  if (const auto failed = failures_.find(base.hash); failed != failures_.end()) throw failed->second;
+}
+
+void BaseModels::release() {
+  const std::lock_guard lock(mutex_);
+  weights_.clear();
+  directions_ = Recent<const Directions>(4);
 }
 
 std::string BaseModels::summary(const PlannedBase& base) {
@@ -88,7 +121,8 @@ std::shared_ptr<const Weights> BaseModels::weights(const PlannedBase& base, cons
   const std::lock_guard lock(mutex_);
   auto& held = weights_[base.hash + "/" + text_of(arm.model)];
   if (held) return held;
-  Weights mixed = draw_weights(model.parameters, base.recipe->base_seed + static_cast<std::uint64_t>(base.draw));
+  Weights mixed = shared(draw_weights(model.parameters, base.recipe->base_seed + static_cast<std::uint64_t>(base.draw)));
+  mixed.in.push_back(own);
   for (std::size_t i = 0; i < own->parameters.size(); ++i) {
     const Parameter& p = own->parameters[i];
     const auto same = std::ranges::find(mixed.parameters, p.name, &Parameter::name);
@@ -97,7 +131,7 @@ std::shared_ptr<const Weights> BaseModels::weights(const PlannedBase& base, cons
                   "the model of arm '" + arm.name + "' has no tensor '" + p.name + "' " + text_of(p.shape) + ", which base '" +
                       base.recipe->name + "' has")
           .hint("an arm's model may have more tensors than the experiment's, not others");
-    std::ranges::copy(own->values[i].span(), mixed.values[static_cast<std::size_t>(same - mixed.parameters.begin())].data());
+    mixed.values[static_cast<std::size_t>(same - mixed.parameters.begin())] = own->values[i];
   }
   return held = std::make_shared<const Weights>(std::move(mixed));
 }
@@ -113,7 +147,7 @@ void BaseModels::train(const PlannedBase& planned, const std::string& path) {
   const FixedRanges fixed(artifact_parts);  // whoever trains it, with whatever threads
   const BaseRecipe& recipe = *planned.recipe;
   const std::uint64_t seed = recipe.base_seed + static_cast<std::uint64_t>(planned.draw);
-  Weights weights = draw_weights(materials_.base_model().parameters, seed);
+  OwnWeights weights = draw_weights(materials_.base_model().parameters, seed);
   BaseProgress progress{0, recipe.steps, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
   if (recipe.steps > 0) {
     const std::vector<bool> trains =
@@ -192,7 +226,7 @@ void BaseModels::train(const PlannedBase& planned, const std::string& path) {
                                : recipe.until_loss
                                    ? fmt::format("{} steps, calibration loss {:.4f}", progress.step, progress.calibration)
                                    : fmt::format("{} steps, last training loss {:.4f}", progress.step, progress.loss);
-  save_weights(weights, path,
+  save_weights(shared(std::move(weights)), path,
                {{"khost", "base " + recipe.name}, {"summary", came_out}, {"recipe", planned.identity.canonical()}});
 }
 
@@ -256,7 +290,7 @@ void BaseModels::build_basis(const PlannedBase& base, const std::string& kind, s
       const Parameter& p = source.parameters[adaptable[j]];
       const std::int64_t K = std::min({rank, p.shape[0], p.shape[1]});
       Random random(base.recipe->base_seed + static_cast<std::uint64_t>(base.draw), p.name, "basis");
-      made[j] = kind == "svd" ? svd_basis(source.values[adaptable[j]].span(), p.shape[0], p.shape[1], K)
+      made[j] = kind == "svd" ? svd_basis(source.values[adaptable[j]], p.shape[0], p.shape[1], K)
                               : random_basis(p.shape[0], p.shape[1], K, random);
       matrices.advance();
     }
@@ -289,7 +323,7 @@ std::shared_ptr<const Directions> BaseModels::directions(const PlannedBase& base
   const Json recipe = Json::object({{"base", base.hash}, {"basis", kind}, {"rank", stored}, {"code", code_identity()}});
   const std::string path = cache_.get("basis", recipe, kind + " basis of " + base.recipe->name,
                                       [&](const std::string& temporary) { build_basis(base, kind, stored, recipe, temporary); });
-  const SafetensorsFile file(path);
+  const SafetensorsFile file(path, hold_);
   auto cut = std::make_shared<Directions>();
   for (const AdaptedMatrix& m : matrices) {
     Basis& b = cut->emplace_back();

@@ -11,6 +11,7 @@
 #include "compute/backend.hpp"
 #include "engine/recent.hpp"
 #include "engine/weights.hpp"
+#include "khost/safetensors.hpp"
 #include "khost/spectral.hpp"
 #include "plan/plan.hpp"
 
@@ -27,11 +28,13 @@ struct BaseProgress {
 
 class BaseModels {
  public:
+  // How bases are in memory: mapped, all processes that use them share one copy.
+  using Hold = SafetensorsFile::Hold;
   using Report = std::function<void(const PlannedBase&, const BaseProgress&)>;
   // `backend` is the artifacts' own, not the run's: its products are cut in parts. `interrupted` is asked between steps. A
   // training's checkpoint is kept every so many seconds, and when it is interrupted.
   BaseModels(const Experiment& experiment, const Materials& materials, Cache& cache, Backend& backend, Report report,
-             std::function<bool()> interrupted, double checkpoint_period = 30);
+             std::function<bool()> interrupted, double checkpoint_period = 30, Hold hold = Hold::copied);
 
   // Trains it if it is not in the cache. Throws an Error, the same at every call, when it cannot be had: it never reaches its
   // target, its loss turns NaN, a plugin fails, the disk is full, its file is not what it says, or no longer the one that was
@@ -49,6 +52,13 @@ class BaseModels {
   std::shared_ptr<const Directions> directions(const PlannedBase& base, const std::string& kind,
                                                const std::vector<AdaptedMatrix>& matrices);
 
+  // What went wrong when it was made, thrown again.
+  void expect(const PlannedBase& base);
+  // What those who map it need, in the cache.
+  void share(const PlannedBase& base);
+  // Of what nobody uses any more: it is read again when somebody does.
+  void release();
+
   // The loss of an unadapted base on the held-out windows of an arm's data: the same for all its trials, so `measure` is called
   // once.
   double held_out_base(const PlannedBase& base, const Arm& arm, const std::function<double()>& measure);
@@ -60,6 +70,8 @@ class BaseModels {
  private:
   std::string file(const PlannedBase& base);
   Weights load(const PlannedBase& base);
+  std::string shared_copy(const PlannedBase& base);
+  void expect_locked(const PlannedBase& base) const;
   void train(const PlannedBase& base, const std::string& path);
   void build_basis(const PlannedBase& base, const std::string& kind, std::int64_t rank, const Json& recipe,
                    const std::string& path);
@@ -71,6 +83,7 @@ class BaseModels {
   Report report_;
   std::function<bool()> interrupted_;
   double checkpoint_period_;
+  Hold hold_;
   std::mutex mutex_;
   std::map<std::string, Error> failures_;
   std::map<std::string, std::shared_ptr<const Weights>> weights_;

@@ -103,7 +103,7 @@ class Runner {
 }  // namespace
 
 Pace measure_pace(const Materials& materials, const Arm& arm, const BackendChoice& backend, int jobs, int threads) {
-  const auto weights = std::make_shared<const Weights>(draw_weights(materials.arm(arm).model->parameters, 1));
+  const auto weights = std::make_shared<const Weights>(shared(draw_weights(materials.arm(arm).model->parameters, 1)));
   std::barrier barrier(jobs);
   std::vector<Pace> paces(static_cast<std::size_t>(jobs));
   std::vector<std::exception_ptr> failures(paces.size());
@@ -135,7 +135,7 @@ Pace measure_pace(const Materials& materials, const Arm& arm, const BackendChoic
   set_team(threads);
   for (std::size_t i = 0; i < weights->parameters.size(); ++i) {
     const Parameter& p = weights->parameters[i];
-    if (p.adaptable) svd_basis(weights->values[i].span(), p.shape[0], p.shape[1], 1);
+    if (p.adaptable) svd_basis(weights->values[i], p.shape[0], p.shape[1], 1);
   }
   mean.decomposition = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return mean;

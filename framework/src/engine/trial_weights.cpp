@@ -18,7 +18,7 @@ TrialWeights::TrialWeights(std::shared_ptr<const Weights> base, const std::vecto
     const bool trained = !trains.empty() && trains[i];
     if (trained) {
       own_[i] = Tensor(p.shape);
-      std::ranges::copy(base_->values[i].span(), own_[i].data());
+      std::ranges::copy(base_->values[i], own_[i].data());
     }
     if (trained || (matrices == MatrixGradients::yes && p.adaptable)) gradients_[i] = Tensor(p.shape);
     WeightSlot& slot = slots_.emplace_back();
@@ -56,7 +56,7 @@ std::vector<double> TrialWeights::displacement() const {
     const std::size_t matrix = next++;
     const bool trained = own_[i].size() > 0;
     if (!trained && !written) continue;
-    const std::span<const float> before = base_->values[i].span(), now = trained ? own_[i].span() : before;
+    const std::span<const float> before = base_->values[i], now = trained ? own_[i].span() : before;
     std::vector<double> adapter;  // empty where K = 0
     if (written)
       adapter = written_->difference(matrix, now);

@@ -20,7 +20,7 @@ WrittenAdapters::WrittenAdapters(const Adapter* adapter, const std::vector<Adapt
   if (!adapter) return;
   std::vector<std::span<const float>> weights;  // one a matrix
   for (std::size_t i = 0; i < base.parameters.size(); ++i)
-    if (base.parameters[i].adaptable) weights.push_back(base.values[i].span());
+    if (base.parameters[i].adaptable) weights.push_back(base.values[i]);
   for (std::size_t i = 0; i < matrices_.size(); ++i) {
     const AdaptedMatrix& m = matrices_[i];
     if (m.rank == 0) continue;
