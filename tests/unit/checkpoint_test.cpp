@@ -113,12 +113,12 @@ TEST_CASE("a checkpoint of which more or less is read than was written is no lon
   const auto keep = [&] { Checkpoint(folder / "a", "a", 0).keep([&](State& s) { s(a, b); }); };
   const auto resume = [&](const Checkpoint::Visit& visit) { return Checkpoint(folder / "a", "a", 0).resume(visit); };
   keep();
-  CHECK_THROWS_WITH_AS(resume([&](State& s) { s(a); }), doctest::Contains("less is read of a checkpoint"), Error);
+  CHECK_THROWS_WITH_AS(resume([&](State& s) { s(a); }), doctest::Contains("less is read of a state"), Error);
   CHECK_FALSE(fs::exists(folder / "a"));
   keep();
-  CHECK_THROWS_WITH_AS(resume([&](State& s) { s(a, b, a); }), doctest::Contains("more is read of a checkpoint"), Error);
+  CHECK_THROWS_WITH_AS(resume([&](State& s) { s(a, b, a); }), doctest::Contains("more is read of a state"), Error);
   CHECK_FALSE(resume([&](State& s) { s(a); }));
   a = std::int64_t{1} << 60;  // taken for a length it is refused before memory is asked for
   keep();
-  CHECK_THROWS_WITH_AS(resume([&](State& s) { s(many); }), doctest::Contains("more is read of a checkpoint"), Error);
+  CHECK_THROWS_WITH_AS(resume([&](State& s) { s(many); }), doctest::Contains("more is read of a state"), Error);
 }

@@ -11,6 +11,7 @@
 #include "artifact/file.hpp"
 #include "artifact/sha256.hpp"
 #include "core/interrupt.hpp"
+#include "engine/state_stream.hpp"
 #include "khost/error.hpp"
 
 namespace fs = std::filesystem;
@@ -24,9 +25,10 @@ constexpr std::size_t checksum_size = 64, chunk = 1 << 16;
 
 std::string head_of(const std::string& of) { return std::string(magic) + of + "\n"; }
 
-class Writer final : public State {
+// A file with the checksum of all that was written at its end.
+class Summed {
  public:
-  explicit Writer(NewFile& file) : State(false), file_(file) { pending_.reserve(chunk); }
+  explicit Summed(NewFile& file) : file_(file) { pending_.reserve(chunk); }
   void add(const void* data, std::size_t size) {
     if (pending_.size() + size > chunk) flush();
     if (size > chunk) {
@@ -48,38 +50,10 @@ class Writer final : public State {
     file_.write(pending_.data(), pending_.size());
     pending_.clear();
   }
-  void bytes(void* data, std::size_t size) override { add(data, size); }
-  std::size_t checked(std::size_t count, std::size_t) override { return count; }
 
   NewFile& file_;
   Sha256 hash_;
   std::string pending_;
-};
-
-class Reader final : public State {
- public:
-  // The next `size` bytes of `file`.
-  Reader(std::ifstream& file, std::uintmax_t size) : State(true), file_(file), left_(size) {}
-  bool at_end() const { return left_ == 0; }
-
- private:
-  [[noreturn]] static void short_of() {
-    throw Error(ErrorKind::plugin, "more is read of a checkpoint than was written to it")
-        .hint("a state() must read what it wrote, in the same order");
-  }
-  void bytes(void* data, std::size_t size) override {
-    if (size > left_) short_of();
-    if (!file_.read(static_cast<char*>(data), static_cast<std::streamsize>(size)))
-      throw Error(ErrorKind::usage, "a checkpoint could not be read to its end");
-    left_ -= size;
-  }
-  std::size_t checked(std::size_t count, std::size_t size) override {
-    if (count > left_ / size) short_of();
-    return count;
-  }
-
-  std::ifstream& file_;
-  std::uintmax_t left_;
 };
 
 // How many bytes of state it has; nothing when it is not a whole checkpoint of that. The file stands at the first of them.
@@ -133,11 +107,14 @@ bool Checkpoint::resume(const Visit& visit) {
     return false;
   }
   try {
-    Reader reader(in, *size);
+    StateReader reader(
+        [&](void* data, std::size_t bytes) {
+          if (!in.read(static_cast<char*>(data), static_cast<std::streamsize>(bytes)))
+            throw Error(ErrorKind::usage, "a checkpoint could not be read to its end");
+        },
+        *size);
     visit(reader);
-    if (!reader.at_end())
-      throw Error(ErrorKind::plugin, "less is read of a checkpoint than was written to it")
-          .hint("a state() must read what it wrote, in the same order");
+    reader.end();
   } catch (...) {
     remove();
     throw;
@@ -164,13 +141,14 @@ void Checkpoint::keep(const Visit& visit) {
     std::error_code made;
     fs::create_directories(fs::path(file_).parent_path(), made);  // that it failed is told by the file
     NewFile file(file_);
-    Writer writer(file);
+    Summed summed(file);
     const std::string head = head_of(of_);
-    writer.add(head.data(), head.size());
+    summed.add(head.data(), head.size());
+    StateWriter writer([&](const void* data, std::size_t size) { summed.add(data, size); });
     visit(writer);
     possible_ = writer.known();
     if (!possible_) return;
-    writer.end();
+    summed.end();
     file.keep();
   } catch (const Error& e) {
     not_kept(e.what());
