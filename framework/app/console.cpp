@@ -32,7 +32,7 @@ void Console::trials_begin(const Plan& plan, int workers) {
   }
   progress_ = std::make_unique<Progress>(std::move(arms), workers);
   progress_->look_by_itself();
-  log_ = std::make_unique<LogThrough>(*progress_);
+  log_ = std::make_unique<LogThrough>([this](std::string_view line) { progress_->message(line); });
   shows_ = true;
 }
 

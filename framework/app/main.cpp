@@ -17,6 +17,7 @@
 #include "khost/error.hpp"
 #include "plugin/process_end.hpp"
 #include "report/terminal.hpp"
+#include "run/worker.hpp"
 
 namespace {
 
@@ -71,6 +72,10 @@ int main(int argc, char** argv) {
   spdlog::set_default_logger(spdlog::stderr_logger_mt("khost"));
   spdlog::set_pattern("khost: %l: %v");
   try {
+    if (argc == 3 && std::string_view(argv[1]) == "--worker") {  // a process of another khost (run/process_executor.hpp)
+      khost::work_for(std::atoi(argv[2]));
+      return 0;
+    }
     run(argc, argv);
     return 0;
   } catch (const khost::Error& e) {

@@ -51,13 +51,20 @@ void run(const SessionOptions& options, const std::string& out, Output& output) 
   if (!finished.unwritten.empty() || !finished.lost.empty()) throw lost_files(finished.unwritten.size(), finished.lost.size());
 }
 
+Workers workers_named(const std::string& name) {
+  if (name == "processes") return Workers::processes;
+  if (name == "threads") return Workers::threads;
+  throw Error(ErrorKind::usage, "--workers is 'processes' or 'threads', found '" + name + "'");
+}
+
 }  // namespace
 
 Command run_command() {
   Command command("run", "run an experiment, or a series of them");
   struct Options : SessionOptions {
     std::string out;
-    std::optional<int> checkpoint;
+    std::optional<int> checkpoint, silence;
+    std::optional<std::string> workers;
     bool quiet = false, json = false;
   };
   auto& o = command.values<Options>();
@@ -65,6 +72,10 @@ Command run_command() {
   command.option("out", "FOLDER", o.out, "the run's folder (default: runs/<experiment>/<hash>)");
   command.option("checkpoint", "SECONDS", o.checkpoint, {0, 86400},
                  "how often what is trained is written down, so that a killed run goes on from there (30); 0: at each step");
+  command.option("workers", "processes|threads", o.workers,
+                 "what trials run in (processes, but for trials of seconds): a crash in a process costs its trial alone");
+  command.option("silence", "SECONDS", o.silence, {1, 1000000},
+                 "a trial in a worker process that makes no step for so long is ended (1800)");
   command.flag("fresh", o.fresh, "compute trials anew that are in the cache, and replace them");
   command.flag("quiet", o.quiet, "no progress: warnings and the end alone");
   command.flag("json", o.json, "what happens as JSON, an object a line, on standard output");
@@ -76,6 +87,8 @@ Command run_command() {
       "only what is missing.");
   command.does([&o] {
     if (o.checkpoint) o.checkpoint_period = *o.checkpoint;
+    if (o.silence) static_cast<SessionOptions&>(o).silence = *o.silence;
+    if (o.workers) static_cast<SessionOptions&>(o).workers = workers_named(*o.workers);
     o.command = typed_command();
     if (o.quiet && o.json) throw Error(ErrorKind::usage, "--quiet and --json exclude each other");
     const auto output = make_output(o.json ? Telling::json : o.quiet ? Telling::quiet : Telling::normal);

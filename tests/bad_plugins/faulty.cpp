@@ -1,13 +1,16 @@
 // An optimizer, data, a model and a probe that work until they are told to fail: each call, each kind of exception.
+#include <fcntl.h>
 #include <unistd.h>
-#include <chrono>
-#include <thread>
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
+#include <csignal>
 #include <limits>
 #include <new>
 #include <stdexcept>
+#include <thread>
+#include <vector>
 
 #include "khost/graph.hpp"
 #include "khost/parallel.hpp"
@@ -20,17 +23,46 @@ struct Fault {
   std::string how = "error";
   std::int64_t after = 0;  // so many calls go well
   std::int64_t seed = -1;  // of the trial that fails; -1: of any
+  bool once = false;       // of all processes in this folder, the first
   static void fields(auto& f) {
     f("at", &Fault::at);
-    f("how", &Fault::how).choices({"usage", "error", "interrupted", "exception", "memory", "foreign"});
+    f("how", &Fault::how)
+        .choices({"usage", "error", "interrupted", "exception", "memory", "foreign", "segfault", "abort", "exit", "loop", "stop",
+                  "killed", "eats", "overflow"});
     f("after", &Fault::after).at_least(0);
     f("seed", &Fault::seed);
+    f("once", &Fault::once);
   }
 };
 
 struct Foreign {};
 
+// Until there is no more: each page is written to.
+[[noreturn]] void eat() {
+  std::vector<std::vector<char>> all;
+  for (;;) all.emplace_back(std::size_t{64} << 20, 'x');
+}
+
+int overflow(volatile int* outer) {  // NOLINT: that it has no end is what it is for
+  volatile int frame[1024] = {*outer};
+  return overflow(frame) + frame[1];
+}
+
+// What ends a process, or keeps it from going on.
+void end_process(const std::string& how) {
+  if (how == "segfault") ::raise(SIGSEGV);
+  if (how == "abort") ::abort();
+  if (how == "exit") ::exit(0);
+  if (how == "stop") ::raise(SIGSTOP);
+  if (how == "killed") ::raise(SIGKILL);
+  if (how == "eats") eat();
+  volatile int none = 0;
+  if (how == "overflow") overflow(&none);
+  while (how == "loop") none = none + 1;
+}
+
 [[noreturn]] void fail(const std::string& how) {
+  end_process(how);
   if (how == "usage") throw khost::Error(khost::ErrorKind::usage, "it was used wrongly").hint("use it rightly");
   if (how == "error") throw khost::Error(khost::ErrorKind::plugin, "it is at fault");
   if (how == "interrupted") throw khost::Error(khost::ErrorKind::interrupted, "it says that it was interrupted");
@@ -44,7 +76,13 @@ class Faulty {
   explicit Faulty(const Fault& fault) : fault_(fault) { may_fail("create"); }
   void may_fail(std::string_view at, std::int64_t seed = -1) const {
     if (fault_.at != at || (fault_.seed >= 0 && seed >= 0 && fault_.seed != seed)) return;
-    if (calls_++ >= fault_.after) fail(fault_.how);
+    if (calls_++ < fault_.after) return;
+    if (fault_.once) {
+      const int first = ::open("faulty.once", O_CREAT | O_EXCL | O_WRONLY, 0600);
+      if (first < 0) return;
+      ::close(first);
+    }
+    fail(fault_.how);
   }
   const Fault& fault() const { return fault_; }
 
@@ -69,7 +107,9 @@ class FaultyData : public khost::Data, Faulty {
   using Config = Fault;
   FaultyData(const Fault& fault, khost::DataContext&) : Faulty(fault) {}
   std::int64_t vocabulary() const override { return 101; }
-  std::string identity() const override { return "faulty " + fault().at + " " + fault().how; }
+  std::string identity() const override {
+    return "faulty " + fault().at + " " + fault().how + (fault().at == "identity" ? std::to_string(::getpid()) : "");
+  }
   std::int64_t tokens(khost::Part) const override {
     may_fail("count");
     return 10000;

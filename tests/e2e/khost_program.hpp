@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -130,6 +131,7 @@ class Started {
     return true;
   }
   std::string err() const { return read(err_); }
+  pid_t pid() const { return pid_; }
 
  private:
   static inline int count = 0;
@@ -140,6 +142,14 @@ class Started {
 // Every record but wall times: what must be the same twice.
 inline std::string records(const Khost& khost, const std::string& folder) {
   return read(khost.scratch / (folder + "/records.csv"));
+}
+
+// What probes wrote, by name.
+inline std::map<std::string, std::string> artifact_files(const Khost& khost, const std::string& folder) {
+  std::map<std::string, std::string> all;
+  for (const auto& entry : std::filesystem::directory_iterator(khost.scratch / (folder + "/artifacts")))
+    all[entry.path().filename().string()] = read(entry.path());
+  return all;
 }
 
 }  // namespace khost::test

@@ -7,11 +7,13 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <map>
+#include <memory>
+#include <random>
 #include <set>
 #include <utility>
 
 #include "artifact/temporary.hpp"
+#include "e2e/everything.hpp"
 #include "e2e/khost_program.hpp"
 #include "khost/safetensors.hpp"
 
@@ -36,13 +38,6 @@ std::string joined(const std::vector<std::string>& list) {
   std::string text;
   for (const std::string& s : list) text += s + "\n";
   return text;
-}
-
-std::map<std::string, std::string> artifacts(const Khost& khost, const std::string& folder) {
-  std::map<std::string, std::string> all;
-  for (const auto& entry : fs::directory_iterator(khost.scratch / (folder + "/artifacts")))
-    all[entry.path().filename().string()] = read(entry.path());
-  return all;
 }
 
 // With a null to draw, the longer the more batches, and a file a trial.
@@ -80,8 +75,44 @@ TEST_CASE("four processes and one --out: none dies, nothing is mixed") {
     CHECK_MESSAGE(code == 0, one->err());
   }
   CHECK(records(khost, "shared") == records(khost, "alone"));
-  CHECK(artifacts(khost, "shared") == artifacts(khost, "alone"));
+  CHECK(artifact_files(khost, "shared") == artifact_files(khost, "alone"));
   CHECK_MESSAGE(unfinished(khost.scratch.folder()).empty(), joined(unfinished(khost.scratch.folder())));
+}
+
+TEST_CASE("two and four khosts at one manifest and cache, one of them killed: the others, and its next run, lose nothing") {
+  const Khost khost;
+  const std::string manifest = everything(khost);
+  REQUIRE(khost({manifest, "--out", "alone"}).code == 0);
+  const std::string expected = records(khost, "alone");
+  const auto files = artifact_files(khost, "alone");
+  std::mt19937 random(4);
+  for (const char* workers : {"threads", "processes"})
+    for (const int khosts : {2, 4}) {
+      CAPTURE(workers);
+      CAPTURE(khosts);
+      fs::remove_all(khost.scratch / "cache");
+      const auto words = [&](int i) {
+        return std::vector<std::string>{manifest,       "--out", "run" + std::to_string(i), "--jobs", "1", "--workers", workers,
+                                        "--checkpoint", "0"};
+      };
+      std::vector<std::unique_ptr<Started>> all;
+      for (int i = 0; i < khosts; ++i) all.push_back(std::make_unique<Started>(khost, words(i)));
+      std::this_thread::sleep_for(std::chrono::milliseconds(300 + random() % 1500));
+      all[0]->signal(SIGKILL);
+      for (int i = 0; i < khosts; ++i) {
+        const int code = all[static_cast<std::size_t>(i)]->wait();
+        if (i > 0) CHECK_MESSAGE(code == 0, all[static_cast<std::size_t>(i)]->err());
+      }
+      const Finished next = khost(words(0));
+      CHECK_MESSAGE(next.code == 0, next.err);
+      for (int i = 0; i < khosts; ++i) {
+        const std::string out = "run" + std::to_string(i);
+        CHECK(records(khost, out) == expected);
+        CHECK(artifact_files(khost, out) == files);
+        fs::remove_all(khost.scratch / out);
+      }
+      CHECK_MESSAGE(unfinished(khost.scratch.folder()).empty(), joined(unfinished(khost.scratch.folder())));
+    }
 }
 
 TEST_CASE("a folder that another run writes to is refused; the same run waits, and answers an interrupt") {
@@ -126,7 +157,7 @@ TEST_CASE("a file system without locks: said once, and everything else is as it 
   }
   for (const char* folder : {"shared", "own-2", "own-3"}) {
     CHECK(records(khost, folder) == records(khost, "alone"));
-    CHECK(artifacts(khost, folder) == artifacts(khost, "alone"));
+    CHECK(artifact_files(khost, folder) == artifact_files(khost, "alone"));
   }
   CHECK_MESSAGE(unfinished(khost.scratch.folder()).empty(), joined(unfinished(khost.scratch.folder())));
 
@@ -188,7 +219,7 @@ TEST_CASE("interrupted while the run's folder is written: that is finished first
   CHECK_MESSAGE(has(err, "interrupted: finishing first: writing slow (again ends it at once)"), err);
   CHECK_MESSAGE(!has(err, "warning"), err);
   CHECK(records(khost, "slow") == records(khost, "whole"));
-  CHECK(artifacts(khost, "slow") == artifacts(khost, "whole"));
+  CHECK(artifact_files(khost, "slow") == artifact_files(khost, "whole"));
   CHECK_MESSAGE(unfinished(khost.scratch.folder()).empty(), joined(unfinished(khost.scratch.folder())));
 
   fs::remove_all(khost.scratch / "slow");
@@ -200,7 +231,7 @@ TEST_CASE("interrupted while the run's folder is written: that is finished first
   CHECK(twice.wait() == 128 + SIGINT);
   CHECK(!unfinished(khost.scratch / "slow").empty());
   CHECK(khost({manifest, "--out", "slow"}).code == 0);
-  CHECK(artifacts(khost, "slow") == artifacts(khost, "whole"));
+  CHECK(artifact_files(khost, "slow") == artifact_files(khost, "whole"));
   CHECK_MESSAGE(unfinished(khost.scratch.folder()).empty(), joined(unfinished(khost.scratch.folder())));
 }
 #endif
@@ -211,7 +242,7 @@ TEST_CASE("killed at any moment: the next run leaves nothing of it, and its figu
       std::vector<std::string>{busy_manifest(khost), "--out", "run", "--jobs", "2", "--threads", "1"} + trained_base;
   REQUIRE(khost(arguments).code == 0);
   const std::string expected = records(khost, "run");
-  const auto whole = artifacts(khost, "run");
+  const auto whole = artifact_files(khost, "run");
   for (int i = 0; i < 9; ++i) {
     const bool lasting = i == 8;  // cannot end by itself: it surely leaves something
     if (i % 4 == 0) fs::remove_all(khost.scratch / "cache");
@@ -240,7 +271,7 @@ TEST_CASE("killed at any moment: the next run leaves nothing of it, and its figu
     CHECK_MESSAGE(next.code == 0, next.err);
     CHECK_MESSAGE(unfinished(khost.scratch.folder()).empty(), joined(unfinished(khost.scratch.folder())));
     CHECK(records(khost, "run") == expected);
-    CHECK(artifacts(khost, "run") == whole);
+    CHECK(artifact_files(khost, "run") == whole);
   }
 }
 
@@ -281,7 +312,7 @@ TEST_CASE(
                                 "' exec '" KHOST_BINARY_DIR "/bin/khost' '" + manifest + "' --out closed " + one.closing;
     CHECK(WEXITSTATUS(std::system(("( " + command + " ) >/dev/null 2>/dev/null").c_str())) == one.code);
     CHECK(records(khost, "closed") == records(khost, "open"));
-    CHECK(artifacts(khost, "closed") == artifacts(khost, "open"));
+    CHECK(artifact_files(khost, "closed") == artifact_files(khost, "open"));
   }
 }
 
@@ -300,7 +331,7 @@ TEST_CASE("an artifact that cannot be written is told, after summary and records
   CHECK(has(full.out, "loss/final"));
   fs::remove_all(khost.scratch / ("full/artifacts/" + artifact));
   CHECK(khost({manifest, "--out", "full"}).code == 0);
-  CHECK(artifacts(khost, "full") == artifacts(khost, "whole"));
+  CHECK(artifact_files(khost, "full") == artifact_files(khost, "whole"));
 }
 
 TEST_CASE("a summary that cannot be written: the table is printed, a series goes on, and the exit code tells") {
@@ -336,7 +367,7 @@ TEST_CASE("another run into a folder removes the artifacts of the one before, an
   const std::string folder = khost.scratch / "run/artifacts/";
   const std::vector<std::string> arguments{busy_manifest(khost), "--out", "run"};
   REQUIRE(khost(arguments).code == 0);
-  const auto first = artifacts(khost, "run");
+  const auto first = artifact_files(khost, "run");
   REQUIRE(first.contains("trace-plain-B-0.safetensors"));
   fs::copy_file(folder + "trace-plain-B-0.safetensors", folder + "mine-copy.safetensors");
   write(folder + "notes.txt", "mine");
@@ -359,7 +390,7 @@ TEST_CASE("two instances of a probe write two files") {
       R"("probes": [{"plugin": "trace", "signals": ["loss"]}, {"plugin": "trace", "as": "first", "signals": ["loss"], "steps": 1}])");
   const Finished done = khost({manifest, "--out", "run"});
   CHECK_MESSAGE(done.code == 0, done.err);
-  CHECK(artifacts(khost, "run").size() == 8);
+  CHECK(artifact_files(khost, "run").size() == 8);
   using khost::SafetensorsFile;
   CHECK(SafetensorsFile(khost.scratch / "run/artifacts/trace-plain-A-0.safetensors").names().size() == 5);
   CHECK(SafetensorsFile(khost.scratch / "run/artifacts/first-trace-plain-A-0.safetensors").names().size() == 1);

@@ -158,7 +158,7 @@ TEST_CASE("the log prints through the progress") {
   const auto before = spdlog::default_logger();
   {
     Progress progress(trials(1), 1, f.output(true));
-    const LogThrough through(progress);
+    const LogThrough through([&](std::string_view line) { progress.message(line); });
     progress.start(0, a, 40);
     spdlog::warn("a file is damaged");
     CHECK(f.screen.text() == "warning: a file is damaged\n  trained K64 seed 2  step 0/40\n[                    ] 0/1 trials\n");

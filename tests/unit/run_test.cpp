@@ -169,7 +169,7 @@ struct FakeExecutor : Executor {
           tasks.failed(*task, e);
           continue;
         }
-        tasks.done(*task, std::move(result));
+        tasks.done(*task, std::move(result), "");
       }
     } catch (...) {
       tasks.ended(std::current_exception());

@@ -64,16 +64,18 @@ bool raise_stack_limit() {
   return ::setrlimit(RLIMIT_STACK, &limit) == 0;
 }
 
-// What OpenBLAS (128 MiB a thread, when it is loaded) and the others reserve whether they use it or not, with khost's own: below
-// it OpenBLAS asks again for ever, and others crash. Seen on two processors: 900 MB do.
-rlim_t enough_address_space() { return (rlim_t{1} << 30) + (rlim_t{128} << 20) * static_cast<rlim_t>(available_processors()); }
-
 rlim_t address_space_limit() {
   rlimit limit{};
   return ::getrlimit(RLIMIT_AS, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
 }
 
 }  // namespace
+
+// What OpenBLAS (128 MiB a thread, when it is loaded) and the others reserve whether they use it or not, with khost's own: below
+// it OpenBLAS asks again for ever, and others crash. Seen on two processors: 900 MB do.
+double reserved_by_libraries() {
+  return static_cast<double>((std::int64_t{1} << 30) + (std::int64_t{128} << 20) * available_processors());
+}
 
 std::vector<Trouble> process_troubles() {
   std::vector<Trouble> troubles;
@@ -95,13 +97,14 @@ std::vector<Trouble> process_troubles() {
         {true,
          fmt::format("the stack of a thread is limited to {} KiB, which is too little for the libraries", stack_limit() >> 10),
          "raise the limit: ulimit -s 8192"});
-  if (const rlim_t limit = address_space_limit(); limit < enough_address_space())
-    troubles.push_back({true,
-                        fmt::format("the address space of this process is limited to {} MiB; the libraries reserve more, whether "
-                                    "they use it or not, and wait for it for ever",
-                                    limit >> 20),
-                        fmt::format("raise the limit to {} MiB or more (ulimit -v {}); a cgroup limits what is used",
-                                    enough_address_space() >> 20, enough_address_space() >> 10)});
+  if (const rlim_t limit = address_space_limit(); limit < static_cast<rlim_t>(reserved_by_libraries()))
+    troubles.push_back(
+        {true,
+         fmt::format("the address space of this process is limited to {} MiB; the libraries reserve more, whether "
+                     "they use it or not, and wait for it for ever",
+                     limit >> 20),
+         fmt::format("raise the limit to {} MiB or more (ulimit -v {}); a cgroup limits what is used",
+                     static_cast<rlim_t>(reserved_by_libraries()) >> 20, static_cast<rlim_t>(reserved_by_libraries()) >> 10)});
   if (omp_get_proc_bind() != omp_proc_bind_false)  // the program could not be started again
     troubles.push_back({false, "OpenMP binds threads to processors: trials that run side by side share the same ones",
                         "unset OMP_PROC_BIND, OMP_PLACES and GOMP_CPU_AFFINITY"});

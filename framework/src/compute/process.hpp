@@ -18,6 +18,9 @@ std::vector<Trouble> process_troubles();
 // Throws the first that is refused, as a plugin Error.
 void refuse_process(const std::vector<Trouble>& troubles);
 
+// Bytes of address space that the libraries lay out, whether they use them or not.
+double reserved_by_libraries();
+
 // For main(), before anything is computed. libgomp reads its settings when it is loaded, which is before main(): where they have
 // to be others, the program is started again, once, in the same process. Does so for
 //   how long a thread waits awake for the others of its team (GOMP_SPINCOUNT), unless the user chose: the default is

@@ -64,7 +64,7 @@ struct TrialResult {
   TrialKey key;
   std::string hash;
   std::string status;                     // "done" | "failed"
-  std::string message;                    // why it failed
+  std::string message;                    // why it failed; of one that is done, what this run remarks on it
   double seconds = 0;                     // of the run that made it
   bool reused = false;                    // from the cache
   std::int64_t adapter_parameters = 0;    // sum over matrices of K (m + n)

@@ -117,5 +117,7 @@ struct LoadedExperiment {
   std::shared_ptr<Registry> registry;
 };
 LoadedExperiment read_experiment(const std::string& manifest_path, const std::vector<Setting>& settings);
+// From what Experiment::resolved says, whatever has become of the file since.
+LoadedExperiment read_resolved(const std::string& resolved, const std::string& manifest_path);
 
 }  // namespace khost

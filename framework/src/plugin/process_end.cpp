@@ -29,6 +29,7 @@ constexpr int exit_code = 3;  // a plugin's fault, as for ErrorKind::plugin
 enum class State { off, watching, ending };
 std::atomic<State> state = State::off;
 std::terminate_handler previous = nullptr;
+std::atomic<ProcessWatch::Told> told = nullptr;
 
 const void* object_of(const void* address) {
   Dl_info where{};
@@ -57,9 +58,10 @@ std::string caller() {
 }
 
 void say(const std::string& what, const std::string& hint) {
+  const std::string place = Within::text(), file = caller();
+  if (const auto other = told.load()) return other(printable(what), place, file);
   std::string text = ::isatty(STDERR_FILENO) ? "\n" : "";  // a progress line may be on the screen
   text += "khost: " + printable(what);                     // an exception's words may be anything
-  const std::string place = Within::text(), file = caller();
   if (!place.empty()) text += "\n  in " + place;
   if (!file.empty()) text += "\n  by code of " + file;
   text += "\n  " + hint + "\n";
@@ -133,6 +135,8 @@ ProcessWatch::~ProcessWatch() {
   state = State::off;
   std::set_terminate(previous);
 }
+
+void ProcessWatch::tell(Told other) { told = other; }
 
 void ProcessWatch::renew() {
   for (int i = 0; i < threads_at_once && state == State::watching; ++i) std::atexit(on_exit);

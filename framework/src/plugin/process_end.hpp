@@ -19,6 +19,11 @@ class ProcessWatch {
   // Handlers of an exit run last in, first out: after a library was loaded, this one is put before what the library registered.
   static void renew();
 
+  // Who is told of such an end in place of the user: what it is, the call in progress, and whose code it was ("" where that is
+  // not known).
+  using Told = void (*)(const std::string& what, const std::string& place, const std::string& file);
+  static void tell(Told told);
+
   // For who sees that the calling thread of khost's is being ended: ends the process as for exit(). Returns where none is
   // watched.
   static void thread_ends(const std::string& place);

@@ -102,11 +102,11 @@ class Progress {
   double drawn_ = -1;
 };
 
-// While it lives, the log (spdlog's default logger) prints through a Progress, so that a warning does not land inside a status
-// line.
+// While it lives, a line of the log (spdlog's default logger) is given to `to`, as "warning: ...", from any thread: to a
+// Progress, so that it does not land inside a status line.
 class LogThrough {
  public:
-  explicit LogThrough(Progress& progress);
+  explicit LogThrough(std::function<void(std::string_view)> to);
   ~LogThrough();
   LogThrough(const LogThrough&) = delete;
   LogThrough& operator=(const LogThrough&) = delete;

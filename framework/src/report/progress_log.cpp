@@ -6,20 +6,20 @@
 namespace khost {
 namespace {
 
-class ProgressSink : public spdlog::sinks::base_sink<std::mutex> {
+class FunctionSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  explicit ProgressSink(Progress& progress) : progress_(progress) {}
+  explicit FunctionSink(std::function<void(std::string_view)> to) : to_(std::move(to)) {}
 
  protected:
   void sink_it_(const spdlog::details::log_msg& log) override {
     spdlog::memory_buf_t text;
     formatter_->format(log, text);
-    progress_.message({text.data(), text.size()});
+    to_({text.data(), text.size()});
   }
   void flush_() override {}
 
  private:
-  Progress& progress_;
+  std::function<void(std::string_view)> to_;
 };
 
 }  // namespace
@@ -29,8 +29,8 @@ struct LogThrough::Saved {
 };
 
 // The logger is replaced as a whole: its list of sinks may not change while other threads log.
-LogThrough::LogThrough(Progress& progress) : saved_(new Saved{spdlog::default_logger()}) {
-  auto sink = std::make_shared<ProgressSink>(progress);
+LogThrough::LogThrough(std::function<void(std::string_view)> to) : saved_(new Saved{spdlog::default_logger()}) {
+  auto sink = std::make_shared<FunctionSink>(std::move(to));
   sink->set_pattern("%l: %v");
   auto logger = std::make_shared<spdlog::logger>("", std::move(sink));
   logger->set_level(saved_->logger->level());

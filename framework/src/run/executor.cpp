@@ -1,8 +1,17 @@
 #include "run/executor.hpp"
 
+#include <thread>
+
 #include "manifest/record_path.hpp"
 
 namespace khost {
+
+void side_by_side(int workers, const std::function<void(int worker)>& work) {
+  std::vector<std::thread> others;
+  for (int worker = 1; worker < workers; ++worker) others.emplace_back(work, worker);
+  work(0);
+  for (std::thread& t : others) t.join();
+}
 
 double record_of_needs(const Task& task, std::string_view path) {
   const auto wanted = parse_record_path(path);

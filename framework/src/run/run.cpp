@@ -5,13 +5,18 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <map>
 
+#include "artifact/temporary.hpp"
+#include "compute/process.hpp"
 #include "core/interrupt.hpp"
 #include "engine/nulls.hpp"
 #include "engine/prepare.hpp"
 #include "manifest/record_path.hpp"
 #include "run/artifacts.hpp"
 #include "run/housekeeping.hpp"
+#include "run/process_executor.hpp"
 #include "run/recording.hpp"
 #include "run/registration.hpp"
 #include "run/run_folder.hpp"
@@ -50,11 +55,21 @@ std::vector<Definition> definitions_of(const Session& session) {
   return all;
 }
 
+Setup setup_of(const Session& session) {
+  Setup setup{session.options, session.plan.run_hash, 0};
+  setup.options.resolved = session.experiment.resolved.pretty();
+  setup.options.cache = session.cache.root();
+  const MemoryLimit limit = memory_limit();
+  if (std::isfinite(limit.bytes)) setup.memory = limit.bytes / session.jobs + reserved_by_libraries();
+  return setup;
+}
+
 void introduce(const Session& session) {
   const Environment& e = session.environment;
-  session.listener.message(fmt::format("{}: {} trials, backend {} ({} {}, {}), {} at a time with {} thread{} each",
+  session.listener.message(fmt::format("{}: {} trials, backend {} ({} {}, {}), {} at a time with {} thread{} each{}",
                                        session.experiment.name, session.plan.trials.size(), e.backend, e.library,
-                                       e.library_version, e.kernel, e.jobs, e.threads, e.threads == 1 ? "" : "s"));
+                                       e.library_version, e.kernel, e.jobs, e.threads, e.threads == 1 ? "" : "s",
+                                       session.workers == Workers::processes ? ", in processes of their own" : ""));
   if (!session.idle.empty()) session.listener.message(session.idle);
 }
 
@@ -96,7 +111,7 @@ Run head_of(const Session& session, const RunFolder& folder) {
   run.published = session.experiment.published;
   run.environment = session.environment;
   run.plugins = plugins_of(session);
-  run.command = session.command;
+  run.command = session.options.command;
   run.manifest = session.experiment.resolved.pretty() + "\n";
   run.started = utc_now();
   return run;
@@ -104,8 +119,24 @@ Run head_of(const Session& session, const RunFolder& folder) {
 
 std::vector<TrialResult> run_trials(Session& session, CacheStore& store, const TrialContext& context, RunListener& listener) {
   prepare(context, session.artifact_threads, [&](const PlannedTrial& t) { return store.has(t); });
-  ThreadExecutor executor(context, session.backend, session.jobs, session.threads, session.checkpoint_period);
-  RunTrials run = Scheduler(session.plan, store, listener, interrupted).run(executor);
+  Scheduler scheduler(session.plan, store, listener, interrupted);
+  ThreadExecutor threads(context, session.backend, session.jobs, session.threads, session.options.checkpoint_period);
+  const auto in_worker_processes = [&] {
+    context.base_models.release();
+    for (const PlannedBase& base : session.plan.bases) try {
+        context.base_models.share(base);
+      } catch (const Error& e) {  // its trials say what is wrong with it
+        if (e.kind() == ErrorKind::interrupted && interrupted()) throw;
+      }
+    ProcessExecutor processes(
+        setup_of(session), session.jobs, std::chrono::seconds(session.options.silence),
+        [&](const PlannedTrial& trial) { context.base_models.expect(session.plan.bases[trial.base]); },
+        [&](Tasks& tasks, int worker, const Task& first) { threads.work(tasks, worker, first); });
+    RunTrials run = scheduler.run(processes);
+    remove_leftovers(session.cache.root());  // of those that were ended
+    return run;
+  };
+  RunTrials run = session.workers == Workers::processes ? in_worker_processes() : scheduler.run(threads);
   session.listener.trials_end();
   if (run.interrupted)
     throw Error(ErrorKind::interrupted,
@@ -185,11 +216,12 @@ FinishedRun run_experiment(Session& session, const std::string& out, std::set<st
 
   listener.trials_begin(session.plan, session.jobs);
   enter_cache(session.cache.root(), [&](std::string_view text) { listener.message(text); });
-  CacheStore store(session.cache.root(), session.plan, *session.registry, session.fresh, computed);
+  CacheStore store(session.cache.root(), session.plan, *session.registry, session.options.fresh, computed);
   const auto artifact_backend = session.artifact_backend.make_in_parts(session.artifact_threads);
   BaseModels base_models(
       experiment, *session.materials, session.cache, *artifact_backend,
-      [&](const PlannedBase& base, const BaseProgress& p) { listener.base(base, p); }, interrupted, session.checkpoint_period);
+      [&](const PlannedBase& base, const BaseProgress& p) { listener.base(base, p); }, interrupted,
+      session.options.checkpoint_period);
   const Standings standings = register_claims(session);
   tell(session, standings);
   const TrialContext context{experiment, *session.materials, session.plan, base_models};

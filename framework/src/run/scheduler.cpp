@@ -128,13 +128,14 @@ void Scheduler::step(const Task& task, std::int64_t step, double loss) {
   locked([&] { listener_.stepped(task.worker, step, loss); });
 }
 
-void Scheduler::done(const Task& task, TrialResult result) {
+void Scheduler::done(const Task& task, TrialResult result, const std::string& remark) {
   guarded(task.index, [&] {
     try {
       at("keeping its result", *task.trial, [&] { locked([&] { store_.keep(task.folder, result); }); });
     } catch (const Error& e) {
       return failed(task, e);
     }
+    result.message = remark;  // of this run alone
     finish(task, result);
   });
 }
@@ -153,6 +154,13 @@ void Scheduler::failed(const Task& task, const Error& why) {
     result.message = why.what();
     finish(task, result);
   });
+}
+
+void Scheduler::note(const std::string& text) noexcept {
+  try {
+    listener_.message(text);
+  } catch (...) {  // it is of no trial, and no worker's fault
+  }
 }
 
 void Scheduler::ended(std::exception_ptr why) {

@@ -34,8 +34,9 @@ class Scheduler : private Tasks {
  private:
   std::optional<Task> take(int worker) override;
   void step(const Task& task, std::int64_t step, double loss) override;
-  void done(const Task& task, TrialResult result) override;
+  void done(const Task& task, TrialResult result, const std::string& remark) override;
   void failed(const Task& task, const Error& why) override;
+  void note(const std::string& text) noexcept override;
   void ended(std::exception_ptr why) override;
   bool interrupted() override { return stopped_ || interrupted_(); }
 

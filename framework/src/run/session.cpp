@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "compute/cpu_quota.hpp"
 #include "compute/process.hpp"
@@ -44,11 +46,14 @@ std::vector<std::string> notes_of(const Environment& e, int processors, const st
 
 }  // namespace
 
-Session::Session(const SessionOptions& options, RunListener& heard)
-    : listener(heard), cache(options.cache.empty() ? Cache::default_root() : options.cache, [this](std::string_view what) {
-        listener.message(what);
-      }) {
-  LoadedExperiment loaded = read_experiment(options.manifest, settings_of(options));
+Session::Session(const SessionOptions& asked, RunListener& heard)
+    : listener(heard),
+      options(asked),
+      cache(options.cache.empty() ? Cache::default_root() : options.cache,
+            [this](std::string_view what) { listener.message(what); }) {
+  const bool looked_at = !options.resolved.empty();  // by who sends it
+  LoadedExperiment loaded =
+      looked_at ? read_resolved(options.resolved, options.manifest) : read_experiment(options.manifest, settings_of(options));
   experiment = std::move(loaded.experiment);
   registry = std::move(loaded.registry);
 
@@ -57,9 +62,6 @@ Session::Session(const SessionOptions& options, RunListener& heard)
   // there are, nor on the machine.
   const int processors = available_processors();
   threads = options.threads.value_or(1);
-  fresh = options.fresh;
-  command = options.command;
-  checkpoint_period = options.checkpoint_period;
   std::string doubt;
   backend = choose_backend(*registry, options.backend, experiment.compute, &doubt);
   try {
@@ -81,28 +83,47 @@ Session::Session(const SessionOptions& options, RunListener& heard)
 
   materials = std::make_unique<Materials>(experiment, *registry, cache, artifact_threads);
   const MemoryLimit limit = memory_limit();
-  memory = memory_need(experiment, *materials);
-  expect_to_fit(memory, limit);  // one trial at a time
+  if (!looked_at) {
+    memory = memory_need(experiment, *materials);
+    expect_to_fit(memory, limit);  // one trial at a time
+  }
   plan = make_plan(experiment, *materials, environment, artifact_environment);
-  share_processors(options, processors);
+  if (looked_at) return;
+  share_processors(processors);
   environment.notes = notes_of(environment, processors, doubt);
   memory.trials = jobs;
+  MemoryNeed apart = memory;
+  apart.trial += std::exchange(apart.basis, 0);  // each process has its own
+  if (!options.workers && workers == Workers::processes && apart.bytes() > limit.bytes) workers = Workers::threads;
+  if (workers == Workers::processes) memory = apart;
   expect_to_fit(memory, limit);
   rehearse(experiment, *materials, plan);
 }
 
 // Trials at a time: as many as there are processors for, and never more than there are trials.
-void Session::share_processors(const SessionOptions& options, int processors) {
+void Session::share_processors(int processors) {
   std::set<std::string> distinct;
   for (const PlannedTrial& trial : plan.trials) distinct.insert(trial.hash);
   const int trials = static_cast<int>(std::min<std::size_t>(distinct.size(), 1024));
   jobs = std::max(1, std::min(options.jobs.value_or(std::max(1, processors / threads)), trials));
   environment.jobs = jobs;
+  workers = options.workers.value_or(long_enough() ? Workers::processes : Workers::threads);
   if (const int each = processors / jobs; each > threads && !options.jobs && !options.threads)
     idle = fmt::format(
         "{} trial{} of {} thread{} leave {} of {} processors idle: --threads {} would use them (and be other trials: last bits "
         "depend on a trial's threads)",
         trials, trials == 1 ? "" : "s", threads, threads == 1 ? "" : "s", processors - jobs * threads, processors, each);
+}
+
+// A worker process plans the run once more, which takes a part of a second: not for trials that are over before.
+bool Session::long_enough() const {
+  constexpr double rate = 5e10;        // FLOP/s of a thread, roughly: within a factor of three of most machines
+  constexpr double worth_it = 10.0;    // seconds of trials for each worker
+  std::map<std::string, double> flop;  // of trials that differ
+  for (const PlannedTrial& trial : plan.trials) flop[trial.hash] = trial.cost.flop;
+  double sum = 0;
+  for (const auto& [hash, each] : flop) sum += each;
+  return sum / (rate * threads * jobs) > worth_it;
 }
 
 }  // namespace khost

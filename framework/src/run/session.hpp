@@ -15,15 +15,20 @@
 
 namespace khost {
 
+enum class Workers { threads, processes };
+
 struct SessionOptions {
   std::string manifest;
   std::vector<std::string> set;  // "steps=10"
   std::optional<int> seeds, threads, jobs;
   std::optional<std::string> backend;
-  bool fresh = false;             // trials of the cache are computed anew, and replaced
-  std::string command = {};       // as it was typed: run.db keeps it
-  double checkpoint_period = 30;  // seconds
-  std::string cache = {};         // its folder; "": as the environment says (Cache::default_root())
+  bool fresh = false;                   // trials of the cache are computed anew, and replaced
+  std::string command = {};             // as it was typed: run.db keeps it
+  double checkpoint_period = 30;        // seconds
+  std::string cache = {};               // its folder; "": as the environment says (Cache::default_root())
+  std::optional<Workers> workers = {};  // what trials run in; without: processes, where they are long enough for it
+  std::int64_t silence = 1800;          // seconds without a step after which a worker process is ended
+  std::string resolved = {};            // of a worker process: the manifest that another one read, checked and rehearsed
 };
 
 // What --set and --seeds change in the manifest.
@@ -35,14 +40,13 @@ struct Session {
   Session(const Session&) = delete;
 
   RunListener& listener;
+  const SessionOptions options;  // as it was asked for
   Experiment experiment;
   std::shared_ptr<Registry> registry;
   Cache cache;
   int jobs = 1, threads = 1;  // trials at a time, threads of each
-  std::string idle;           // what to say of processors that no trial uses; "" mostly
-  bool fresh = false;         // as in SessionOptions
-  std::string command;        // likewise
-  double checkpoint_period;   // likewise
+  Workers workers = Workers::threads;
+  std::string idle;  // what to say of processors that no trial uses; "" mostly
   BackendChoice backend, artifact_backend;
   int artifact_threads = 1;
   Environment environment, artifact_environment;
@@ -51,7 +55,8 @@ struct Session {
   MemoryNeed memory;
 
  private:
-  void share_processors(const SessionOptions& options, int processors);
+  void share_processors(int processors);
+  bool long_enough() const;
 };
 
 }  // namespace khost

@@ -2,8 +2,6 @@
 
 #include <cxxabi.h>
 
-#include <thread>
-
 #include "plugin/process_end.hpp"
 
 namespace khost {
@@ -28,24 +26,21 @@ __attribute__((no_sanitize("null"))) void run_task(const TrialContext& context, 
   } catch (...) {
     return tasks.failed(task, Error(ErrorKind::trial, "something that is not a std::exception was thrown"));
   }
-  tasks.done(task, std::move(result));
+  tasks.done(task, std::move(result), "");
 }
 
 }  // namespace
 
 void ThreadExecutor::run(Tasks& tasks) {
-  std::vector<std::thread> others;
-  for (int worker = 1; worker < workers_; ++worker) others.emplace_back([this, &tasks, worker] { work(tasks, worker); });
-  work(tasks, 0);
-  for (std::thread& t : others) t.join();
+  side_by_side(workers_, [&](int worker) { work(tasks, worker); });
 }
 
 // UBSan: see call_plugin().
-__attribute__((no_sanitize("null"))) void ThreadExecutor::work(Tasks& tasks, int worker) {
+__attribute__((no_sanitize("null"))) void ThreadExecutor::work(Tasks& tasks, int worker, std::optional<Task> first) {
   std::string at;  // the trial that runs
   try {
     const auto backend = backend_.make(threads_);
-    while (const auto task = tasks.take(worker)) {
+    for (auto task = first ? first : tasks.take(worker); task; task = tasks.take(worker)) {
       at = task->trial->key.text();
       run_task(context_, tasks, *task, *backend, checkpoint_period_);
       at.clear();

@@ -16,9 +16,10 @@ class ThreadExecutor : public Executor {
 
   void run(Tasks& tasks) override;
 
- private:
-  void work(Tasks& tasks, int worker);
+  // One worker, on the calling thread; `first` is in its hand already.
+  void work(Tasks& tasks, int worker, std::optional<Task> first = {});
 
+ private:
   const TrialContext& context_;
   const BackendChoice& backend_;
   int workers_, threads_;

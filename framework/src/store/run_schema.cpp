@@ -62,7 +62,7 @@ CREATE TABLE trial(
   hash       TEXT NOT NULL,          -- the same hash is the same trial, in whatever run
   identity   TEXT NOT NULL,          -- what the hash is of, JSON
   status     TEXT NOT NULL,          -- 'waiting', 'running', 'done', 'failed'
-  message    TEXT NOT NULL,          -- why it failed
+  message    TEXT NOT NULL,          -- why it failed; of one that is done, why it took a second attempt
   seconds    REAL NOT NULL,          -- that it took when it was computed
   reused     INTEGER NOT NULL,       -- 1: found in the cache
   adapter_parameters   INTEGER NOT NULL,
