@@ -161,7 +161,7 @@ TEST_CASE("a step that is longer than what is dropped may take is waited for, an
   // Its period is a minute: what stands there was kept when the training came to its end.
   Started end(khost, words("slow end", "12000"), {}, plugins);
   begun(end);
-  for (int i = 0; i < 2000 && checkpoints(khost) == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  for (int i = 0; i < 20000 && checkpoints(khost) == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   CHECK(checkpoints(khost) == 1);
   end.signal(SIGINT);
   CHECK(end.wait() == 5);

@@ -121,9 +121,10 @@ TEST_CASE("plan says why trials that an earlier run had are to be computed, and 
   REQUIRE(khost({"clean", "--only", "trials", "--yes"}).code == 0);
   CHECK_MESSAGE(has(plan({}), "      4 trials: the same trial, no longer in the cache"), plan({}));
 
-  Started run(khost, {manifest, "--jobs", "1", "--set", "steps=100000"});
-  REQUIRE(run.until("at a time"));
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  Started run(khost, {manifest, "--jobs", "1", "--set", "steps=100000", "--checkpoint", "0"});
+  std::error_code none;
+  for (int i = 0; i < 6000 && !std::filesystem::exists(khost.scratch / "cache/checkpoints", none); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   run.signal(SIGINT);
   REQUIRE(run.wait() == 5);
   CHECK_MESSAGE(has(plan({"--set", "steps=100000"}), "1 of those left go on from a checkpoint"), plan({"--set", "steps=100000"}));
