@@ -276,3 +276,57 @@ TEST_CASE("an arm takes its ranks from another; when that one fails, so does it,
   const Summary rest(with_fixtures.scratch / "broken");
   CHECK(rest.value("A/loss/final") == s.value("A/loss/final"));
 }
+
+TEST_CASE("bases draw their tensors in ways of their own, and are otherwise the experiment's model") {
+  const Khost khost;
+  const auto with = [&](const std::string& bases) {
+    const std::string path = khost.manifest();
+    std::string text = read(path);
+    const std::size_t begin = text.find("\"bases\":"), end = text.find('\n', begin);
+    write(path, text.replace(begin, end - begin, "\"bases\": {" + bases + "},"));
+    return path;
+  };
+  const std::string training = R"("train": ["*"], "steps": 5, )";
+  const Finished o = khost({with(R"("plain": {"steps": 0}, "wide": {"steps": 0, "model": {"embedding_sd": 0.2}},
+    "same": {"steps": 0, "model": {"init": "gpt2"}}, "trained": {)" +
+                                 training + R"("data": {"batch": 4}},
+    "trained-uniform": {)" + training +
+                                 R"("data": {"batch": 4}, "model": {"init": "pytorch"}})"),
+                            "--out", "run"});
+  INFO(o.err);
+  REQUIRE(o.code == 0);
+  const Json records = parse_json_file(khost.scratch / "run/summary.json").at("records");
+  const auto base_loss = [&](const char* base) {
+    return records.at(std::string(base) + "/A/loss/base").at("values").as_list().at(0).as_number();
+  };
+  CHECK(base_loss("same") == base_loss("plain"));
+  CHECK(base_loss("wide") > base_loss("plain") + 0.1);  // the head is tied: logits of that spread, on a random target
+  CHECK(base_loss("trained") != base_loss("trained-uniform"));
+  CHECK(has(khost({"plan", khost.scratch / "small.manifest"}).out, "16 of them distinct, 16 already in the cache"));
+  for (const auto& [patch, says] :
+       {std::pair{R"({"d_model": 48})",
+                  "the model of base 'plain' has no tensor 'tok_emb' [101, 24], which the experiment's has"},
+        {R"({"head": "untied"})", "the model of base 'plain' has other tensors than the experiment's"}}) {
+    const Finished refused = khost({with(std::string(R"("plain": {"steps": 0, "model": )") + patch + "}"), "--out", "refused"});
+    CHECK(refused.code == 2);
+    CHECK_MESSAGE(has(refused.err, says), refused.err);
+    CHECK_MESSAGE(has(refused.err, "small.manifest:"), refused.err);
+  }
+}
+
+TEST_CASE("a mask on the stored alpha costs what was learned; dropout of a step does not") {
+  const Khost khost;
+  const std::string path = with_arms(khost, R"("none": {}, "drop": {"probes": [{"plugin": "alpha_dropout", "rate": 0.5}]},
+    "reset": {"probes": [{"plugin": "alpha_dropout", "rate": 0.5, "mode": "reset"}]},
+    "block": {"adapter": {"core": "block"}, "probes": [{"plugin": "alpha_dropout", "rate": 0.5, "mode": "reset"}]})");
+  REQUIRE(khost({path, "--out", "run", "--set", "steps=40"}).code == 0);
+  const Summary s(khost.scratch / "run");
+  for (const std::size_t seed : {0, 1}) {
+    const auto gain = [&](const std::string& arm) {
+      return s.value(arm + "/loss/base", seed) - s.value(arm + "/loss/final", seed);
+    };
+    CHECK(gain("reset") < 0.3 * gain("none"));
+    CHECK(gain("drop") > 0.6 * gain("none"));
+    CHECK(gain("reset") > 0);
+  }
+}

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <sstream>
 
 #include "e2e/everything.hpp"
@@ -63,6 +64,18 @@ cp -r "$folder" "$folder.kept"; umount "$folder"; rm -rf "$folder"; mv "$folder.
   return twice;
 }
 
+// What a run of everything gives that nothing disturbs, in "alone".
+struct Undisturbed {
+  std::string manifest, records;
+  std::map<std::string, std::string> files;
+
+  explicit Undisturbed(const Khost& khost) : manifest(everything(khost)) {
+    REQUIRE(khost({manifest, "--out", "alone"}).code == 0);
+    records = test::records(khost, "alone");
+    files = artifact_files(khost, "alone");
+  }
+};
+
 std::size_t lines_with(const std::string& text, const std::string& part) {
   std::size_t count = 0;
   for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
@@ -74,10 +87,7 @@ std::size_t lines_with(const std::string& text, const std::string& part) {
 TEST_CASE("a full disk under the cache costs the trials it has no room for; with room, the same command has the rest") {
   if (!mounts_permitted()) return;
   const Khost khost;
-  const std::string manifest = everything(khost);
-  REQUIRE(khost({manifest, "--out", "alone"}).code == 0);
-  const std::string expected = records(khost, "alone");
-  const auto files = artifact_files(khost, "alone");
+  const Undisturbed alone(khost);
   const std::uintmax_t whole = size_of(khost.scratch / "cache");
   bool some = false;  // trials were finished, and others not
   for (const char* workers : {"threads", "processes"})
@@ -86,14 +96,14 @@ TEST_CASE("a full disk under the cache costs the trials it has no room for; with
       CAPTURE(part);
       const auto bytes = static_cast<std::uintmax_t>(part * static_cast<double>(whole));
       const Twice twice =
-          on_small_disk(khost, "cache", bytes, {manifest, "--out", "run", "--workers", workers, "--checkpoint", "0"});
+          on_small_disk(khost, "cache", bytes, {alone.manifest, "--out", "run", "--workers", workers, "--checkpoint", "0"});
       INFO(twice.first_err);
       // Of a null that could not be kept its figures stand without it, which is said, and no trial failed.
       CHECK((twice.first == 4 || twice.first == 2 || (twice.first == 0 && has(twice.first_err, "could not be drawn"))));
       CHECK(has(twice.first_err, "No space left on device"));
       CHECK_MESSAGE(twice.second == 0, twice.second_err);
-      CHECK(records(khost, "run") == expected);
-      CHECK(artifact_files(khost, "run") == files);
+      CHECK(records(khost, "run") == alone.records);
+      CHECK(artifact_files(khost, "run") == alone.files);
       // What was finished is not computed again.
       const std::size_t finished = lines_with(twice.first_err, ": loss ");
       CHECK(lines_with(twice.second_err, ", from the cache") >= finished);
@@ -106,21 +116,18 @@ TEST_CASE("a full disk under the cache costs the trials it has no room for; with
 TEST_CASE("a full disk under the run's folder costs its files, and no trial; with room, they are written from the cache") {
   if (!mounts_permitted()) return;
   const Khost khost;
-  const std::string manifest = everything(khost);
-  REQUIRE(khost({manifest, "--out", "alone"}).code == 0);
-  const std::string expected = records(khost, "alone");
-  const auto files = artifact_files(khost, "alone");
+  const Undisturbed alone(khost);
   const std::uintmax_t whole = size_of(khost.scratch / "alone");
   for (const double part : {0.02, 0.2, 0.5, 0.8}) {
     CAPTURE(part);
     fs::remove_all(khost.scratch / "cache");
     const auto bytes = static_cast<std::uintmax_t>(part * static_cast<double>(whole));
-    const Twice twice = on_small_disk(khost, "run", bytes, {manifest, "--out", "run"});
+    const Twice twice = on_small_disk(khost, "run", bytes, {alone.manifest, "--out", "run"});
     INFO(twice.first_err);
     CHECK(twice.first == 2);
     CHECK_MESSAGE(twice.second == 0, twice.second_err);
-    CHECK(records(khost, "run") == expected);
-    CHECK(artifact_files(khost, "run") == files);
+    CHECK(records(khost, "run") == alone.records);
+    CHECK(artifact_files(khost, "run") == alone.files);
     const std::size_t finished = lines_with(twice.first_err, ": loss ");
     CHECK(lines_with(twice.second_err, ", from the cache") >= finished);
   }

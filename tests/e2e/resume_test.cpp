@@ -25,7 +25,8 @@ std::size_t checkpoints(const Khost& khost) {
   return count;
 }
 
-// Ends it amid a trial, with its checkpoint kept: what it said. A signal that came between two trials is none of those.
+// Ends it amid a trial, with its checkpoint kept: what it said. A signal that came between two trials is none of those, nor one
+// that came after the last.
 std::string break_off(const Khost& khost, const std::vector<std::string>& words, int signal) {
   for (int attempt = 0;; ++attempt) {
     fs::remove_all(khost.scratch / "cache");
@@ -33,11 +34,10 @@ std::string break_off(const Khost& khost, const std::vector<std::string>& words,
     REQUIRE(run.until("at a time"));
     std::this_thread::sleep_for(std::chrono::milliseconds(300 + 37 * attempt));
     run.signal(signal);
-    REQUIRE_MESSAGE(run.wait() == 5, run.err());
-    if (checkpoints(khost) == 1 || attempt == 10) {
-      REQUIRE(checkpoints(khost) == 1);
-      return run.err();
-    }
+    const int code = run.wait();
+    if (code == 5 && checkpoints(khost) == 1) return run.err();
+    const bool may_be = attempt < 20 && (code == 0 || code == 5);
+    REQUIRE_MESSAGE(may_be, run.err());
   }
 }
 

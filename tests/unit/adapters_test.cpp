@@ -78,6 +78,22 @@ TEST_CASE("adapters: factors train copies, never the base's basis") {
   CHECK(std::vector<float>(adapters.U(0), adapters.U(0) + before.size()) != before);
 }
 
+TEST_CASE("adapters: a dim that is reset is 0, in a block its column; the others stay") {
+  const auto matrices = three();
+  for (const char* core : {"diagonal", "block"}) {
+    CAPTURE(core);
+    Adapters adapters(basis_of(matrices), matrices, test::core(core));
+    fill(adapters, "alpha");
+    const Alphas before = adapters.alphas();
+    adapters.reset(0, 2);
+    CHECK(adapters.alphas()[1] == before[1]);
+    for (std::size_t k = 0; k < before[0].size(); ++k) {
+      const bool reset = core == std::string("block") ? k % 4 == 2 : k == 2;
+      CHECK(adapters.alphas()[0][k] == (reset ? 0.0f : before[0][k]));
+    }
+  }
+}
+
 TEST_CASE("adapters: a smaller rank drops dims, a larger one brings them back at 0") {
   const auto matrices = three();
   for (const char* core : {"diagonal", "block"}) {

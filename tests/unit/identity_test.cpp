@@ -262,7 +262,8 @@ TEST_CASE("identity: each key of an arm, of its data and its adapter counts, and
       CHECK_MESSAGE(hash(other) != lora, other);
   }
   check_keys<BaseKeys>(
-      {{"train", {R"(["tok_emb"])"}},
+      {{"model", {R"({"init": "plain"})"}},
+       {"train", {R"(["tok_emb"])"}},
        {"steps", {"4"}},
        {"until", {R"({"loss": 3})"}},
        {"corpus", {nullptr}},  // short for a key of the data
@@ -365,7 +366,7 @@ TEST_CASE("identity: a base file that changes between planning and loading is an
   LoadedExperiment loaded = read_experiment(p.folder / "m.manifest", {});
   const Materials materials(loaded.experiment, *loaded.registry, cache, 1);
   const auto draw = [&](std::uint64_t seed) {
-    save_weights(shared(draw_weights(materials.base_model().parameters, seed)), p.folder / "base.safetensors", {});
+    save_weights(shared(draw_weights(materials.model().parameters, seed)), p.folder / "base.safetensors", {});
   };
   draw(1);
   const Plan plan = make_plan(loaded.experiment, materials, p.environment, p.artifacts);
@@ -395,5 +396,5 @@ TEST_CASE("identity: a base file that changes between planning and loading is an
   CHECK(opened.content_hash() == plan.bases[0].file_hash);
   CHECK_THROWS_AS(same->weights(plan.bases[0]), Error);
   write_text(p.folder / "base.safetensors", planned);
-  CHECK(bases()->weights(plan.bases[0])->values.size() == materials.base_model().parameters.size());
+  CHECK(bases()->weights(plan.bases[0])->values.size() == materials.model().parameters.size());
 }

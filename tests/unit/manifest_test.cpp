@@ -57,7 +57,7 @@ TEST_CASE("manifest: a good one, resolved") {
       R"("probes!":[{"plugin":"ablation","as":"cut"},{"plugin":"alpha_dropout","rate":0.1}]})");
   CHECK(
       e.resolved.at("bases").at("init").text() ==
-      R"({"train":[],"steps":0,)"
+      R"({"model":{"plugin":"gpt","d_model":32,"n_layer":2,"head":"tied"},"train":[],"steps":0,)"
       R"("data":{"plugin":"text","corpus":"kjv","vocab":1000,"sequence":16,"batch":1,"reuse":"fresh","held_out_windows":16,"calibration_windows":16},)"
       R"("optimizer":{"plugin":"adam","lr":0.005,"weight_decay":0.0,"warmup":0},"base_seed":0,"base_draws":1})");
 }

@@ -128,6 +128,18 @@ TEST_CASE(
                        Error);
 }
 
+TEST_CASE("weights: uniform ones fill their range evenly, and have the sd that they are given") {
+  const OwnWeights drawn = draw_weights({{"u", {300, 400}, Init::uniform, 0.5, true, 0}}, 1);
+  double sum = 0, squares = 0, largest = 0;
+  for (const float w : drawn.values[0].span())
+    sum += w, squares += double{w} * w, largest = std::max(largest, std::abs(double{w}));
+  const auto n = static_cast<double>(drawn.values[0].size());
+  CHECK(std::abs(sum / n) < 5 * 0.5 / std::sqrt(n));
+  CHECK(squares / n == doctest::Approx(0.25).epsilon(0.01));
+  CHECK(largest < std::sqrt(3.0) * 0.5);
+  CHECK(largest > 0.999 * std::sqrt(3.0) * 0.5);
+}
+
 TEST_CASE("safetensors: asking for the wrong thing") {
   const Scratch scratch;
   const std::string path = scratch / "a.safetensors";

@@ -179,6 +179,11 @@ TEST_CASE("a policy under test changes what it declared, within the host's bound
   CHECK(says(planning("alpha.rank", [](StepPlan& p) { p.set_rank(0, 3); }), "set_rank(0, 3): a has K = 2"));
   CHECK(planning("alpha.rank", [](StepPlan& p) { p.set_rank(0, 1); }) == "");
   CHECK(trial.ranks.at(0) == 1);
+  CHECK(planning("alpha", [](StepPlan& p) { p.reset_alpha(2, 1); }) == "");
+  CHECK(trial.alphas_reset.at(2) == std::vector<std::int64_t>{1});
+  CHECK(says(planning("alpha", [](StepPlan& p) { p.reset_alpha(0, 2); }), "reset_alpha(0, 2): a has K = 2"));
+  CHECK(says(planning("alpha", [](StepPlan& p) { p.reset_alpha(0, -1); }), "reset_alpha(0, -1): a has K = 2"));
+  CHECK(says(planning("alpha.scale", [](StepPlan& p) { p.reset_alpha(2, 1); }), "changing alpha was not declared"));
   Hosted<ObedientPolicy> beyond({"adapter.rank", [](StepPlan&) {}, [](std::vector<std::int64_t>& ranks) { ranks[0] = 8; }});
   CHECK(says(message_of([&] { beyond.resolve(trial); }), "resolve() gave a a rank of 8; it can have 0 to 7"));
   Hosted<ObedientPolicy> secret({"", [](StepPlan&) {}, [](std::vector<std::int64_t>& ranks) { ranks[0] = 1; }});

@@ -12,13 +12,13 @@ namespace khost {
 
 class Graph;  // khost/graph.hpp: what forward() is written on
 
-enum class Init { normal, zeros, ones };
+enum class Init { normal, zeros, ones, uniform };
 
 struct Parameter {
   std::string name;  // part of the contract: "layer.0.attn.qkv"
   Shape shape;       // matrices are [out, in]
   Init init = Init::normal;
-  double sd = 0.02;        // for Init::normal
+  double sd = 0.02;        // for Init::normal and Init::uniform, which is within sqrt(3) sd of 0
   bool adaptable = false;  // a matrix that the host may adapt; "@matrices" in a manifest means all of these
   int layer = -1;          // the block it belongs to, from 0; -1 for none (embeddings, final norm)
 };

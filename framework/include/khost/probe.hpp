@@ -188,6 +188,9 @@ class StepPlan {
   // Needs modify("alpha.scale"): K multipliers of matrix i's alpha for this step's forward and backward pass, 1 unless
   // set; of a block, of C's columns.
   virtual std::span<float> alpha_scale(std::size_t matrix) = 0;
+  // Needs modify("alpha"): alpha_k of matrix i, as trained so far, is 0 from now on, and is trained on; of a block, column k of
+  // C. What the optimizer has gathered for it stays.
+  virtual void reset_alpha(std::size_t matrix, std::int64_t k) = 0;
   // Needs modify("alpha.rank"): from this step on only the first K dims of matrix i are trained and used. Alphas of dims that
   // stay are kept; those beyond are set to 0, as are those that come back later. 0 <= K <= TrialInfo's rank.
   virtual void set_rank(std::size_t matrix, std::int64_t K) = 0;

@@ -83,8 +83,8 @@ class Signals {
   Signals& gradients(std::int64_t count);
   // For the plan too: how much work it does outside such passes, in decompositions of all adaptable matrices (svd_basis of each).
   Signals& decompositions(double count);
-  // Policies: what they change: "alpha.scale", "alpha.rank", "adapter.rank", "optimizer.state". Two policies of one arm on one
-  // thing are refused.
+  // Policies: what they change: "alpha", "alpha.scale", "alpha.rank", "adapter.rank", "optimizer.state". Two policies of one arm
+  // on one thing are refused.
   Signals& modify(std::string_view what);
 
   // During declare(): the trial that it is for, with the ranks of its manifest and seed 0; null where there is none (khost

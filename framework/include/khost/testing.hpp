@@ -66,8 +66,9 @@ class FakeTrial {
   std::map<std::string, std::vector<std::string>> artifacts;  // names of the arrays
 
   // What a policy did in the last before_step().
-  Alphas scale;                               // K multipliers a matrix
-  std::map<std::size_t, std::int64_t> ranks;  // what set_rank() was given
+  Alphas scale;                                                   // K multipliers a matrix
+  std::map<std::size_t, std::int64_t> ranks;                      // what set_rank() was given
+  std::map<std::size_t, std::vector<std::int64_t>> alphas_reset;  // what reset_alpha() was given, by matrix
   int resets = 0;
 
  private:

@@ -115,6 +115,11 @@ void Adapters::unscale() {
   scaled_ = false;
 }
 
+void Adapters::reset(std::size_t matrix, std::int64_t k) {
+  for (std::size_t i = 0; i < alpha_[matrix].size(); ++i)
+    if (entries_[matrix][i].column == k) alpha_[matrix][i] = 0;
+}
+
 bool Adapters::set_rank(std::size_t matrix, std::int64_t K) {
   if (active_[matrix] == K) return false;
   const std::int64_t kept = std::min(K, active_[matrix]);

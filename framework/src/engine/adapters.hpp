@@ -41,6 +41,8 @@ class Adapters {
   std::span<float> scale(std::size_t matrix);  // of this step; 1 again after unscale()
   void unscale();
 
+  void reset(std::size_t matrix, std::int64_t k);  // alpha_k, or column k of C, is 0
+
   // Only the first K dims of a matrix count from now on; what they lose or gain is set to 0. True when the rank changed.
   bool set_rank(std::size_t matrix, std::int64_t K);
   void state(State& s);  // of a checkpoint: which dims count; what is trained is the trainer's

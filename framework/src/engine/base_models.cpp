@@ -62,7 +62,7 @@ std::shared_ptr<const Weights> BaseModels::weights(const PlannedBase& base) {
 }
 
 Weights BaseModels::load(const PlannedBase& base) {
-  const std::vector<Parameter>& parameters = materials_.base_model().parameters;
+  const std::vector<Parameter>& parameters = materials_.parameters(*base.recipe);
   if (hold_ == Hold::mapped)
     return load_weights(parameters, std::make_shared<const SafetensorsFile>(
                                         base.recipe->file.empty() ? file(base) : shared_copy(base), Hold::mapped));
@@ -117,7 +117,7 @@ std::string BaseModels::summary(const PlannedBase& base) {
 std::shared_ptr<const Weights> BaseModels::weights(const PlannedBase& base, const Arm& arm) {
   const auto own = weights(base);
   const MadeModel& model = *materials_.arm(arm).model;
-  if (&model == &materials_.base_model()) return own;
+  if (&model == &materials_.model()) return own;
   const std::lock_guard lock(mutex_);
   auto& held = weights_[base.hash + "/" + text_of(arm.model)];
   if (held) return held;
@@ -147,7 +147,7 @@ void BaseModels::train(const PlannedBase& planned, const std::string& path) {
   const FixedRanges fixed(artifact_parts);  // whoever trains it, with whatever threads
   const BaseRecipe& recipe = *planned.recipe;
   const std::uint64_t seed = recipe.base_seed + static_cast<std::uint64_t>(planned.draw);
-  OwnWeights weights = draw_weights(materials_.base_model().parameters, seed);
+  OwnWeights weights = draw_weights(materials_.parameters(recipe), seed);
   BaseProgress progress{0, recipe.steps, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
   if (recipe.steps > 0) {
     const std::vector<bool> trains =
@@ -168,7 +168,7 @@ void BaseModels::train(const PlannedBase& planned, const std::string& path) {
     Trainer trainer(*optimizer, std::move(trained), recipe.steps);
     const Data& data = materials_.data(recipe.data);
     check_part(data, recipe.data, Part::train);
-    Program program(*materials_.base_model().model, slots, recipe.data.batch, recipe.data.sequence, backend_);
+    Program program(*materials_.model().model, slots, recipe.data.batch, recipe.data.sequence, backend_);
 
     // The target is measured on the calibration part of the adapted text, which neither trials nor held-out losses use.
     std::unique_ptr<WindowSet> calibration;
@@ -177,8 +177,8 @@ void BaseModels::train(const PlannedBase& planned, const std::string& path) {
       check_part(materials_.data(experiment_.data), experiment_.data, Part::calibration);
       calibration = std::make_unique<WindowSet>(materials_.data(experiment_.data), Part::calibration,
                                                 experiment_.data.calibration_windows, experiment_.data.sequence);
-      evaluator = std::make_unique<Program>(*materials_.base_model().model, slots, calibration->batch(),
-                                            experiment_.data.sequence, backend_);
+      evaluator =
+          std::make_unique<Program>(*materials_.model().model, slots, calibration->batch(), experiment_.data.sequence, backend_);
     }
 
     Random windows(seed, "base", "windows");

@@ -71,7 +71,7 @@ class Need {
   Need(const Experiment& experiment, const Materials& materials) : experiment_(experiment), materials_(materials) {}
 
   double training(const BaseRecipe& base) const {
-    const MadeModel& model = materials_.base_model();
+    const MadeModel& model = materials_.model();
     const std::vector<bool> trains =
         chosen(base.train, model.parameters, "'train' of base '" + base.name + "'", base.train_place);
     Slots slots(model);
@@ -166,7 +166,7 @@ std::string MemoryNeed::text() const {
 MemoryNeed memory_need(const Experiment& experiment, const Materials& materials) {
   const Need need(experiment, materials);
   MemoryNeed sum;
-  const double each = placed(experiment.model.place, [&] { return of_all(materials.base_model().parameters); });
+  const double each = placed(experiment.model.place, [&] { return of_all(materials.model().parameters); });
   for (const BaseRecipe& base : experiment.bases) sum.weights += each * static_cast<double>(base.base_draws);
   for (const BaseRecipe& base : experiment.bases) {
     if (!base.file.empty() || base.steps == 0) continue;

@@ -227,14 +227,14 @@ class Probes::PlanView final : public StepPlan {
     instance_.must_modify("alpha.scale");
     return probes_.host_->alpha_scale(matrix);
   }
+  void reset_alpha(std::size_t matrix, std::int64_t k) override {
+    instance_.must_modify("alpha");
+    expect_dims("reset_alpha", matrix, k, k + 1);
+    probes_.host_->reset_alpha(matrix, k);
+  }
   void set_rank(std::size_t matrix, std::int64_t K) override {
     instance_.must_modify("alpha.rank");
-    const auto& matrices = trial().matrices;
-    if (matrix >= matrices.size() || K < 0 || K > matrices[matrix].rank)
-      throw Error(ErrorKind::plugin,
-                  "set_rank(" + std::to_string(matrix) + ", " + std::to_string(K) + "): " +
-                      (matrix >= matrices.size() ? "there are " + std::to_string(matrices.size()) + " matrices"
-                                                 : matrices[matrix].name + " has K = " + std::to_string(matrices[matrix].rank)));
+    expect_dims("set_rank", matrix, K, K);
     probes_.host_->set_rank(matrix, K);
   }
   void reset_optimizer() override {
@@ -244,6 +244,15 @@ class Probes::PlanView final : public StepPlan {
   Random& random() override { return *instance_.random; }
 
  private:
+  void expect_dims(const char* call, std::size_t matrix, std::int64_t given, std::int64_t dims) const {
+    const auto& matrices = trial().matrices;
+    if (matrix < matrices.size() && given >= 0 && dims <= matrices[matrix].rank) return;
+    throw Error(ErrorKind::plugin,
+                std::string(call) + "(" + std::to_string(matrix) + ", " + std::to_string(given) + "): " +
+                    (matrix >= matrices.size() ? "there are " + std::to_string(matrices.size()) + " matrices"
+                                               : matrices[matrix].name + " has K = " + std::to_string(matrices[matrix].rank)));
+  }
+
   Probes& probes_;
   Instance& instance_;
   std::int64_t index_;

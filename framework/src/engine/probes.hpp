@@ -29,6 +29,7 @@ class TrialHost {
   virtual void gradients(const Alphas& alphas, std::int64_t count, const Trial::Visit& visit) = 0;
   virtual std::vector<double> displacement() = 0;
   virtual std::span<float> alpha_scale(std::size_t matrix) = 0;  // asking for it switches scaling on for the step
+  virtual void reset_alpha(std::size_t matrix, std::int64_t k) = 0;
   virtual void set_rank(std::size_t matrix, std::int64_t K) = 0;
   virtual void reset_optimizer() = 0;
   virtual void write_artifact(const std::string& name, std::span<const NamedArray> arrays) = 0;

@@ -25,7 +25,7 @@ class Rehearsal {
   Rehearsal(const Experiment& experiment, const Materials& materials) : experiment_(experiment), materials_(materials) {}
 
   void base(const BaseRecipe& recipe) const {
-    const std::vector<Parameter>& parameters = materials_.base_model().parameters;
+    const std::vector<Parameter>& parameters = materials_.model().parameters;
     if (!recipe.file.empty()) return placed(recipe.place, [&] { expect_tensors(SafetensorsFile(recipe.file), parameters); });
     if (recipe.steps == 0) return;
     chosen(recipe.train, parameters, "'train' of base '" + recipe.name + "'", recipe.train_place);

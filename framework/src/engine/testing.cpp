@@ -56,6 +56,7 @@ class FakeHost final : public TrialHost {
     return trial_.moved;
   }
   std::span<float> alpha_scale(std::size_t matrix) override { return trial_.scale.at(matrix); }
+  void reset_alpha(std::size_t matrix, std::int64_t k) override { trial_.alphas_reset[matrix].push_back(k); }
   void set_rank(std::size_t matrix, std::int64_t K) override { trial_.ranks[matrix] = K; }
   void reset_optimizer() override { ++trial_.resets; }
   void write_artifact(const std::string& name, std::span<const NamedArray> arrays) override {

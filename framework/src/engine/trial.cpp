@@ -106,6 +106,7 @@ class LiveTrial final : private TrialHost {
   void gradients(const Alphas& alphas, std::int64_t count, const Trial::Visit& visit) override;
   std::vector<double> displacement() override { return weights_.displacement(); }
   std::span<float> alpha_scale(std::size_t matrix) override { return adapters_.scale(matrix); }
+  void reset_alpha(std::size_t matrix, std::int64_t k) override { adapters_.reset(matrix, k); }
   void set_rank(std::size_t matrix, std::int64_t K) override;
   void reset_optimizer() override { trainer_.reset(); }
   void write_artifact(const std::string& name, std::span<const NamedArray> arrays) override { artifacts_.write(name, arrays); }

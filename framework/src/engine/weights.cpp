@@ -1,6 +1,7 @@
 #include "engine/weights.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <utility>
 
@@ -22,6 +23,10 @@ OwnWeights draw_weights(const std::vector<Parameter>& parameters, std::uint64_t 
   for (const Parameter& p : parameters) {
     Tensor& value = weights.values.emplace_back(p.shape);
     if (p.init == Init::normal) Random(seed, p.name, "init").normal(value.span(), p.sd);
+    if (p.init == Init::uniform) {
+      Random random(seed, p.name, "init");
+      for (float& w : value.span()) w = static_cast<float>(std::sqrt(3.0) * p.sd * (2 * random.uniform() - 1));
+    }
     if (p.init == Init::ones) std::ranges::fill(value.span(), 1.0f);
   }
   return weights;

@@ -27,12 +27,16 @@ class BaseReader {
     keys_ = read_config<BaseKeys>(resolve(schema_of<BaseKeys>(), given_, owner_, &reading_.warnings));
     if (given_.find("file")) {
       from_file();
+      base_.model = read_component(reading_, Kind::model, manifest_.at("model")).component;
       return base_;
     }
     base_.train_place = given_.find("train") ? place_of("train") : base_.place;
     read_length();
+    base_.model = read_component(reading_, Kind::model, patched("model", keys_.model, R"({"init": "plain"})")).component;
     base_.data = read_data(reading_, patched_data());
-    base_.optimizer = read_component(reading_, Kind::optimizer, chosen_optimizer()).component;
+    base_.optimizer =
+        read_component(reading_, Kind::optimizer, patched("optimizer", keys_.optimizer, R"({"plugin": "adam", "lr": 1e-3})"))
+            .component;
     return base_;
   }
 
@@ -91,11 +95,11 @@ class BaseReader {
     return data;
   }
 
-  Json chosen_optimizer() const {
-    const Json& own = keys_.optimizer;
-    if (own.is_null()) return manifest_.at("optimizer");
-    if (expect_object(own, "'optimizer' of " + owner_, R"({"plugin": "adam", "lr": 1e-3})").find("plugin")) return own;
-    return overlay(manifest_.at("optimizer"), own);
+  // The experiment's, the patch over it; one that names its plugin begins anew.
+  Json patched(const char* key, const Json& own, const char* example) const {
+    if (own.is_null()) return manifest_.at(key);
+    if (expect_object(own, std::string("'") + key + "' of " + owner_, example).find("plugin")) return own;
+    return overlay(manifest_.at(key), own);
   }
 
   Reading& reading_;
@@ -127,6 +131,7 @@ Json resolved_json(const BaseRecipe& base) {
   if (keys.until) keys.until->expect = base.expected_steps;
   keys.corpus.reset();  // they are in the data
   keys.batch.reset();
+  keys.model = resolved_json(base.model);
   keys.data = resolved_json(base.data);
   keys.optimizer = resolved_json(base.optimizer);
   Json out = resolved_keys(keys);

@@ -49,7 +49,8 @@ struct AdapterSpec : AdapterKeys {
 // A recipe, or a safetensors file; then all but `file` is unused.
 struct BaseRecipe : BaseKeys {
   std::string name;
-  DataSpec data;  // experiment's data with this base's "corpus", "batch", "data": {...}; fresh unless it says so
+  Component model;  // whose tensors are drawn; the experiment's unless it is patched
+  DataSpec data;    // experiment's data with this base's "corpus", "batch", "data": {...}; fresh unless it says so
   Component optimizer;
   std::int64_t steps = 0;            // exactly; with `until_loss`: at most
   std::optional<double> until_loss;  // stop when the loss on the calibration part of the *experiment's* data is at or below

@@ -124,12 +124,15 @@ struct BaseKeys {
   std::optional<std::int64_t> steps;
   std::optional<UntilKeys> until;
   std::optional<Json> corpus, batch;
-  Json data, optimizer;
+  Json model, data, optimizer;
   std::uint64_t base_seed = 0;
   std::int64_t base_draws = 1;
   std::string file;
 
   static void fields(auto& f) {
+    f("model", &BaseKeys::model)
+        .shape("component")
+        .doc("a patch on the experiment's model, of which the base's tensors are drawn; they must be the same ones");
     f("train", &BaseKeys::train).doc("what is trained: tensor names with *, \"*\" all, \"@matrices\" the adaptable ones");
     f("steps", &BaseKeys::steps)
         .at_least(0)

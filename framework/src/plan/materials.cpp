@@ -47,7 +47,11 @@ Materials::Materials(const Experiment& experiment, Registry& registry, ArtifactS
                       std::to_string(vocabulary) + "; what shares a model must share a vocabulary");
 
   const ModelContext context{vocabulary, longest};
-  base_model_ = &make_model(experiment.model, context);
+  model_ = &make_model(experiment.model, context);
+  for (const BaseRecipe& base : experiment.bases) {
+    const MadeModel* drawn = drawn_[base.name] = &make_model(base.model, context);
+    expect_tensors(*drawn, false, "base '" + base.name + "'", base.model.place);
+  }
   for (const Arm& arm : experiment.arms) arms_.emplace(arm.name, placed(arm.place, [&] { return shape(arm, context); }));
 }
 
@@ -106,18 +110,29 @@ void check_steps(const Arm& arm, std::int64_t steps) {
 
 }  // namespace
 
+// That it has the experiment's, and without `others` no more.
+void Materials::expect_tensors(const MadeModel& model, bool others, const std::string& owner, const Place& place) const {
+  if (&model == model_) return;
+  for (const Parameter& p : model_->parameters) {
+    const auto same = std::ranges::find(model.parameters, p.name, &Parameter::name);
+    if (same != model.parameters.end() && same->shape == p.shape) continue;
+    Error error(ErrorKind::usage, place,
+                "the model of " + owner + " has no tensor '" + p.name + "' " + text_of(p.shape) +
+                    (others ? ", which the bases have" : ", which the experiment's has"));
+    throw error.hint(others ? "an arm's model may have more tensors than the experiment's, not others"
+                            : "a base's model may draw its tensors in another way, not have others");
+  }
+  if (others || model.parameters.size() == model_->parameters.size()) return;
+  throw Error(ErrorKind::usage, place, "the model of " + owner + " has other tensors than the experiment's")
+      .hint("a base's model may draw its tensors in another way, not have others");
+}
+
 ArmShape Materials::shape(const Arm& arm, const ModelContext& context) {
   ArmShape shape;
   shape.model = &make_model(arm.model, context);
   const std::vector<Parameter>& parameters = shape.model->parameters;
   const std::string owner = "arm '" + arm.name + "'";
-  for (const Parameter& p : shape.model == base_model_ ? std::vector<Parameter>() : base_model_->parameters) {
-    const auto same = std::ranges::find(parameters, p.name, &Parameter::name);
-    if (same == parameters.end() || same->shape != p.shape)
-      throw Error(ErrorKind::usage, arm.place_of("model"),
-                  "the model of " + owner + " has no tensor '" + p.name + "' " + text_of(p.shape) + ", which the bases have")
-          .hint("an arm's model may have more tensors than the experiment's, not others");
-  }
+  expect_tensors(*shape.model, true, owner, arm.place_of("model"));
   shape.trains = chosen(arm.train, parameters, "'train' of " + owner, arm.place_of("train"));
   if (arm.adapter) {
     const Component& c = arm.adapter->component;

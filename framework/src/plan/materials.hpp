@@ -45,20 +45,24 @@ class Materials {
   // tensor of the bases, a budget is below one step, or a plugin refuses its configuration.
   Materials(const Experiment& experiment, Registry& registry, ArtifactStore& artifacts, int threads);
 
-  const MadeModel& base_model() const { return *base_model_; }  // the experiment's, which bases have
+  const MadeModel& model() const { return *model_; }  // the experiment's, which bases have
+  // Its tensors as the base draws them.
+  const std::vector<Parameter>& parameters(const BaseRecipe& base) const { return drawn_.at(base.name)->parameters; }
   const ArmShape& arm(const Arm& arm) const { return arms_.at(arm.name); }
   const Data& data(const DataSpec& spec) const;
   Registry& registry() const { return registry_; }
 
  private:
   const MadeModel& make_model(const Component& component, const ModelContext& context);
+  void expect_tensors(const MadeModel& model, bool others, const std::string& owner, const Place& place) const;
   ArmShape shape(const Arm& arm, const ModelContext& context);
 
   Registry& registry_;
   std::map<std::string, std::shared_ptr<Data>> data_;  // by plugin and configuration
   std::map<std::string, MadeModel> models_;            // likewise
-  const MadeModel* base_model_ = nullptr;
-  std::map<std::string, ArmShape> arms_;  // by name
+  const MadeModel* model_ = nullptr;
+  std::map<std::string, const MadeModel*> drawn_;  // of bases, by name
+  std::map<std::string, ArmShape> arms_;           // by name
 };
 
 // What an adapter trains for a matrix with its K, which is at least 1. Throws a plugin Error.

@@ -123,16 +123,17 @@ class Planner {
       planned.identity = Json::object({{"file", planned.file_hash}});
     } else {
       // Without training, a base depends on none of these.
-      planned.identity = as_written<BaseKeys>(resolved_json(recipe), {"train", "data", "optimizer", "base_seed", "base_draws"});
+      planned.identity =
+          as_written<BaseKeys>(resolved_json(recipe), {"model", "train", "data", "optimizer", "base_seed", "base_draws"});
       planned.identity.set("code", code_identity());
       planned.identity.set("steps", recipe.steps);
       planned.identity.set("seed", Json(recipe.base_seed));
       planned.identity.set("draw", draw);
       if (recipe.steps > 0) training(recipe, planned.identity);
       planned.cost.steps = std::min(recipe.steps, recipe.expected_steps.value_or(recipe.steps));
-      planned.cost.flop = static_cast<double>(planned.cost.steps) * 3 * forward_flop(materials_.base_model(), recipe.data, {});
+      planned.cost.flop = static_cast<double>(planned.cost.steps) * 3 * forward_flop(materials_.model(), recipe.data, {});
     }
-    planned.identity.set("parameters", parameters(materials_.base_model()));
+    planned.identity.set("parameters", parameters(materials_.parameters(recipe)));
     planned.hash = sha256(planned.identity.canonical());
     return planned;
   }
@@ -147,9 +148,9 @@ class Planner {
   }
 
   // All that a model's code says of its tensors: a longer sequence gives it more positions, and so another set.
-  static Json parameters(const MadeModel& model) {
+  static Json parameters(const std::vector<Parameter>& parameters) {
     Json::List list;
-    for (const Parameter& p : model.parameters)
+    for (const Parameter& p : parameters)
       list.push_back(Json::List{p.name, detail::to_json(p.shape), static_cast<int>(p.init), p.sd, p.adaptable});
     return list;
   }
@@ -169,7 +170,7 @@ class Planner {
     planned.identity.set("code", code_identity());
     planned.identity.set("base", base.hash);
     planned.identity.set("model", component(Kind::model, arm.model));
-    if (shape.model != &materials_.base_model()) planned.identity.set("parameters", parameters(*shape.model));
+    if (shape.model != &materials_.model()) planned.identity.set("parameters", parameters(shape.model->parameters));
     planned.identity.set("data", arm.reads_calibration ? data(arm.data, {}) : data(arm.data, {"calibration_windows"}));
     planned.identity.set("optimizer", component(Kind::optimizer, arm.optimizer));
     planned.identity.set("adapter", adapter(arm, shape));

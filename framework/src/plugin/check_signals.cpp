@@ -15,7 +15,7 @@ constexpr std::array<std::string_view, 14> known_signals = {
     "adapter", "adapter.grad", "weight.grad", "activation", "activation.grad", "basis.svd", "basis.random"};
 
 // What a policy can change.
-constexpr std::array<std::string_view, 4> changeable = {"alpha.scale", "alpha.rank", "adapter.rank", "optimizer.state"};
+constexpr std::array<std::string_view, 5> changeable = {"alpha", "alpha.scale", "alpha.rank", "adapter.rank", "optimizer.state"};
 
 template <class Names>
 Error unknown(const Place& place, const std::string& message, std::string_view name, const Names& names, const char* what) {

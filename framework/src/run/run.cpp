@@ -88,6 +88,7 @@ std::vector<PluginUsed> plugins_of(const Session& session) {
   const auto use = [&](Kind kind, const Component& c) { used.emplace(kind, c.plugin); };
   use(Kind::model, session.experiment.model);
   for (const BaseRecipe& base : session.experiment.bases) {
+    use(Kind::model, base.model);
     if (base.steps == 0 || !base.file.empty()) continue;
     use(Kind::data, base.data.source), use(Kind::optimizer, base.optimizer);
   }

@@ -66,6 +66,7 @@ class Designer {
 
   Json design(BaseRecipe base) const {
     if (!base.file.empty()) return Json::object({{"file", sha256_file(base.file)}});
+    strip(Kind::model, base.model);
     strip(Kind::data, base.data.source);
     strip(Kind::optimizer, base.optimizer);
     base.expected_steps.reset();

@@ -21,24 +21,30 @@ std::vector<Parameter> Gpt::parameters() const {
   const std::int64_t d = config_.d_model;
   const double sd = 0.02;
   // Each block adds to the residual stream twice; this keeps its variance the same at any depth (GPT-2).
-  const double residual_sd = sd / std::sqrt(2.0 * static_cast<double>(config_.n_layer));
+  const double residual_sd = config_.init == "gpt2" ? sd / std::sqrt(2.0 * static_cast<double>(config_.n_layer)) : sd;
+  const auto matrix = [&](std::string name, Shape shape, double normal_sd, bool adaptable, int layer) {
+    const double inputs = static_cast<double>(shape.back());
+    return config_.init == "pytorch"
+               ? Parameter{std::move(name), std::move(shape), Init::uniform, 1 / std::sqrt(3 * inputs), adaptable, layer}
+               : Parameter{std::move(name), std::move(shape), Init::normal, normal_sd, adaptable, layer};
+  };
   std::vector<Parameter> all;
-  all.push_back({"tok_emb", {context_.vocabulary, d}, Init::normal, sd, true, -1});
-  all.push_back({"pos_emb", {context_.sequence, d}, Init::normal, sd, false, -1});
+  all.push_back({"tok_emb", {context_.vocabulary, d}, Init::normal, config_.embedding_sd, true, -1});
+  all.push_back({"pos_emb", {context_.sequence, d}, Init::normal, config_.embedding_sd, false, -1});
   for (int l = 0; l < config_.n_layer; ++l) {
     const std::string at = "layer." + std::to_string(l) + ".";
     all.push_back({at + "ln1.weight", {d}, Init::ones, 0, false, l});
     all.push_back({at + "ln1.bias", {d}, Init::zeros, 0, false, l});
-    all.push_back({at + "attn.qkv", {checked_product({3, d}), d}, Init::normal, sd, true, l});
-    all.push_back({at + "attn.proj", {d, d}, Init::normal, residual_sd, true, l});
+    all.push_back(matrix(at + "attn.qkv", {checked_product({3, d}), d}, sd, true, l));
+    all.push_back(matrix(at + "attn.proj", {d, d}, residual_sd, true, l));
     all.push_back({at + "ln2.weight", {d}, Init::ones, 0, false, l});
     all.push_back({at + "ln2.bias", {d}, Init::zeros, 0, false, l});
-    all.push_back({at + "mlp.up", {checked_product({4, d}), d}, Init::normal, sd, true, l});
-    all.push_back({at + "mlp.down", {d, checked_product({4, d})}, Init::normal, residual_sd, true, l});
+    all.push_back(matrix(at + "mlp.up", {checked_product({4, d}), d}, sd, true, l));
+    all.push_back(matrix(at + "mlp.down", {d, checked_product({4, d})}, residual_sd, true, l));
   }
   all.push_back({"ln_f.weight", {d}, Init::ones, 0, false, -1});
   all.push_back({"ln_f.bias", {d}, Init::zeros, 0, false, -1});
-  if (!tied()) all.push_back({"head", {context_.vocabulary, d}, Init::normal, sd, false, -1});
+  if (!tied()) all.push_back(matrix("head", {context_.vocabulary, d}, sd, false, -1));
   return all;
 }
 

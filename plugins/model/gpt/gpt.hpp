@@ -15,6 +15,8 @@ class Gpt : public Model {
     std::int64_t n_layer = 8;
     std::int64_t n_head = 4;
     std::string head = "tied";
+    std::string init = "gpt2";
+    double embedding_sd = 0.02;
 
     static void fields(auto& f) {
       f("d_model", &Config::d_model).at_least(1).doc("width of the residual stream; a multiple of n_head");
@@ -23,6 +25,12 @@ class Gpt : public Model {
       f("head", &Config::head)
           .choices({"tied", "untied"})
           .doc("output head: tied to the token embedding, or a matrix of its own without adapter");
+      f("init", &Config::init)
+          .choices({"gpt2", "plain", "pytorch"})
+          .doc(
+              "how matrices are drawn: gpt2: normal, sd 0.02, those that add to the residual stream by sqrt(2 n_layer) less; "
+              "plain: all with sd 0.02; pytorch: torch.nn.Linear's uniform, within 1 / sqrt(inputs) of 0");
+      f("embedding_sd", &Config::embedding_sd).range(1e-6, 100).doc("sd of token embeddings and positions as they are drawn");
     }
   };
 

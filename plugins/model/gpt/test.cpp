@@ -46,6 +46,25 @@ TEST_CASE("gpt: names, shapes and initial spreads") {
   CHECK(all.back().init == Init::zeros);
 }
 
+TEST_CASE("gpt: other initialisations: every matrix plain, or as torch.nn.Linear draws it; embeddings of their own spread") {
+  const std::vector<Parameter> plain =
+                                   Gpt({.d_model = 12, .n_layer = 2, .n_head = 3, .init = "plain", .embedding_sd = 0.04}, {7, 5})
+                                       .parameters(),
+                               pytorch = Gpt({.d_model = 12, .n_layer = 2, .n_head = 3, .init = "pytorch"}, {7, 5}).parameters();
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    const Parameter& p = plain[i];
+    CAPTURE(p.name);
+    CHECK(pytorch[i].name == p.name);
+    CHECK(pytorch[i].shape == p.shape);
+    if (p.shape.size() != 2) continue;
+    const bool embedding = i < 2;
+    CHECK(p.init == Init::normal);
+    CHECK(p.sd == doctest::Approx(embedding ? 0.04 : 0.02));
+    CHECK(pytorch[i].init == (embedding ? Init::normal : Init::uniform));
+    CHECK(pytorch[i].sd == doctest::Approx(embedding ? 0.02 : 1 / std::sqrt(3.0 * static_cast<double>(p.shape[1]))));
+  }
+}
+
 TEST_CASE("gpt: an untied head is one more matrix, last, without adapter") {
   const Gpt::Config config{.d_model = 12, .n_layer = 2, .n_head = 3, .head = "untied"};
   const Gpt model(config, {7, 5}), tied({.d_model = 12, .n_layer = 2, .n_head = 3, .head = "tied"}, {7, 5});
