@@ -190,7 +190,7 @@ void BaseModels::train(const PlannedBase& planned, const std::string& path) {
     };
     Checkpoint checkpoint(checkpoint_file(cache_.root(), planned.hash), planned.hash, checkpoint_period_);
     checkpoint.resume(state);
-    Activity steps("base " + recipe.name, Activity::Kind::dropped, recipe.steps);
+    Activity steps("base " + recipe.name, Activity::Kind::dropped, recipe.expected_steps.value_or(recipe.steps));
     steps.advance(progress.step);
     for (;; ++progress.step, steps.advance()) {
       if (interrupted_()) {
