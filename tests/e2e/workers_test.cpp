@@ -39,7 +39,7 @@ struct KhostAtFault : Khost {
     return path;
   }
   std::vector<std::string> words(const std::string& fault, const std::string& out) const {
-    return {manifest(fault), "--out", out, "--workers", "processes", "--jobs", "2", "--silence", "1"};
+    return {manifest(fault), "--out", out, "--workers", "processes", "--jobs", "2", "--silence", "3"};
   }
 };
 
@@ -97,7 +97,7 @@ TEST_CASE("workers: a trial that ends its process is tried once more and then fa
         Case{"overflow", "was ended by signal 11", "probe 'faulty' in observe at step 2"},
         Case{"exit", "ended with code 3", "probe 'faulty' in observe at step 2"},
         Case{"killed", "was ended by signal 9 (Killed)", ""},
-        Case{"loop", "made no step for 1 s", "probe 'faulty' in observe at step 2"}, Case{"stop", "made no step for 1 s", ""}}) {
+        Case{"loop", "made no step for 3 s", "probe 'faulty' in observe at step 2"}, Case{"stop", "made no step for 3 s", ""}}) {
     CAPTURE(c.how);
     const Finished o =
         khost(khost.words(R"("at": "observe", "after": 2, "seed": 1, "how": ")" + std::string(c.how) + "\"", c.how));
