@@ -7,7 +7,6 @@
 #include <memory>
 
 #include "artifact/file.hpp"
-#include "interruptions.hpp"
 #include "khost/interrupt.hpp"
 #include "report/columns.hpp"
 #include "report/ending.hpp"

@@ -69,7 +69,7 @@ TEST_CASE("wire: what is sent arrives as it is, in its order, whatever its size"
   for (std::int64_t i = 0; i < 300'000; ++i) sent.series.back().points.push_back({i, std::sqrt(static_cast<double>(i))});
   std::thread sender([&] {  // it is more than a socket holds
     here.send(Said::ready);
-    here.send(Said::done, [&](State& s) { state_of(s, sent); });
+    here.send(Said::done, [&](State& s) { s(sent); });
     here.send(Said::note, "a sentence");
   });
   CHECK(there.receive(soon)->kind == Said::ready);
@@ -77,7 +77,7 @@ TEST_CASE("wire: what is sent arrives as it is, in its order, whatever its size"
   REQUIRE(done);
   CHECK(done->kind == Said::done);
   TrialResult got;
-  done->read([&](State& s) { state_of(s, got); });
+  done->read([&](State& s) { s(got); });
   same(got, sent);
   const auto note = there.receive(soon);
   sender.join();

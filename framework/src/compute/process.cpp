@@ -97,14 +97,14 @@ std::vector<Trouble> process_troubles() {
         {true,
          fmt::format("the stack of a thread is limited to {} KiB, which is too little for the libraries", stack_limit() >> 10),
          "raise the limit: ulimit -s 8192"});
-  if (const rlim_t limit = address_space_limit(); limit < static_cast<rlim_t>(reserved_by_libraries()))
-    troubles.push_back(
-        {true,
-         fmt::format("the address space of this process is limited to {} MiB; the libraries reserve more, whether "
-                     "they use it or not, and wait for it for ever",
-                     limit >> 20),
-         fmt::format("raise the limit to {} MiB or more (ulimit -v {}); a cgroup limits what is used",
-                     static_cast<rlim_t>(reserved_by_libraries()) >> 20, static_cast<rlim_t>(reserved_by_libraries()) >> 10)});
+  const auto reserved = static_cast<rlim_t>(reserved_by_libraries());
+  if (const rlim_t limit = address_space_limit(); limit < reserved)
+    troubles.push_back({true,
+                        fmt::format("the address space of this process is limited to {} MiB; the libraries reserve more, whether "
+                                    "they use it or not, and wait for it for ever",
+                                    limit >> 20),
+                        fmt::format("raise the limit to {} MiB or more (ulimit -v {}); a cgroup limits what is used",
+                                    reserved >> 20, reserved >> 10)});
   if (omp_get_proc_bind() != omp_proc_bind_false)  // the program could not be started again
     troubles.push_back({false, "OpenMP binds threads to processors: trials that run side by side share the same ones",
                         "unset OMP_PROC_BIND, OMP_PLACES and GOMP_CPU_AFFINITY"});

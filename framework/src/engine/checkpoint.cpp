@@ -11,7 +11,6 @@
 #include "artifact/file.hpp"
 #include "artifact/sha256.hpp"
 #include "core/interrupt.hpp"
-#include "engine/state_stream.hpp"
 #include "khost/error.hpp"
 
 namespace fs = std::filesystem;

@@ -2,16 +2,15 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <string>
 
-#include "khost/state.hpp"
+#include "engine/state_stream.hpp"
 
 namespace khost {
 
 class Checkpoint {
  public:
-  using Visit = std::function<void(State&)>;
+  using Visit = StateVisit;
 
   // Kept in `file` ("": nowhere) each `period` seconds. `of`: the hash of what is trained; another's file is none.
   Checkpoint(std::string file, std::string of, double period);

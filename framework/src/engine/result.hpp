@@ -58,6 +58,7 @@ struct Artifact {
   std::string file;    // its name there
   std::string sha256;  // of what was written
   bool operator==(const Artifact&) const = default;
+  void state(State& s) { s(file, sha256); }
 };
 
 struct TrialResult {
@@ -74,6 +75,11 @@ struct TrialResult {
   void add(const Record& record);                          // whose step it does not have yet
   const RecordSeries* find(std::string_view label) const;  // "snr/drift/0"; null: it has none
   std::vector<Artifact> artifacts;
+
+  void state(State& s) {
+    s(key.arm, key.base, key.draw, key.seed, hash, status, message, seconds, reused, adapter_parameters, trainable_parameters,
+      series, artifacts);
+  }
 };
 
 }  // namespace khost

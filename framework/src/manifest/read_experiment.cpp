@@ -31,8 +31,9 @@ LoadedExperiment read_experiment(const std::string& manifest_path, const std::ve
 }
 
 LoadedExperiment read_resolved(const std::string& resolved, const std::string& manifest_path) {
-  return build(load_manifest(manifest_path, {}, [&](const std::string&) { return parse_json(resolved, manifest_path + ", as resolved"); }),
-               manifest_path);
+  return build(
+      load_manifest(manifest_path, {}, [&](const std::string&) { return parse_json(resolved, manifest_path + ", as resolved"); }),
+      manifest_path);
 }
 
 }  // namespace khost

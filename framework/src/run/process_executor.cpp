@@ -61,7 +61,7 @@ class Waited {
 class ProcessExecutor::Process {
  public:
   // Throws NoProcess.
-  explicit Process(const Setup& setup) : setup_(setup) {
+  Process() {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) throw NoProcess(errno);
     wire_.emplace(ends[0]);
@@ -89,8 +89,8 @@ class ProcessExecutor::Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  void begin() {
-    wire_->send(Said::setup, [&](State& s) { s(setup_); });
+  void begin(Setup setup) {
+    wire_->send(Said::setup, [&](State& s) { s(setup); });
   }
   Wire& wire() { return *wire_; }
 
@@ -148,7 +148,6 @@ class ProcessExecutor::Process {
     reap(milliseconds(60000));
   }
 
-  Setup setup_;
   std::optional<Wire> wire_;
   pid_t pid_ = 0;  // 0: it is no more
   std::optional<int> status_;
@@ -237,7 +236,7 @@ class ProcessExecutor::Conversation {
         tasks_.note(message.content);
         break;
       case Said::done:
-        message.read([&](State& s) { state_of(s, outcome_.result.emplace()); });
+        message.read([&](State& s) { s(outcome_.result.emplace()); });
         break;
       case Said::failed: {
         Failure failure;
@@ -341,8 +340,8 @@ ProcessExecutor::Outcome ProcessExecutor::attempt(Tasks& tasks, const Task& task
         process.reset();
       }
     if (!process) {
-      process = std::make_unique<Process>(setup_);
-      process->begin();
+      process = std::make_unique<Process>();
+      process->begin(setup_);
     }
     conversation.run(*process);
   } catch (const WireClosed&) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "compute/cpu_quota.hpp"
@@ -102,28 +101,22 @@ Session::Session(const SessionOptions& asked, RunListener& heard)
 
 // Trials at a time: as many as there are processors for, and never more than there are trials.
 void Session::share_processors(int processors) {
-  std::set<std::string> distinct;
-  for (const PlannedTrial& trial : plan.trials) distinct.insert(trial.hash);
-  const int trials = static_cast<int>(std::min<std::size_t>(distinct.size(), 1024));
+  std::map<std::string, double> flop;  // of trials that differ
+  for (const PlannedTrial& trial : plan.trials) flop[trial.hash] = trial.cost.flop;
+  const int trials = static_cast<int>(std::min<std::size_t>(flop.size(), 1024));
   jobs = std::max(1, std::min(options.jobs.value_or(std::max(1, processors / threads)), trials));
   environment.jobs = jobs;
-  workers = options.workers.value_or(long_enough() ? Workers::processes : Workers::threads);
+  // A worker process plans the run once more, which takes a part of a second: not for trials that are over before.
+  constexpr double rate = 5e10;      // FLOP/s of a thread, roughly: within a factor of three of most machines
+  constexpr double worth_it = 10.0;  // seconds of trials for each worker
+  double sum = 0;
+  for (const auto& [hash, each] : flop) sum += each;
+  workers = options.workers.value_or(sum / (rate * threads * jobs) > worth_it ? Workers::processes : Workers::threads);
   if (const int each = processors / jobs; each > threads && !options.jobs && !options.threads)
     idle = fmt::format(
         "{} trial{} of {} thread{} leave {} of {} processors idle: --threads {} would use them (and be other trials: last bits "
         "depend on a trial's threads)",
         trials, trials == 1 ? "" : "s", threads, threads == 1 ? "" : "s", processors - jobs * threads, processors, each);
-}
-
-// A worker process plans the run once more, which takes a part of a second: not for trials that are over before.
-bool Session::long_enough() const {
-  constexpr double rate = 5e10;        // FLOP/s of a thread, roughly: within a factor of three of most machines
-  constexpr double worth_it = 10.0;    // seconds of trials for each worker
-  std::map<std::string, double> flop;  // of trials that differ
-  for (const PlannedTrial& trial : plan.trials) flop[trial.hash] = trial.cost.flop;
-  double sum = 0;
-  for (const auto& [hash, each] : flop) sum += each;
-  return sum / (rate * threads * jobs) > worth_it;
 }
 
 }  // namespace khost

@@ -56,7 +56,6 @@ struct Session {
 
  private:
   void share_processors(int processors);
-  bool long_enough() const;
 };
 
 }  // namespace khost

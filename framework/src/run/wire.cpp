@@ -66,15 +66,6 @@ std::optional<Wire::Message> Wire::receive(std::chrono::milliseconds wait) {
   }
 }
 
-void state_of(State& s, TrialResult& r) {
-  s(r.key.arm, r.key.base, r.key.draw, r.key.seed, r.hash, r.status, r.message, r.seconds, r.reused, r.adapter_parameters,
-    r.trainable_parameters, r.series);
-  std::uint64_t artifacts = r.artifacts.size();
-  s(artifacts);
-  if (s.reading()) r.artifacts.resize(artifacts);
-  for (Artifact& a : r.artifacts) s(a.file, a.sha256);
-}
-
 void Setup::state(State& s) {
   const auto optional = [&](auto& value, auto empty) {
     bool has = value.has_value();
@@ -86,14 +77,6 @@ void Setup::state(State& s) {
   s(options.manifest, options.resolved, options.cache, options.checkpoint_period);
   optional(options.threads, 0), optional(options.backend, std::string());
   s(run_hash, memory);
-}
-
-void Assignment::state(State& s) {
-  s(index, folder, checkpoint);
-  std::uint64_t n = needs.size();
-  s(n);
-  if (s.reading()) needs.resize(n);
-  for (TrialResult& need : needs) state_of(s, need);
 }
 
 }  // namespace khost

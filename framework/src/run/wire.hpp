@@ -77,7 +77,7 @@ struct Assignment {
   std::uint64_t index = 0;  // in Plan::trials
   std::string folder, checkpoint;
   std::vector<TrialResult> needs;
-  void state(State& s);
+  void state(State& s) { s(index, folder, checkpoint, needs); }
 };
 
 struct StepDone {
@@ -90,7 +90,5 @@ struct Failure {
   std::string text;  // all of what()
   void state(State& s) { s(kind, text); }
 };
-
-void state_of(State& s, TrialResult& result);
 
 }  // namespace khost

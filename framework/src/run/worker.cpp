@@ -76,7 +76,7 @@ void run_assignment(Wire& wire, Bench& bench, const Wire::Message& message) {
                                     wire.send(Said::step, [&](State& s) { s(done); });
                                   },
                                   stops, task.checkpoint, bench.session.options.checkpoint_period});
-  wire.send(Said::done, [&](State& s) { state_of(s, result); });
+  wire.send(Said::done, [&](State& s) { s(result); });
 }
 
 // ---- what a process can still say when it is ended ----
