@@ -137,7 +137,14 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
   if (!session.idle.empty()) std::cout << session.idle << "\n\n";
   print_bases(session, paces, estimate);
   std::cout << "\n";
-  for (const Arm& arm : session.experiment.arms) print_arm(session, arm);
+  for (const Arm& arm : session.experiment.arms)
+    if (arm.on.empty()) print_arm(session, arm);
+  for (const BaseRecipe& base : session.experiment.bases) {
+    std::vector<std::string> own;
+    for (const Arm* arm : session.experiment.arms_on(base.name))
+      if (!arm->on.empty()) own.push_back(arm->name);
+    if (!own.empty()) std::cout << fmt::format("base {} has a form of its own of {}\n", base.name, fmt::join(own, ", "));
+  }
   for (const Claim& claim : session.experiment.claims)
     std::cout << fmt::format("claim {}: {} ({}), predicted {}\n", claim.id, claim.measure,
                              claim.unit == "1" ? "a bare number" : claim.unit, claim.predicts);
@@ -159,9 +166,10 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
       seconds += seconds_of(paces.of(session, *trial->arm), *trial) / session.jobs;
     }
   }
-  std::cout << fmt::format("\n{} bases x {} arms = {} trials, {} of them distinct, {} already in the cache{}\n",
-                           session.plan.bases.size(), session.experiment.arms.size(), session.plan.trials.size(), distinct.size(),
-                           kept, elsewhere ? fmt::format(", {} computed by an experiment before", elsewhere) : "");
+  std::cout << fmt::format(
+      "\n{} bases x {} arms = {} trials, {} of them distinct, {} already in the cache{}\n", session.plan.bases.size(),
+      std::ranges::count_if(session.experiment.arms, [](const Arm& arm) { return arm.on.empty(); }), session.plan.trials.size(),
+      distinct.size(), kept, elsewhere ? fmt::format(", {} computed by an experiment before", elsewhere) : "");
   print_why(left, "runs/" + session.experiment.name, begun);
   std::cout << fmt::format("left to compute: {:.3g} TFLOP in trials, about {}\n", flop / 1e12, duration_text(seconds));
   std::cout << fmt::format("memory: at least {} ({})\n", bytes_text(session.memory.bytes()), session.memory.text());

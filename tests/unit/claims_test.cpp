@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "khost/random.hpp"
 
@@ -10,8 +11,10 @@ using namespace khost;
 
 namespace {
 
-Claim claim_of(const std::string& id, const std::string& measure,
-               std::vector<std::pair<std::string, std::vector<std::string>>> let, const std::string& predicts, double margin) {
+constexpr double absent = std::numeric_limits<double>::quiet_NaN();
+
+Claim claim_of(const std::string& id, const std::string& measure, std::vector<Let> let, const std::string& predicts,
+               double margin) {
   Claim claim;
   claim.id = id, claim.measure = measure, claim.let = std::move(let), claim.predicts = predicts, claim.margin = margin;
   claim.scale = "linear";
@@ -99,6 +102,63 @@ TEST_CASE("claims: what noise alone reaches is explained by it") {
     CHECK(j.null->high == doctest::Approx(0.98).epsilon(0.15));  // 1.96 / 2: a mean of four
   }
   CHECK(judge_claims(small.experiment, small.trials, standard_normal({"n/x/layer0"}))[0].without_null.size() == 3);
+}
+
+TEST_CASE("claims: of several arms the run takes the one that is best by another record, over all seeds") {
+  Small small;
+  Let best{"best", {"A/loss/final", "B/loss/final"}, {"A/n/x/layer0", "B/n/x/layer0"}};
+  small.experiment.claims = {claim_of("best", "best - a", {best, {"a", {"A/loss/final"}}}, "< 0", 0.1)};
+  small.fill(10);
+  const auto set = [&](const std::string& arm, double value, const std::string& base = "null") {
+    for (TrialResult& t : small.trials)
+      if (t.key.arm == arm && t.key.base == base)
+        for (RecordSeries& s : t.series)
+          if (s.label() == "n/x/layer0") s.points = {{-1, value + (t.key.seed == 3 ? 5.0 : 0.0)}};
+  };
+  set("A", 1), set("B", 2);
+  CHECK(judge_claims(small.experiment, small.trials, {})[0].verdict.estimate == 0);  // A's own, whatever B's losses are
+  set("B", 0.5);
+  auto judged = judge_claims(small.experiment, small.trials, {});
+  CHECK(judged[0].verdict.estimate == doctest::Approx(-1).epsilon(0.02));
+  CHECK(judged[0].choices == std::vector<std::string>{"best is of B, one of 2, by the mean of n/x/layer0 over seeds"});
+  CHECK(judged[0].without_null == std::vector<std::string>{"B/loss/final", "A/loss/final"});
+  set("B", absent);  // no candidate any more
+  CHECK(judge_claims(small.experiment, small.trials, {})[0].verdict.estimate == 0);
+  set("A", absent);
+  judged = judge_claims(small.experiment, small.trials, {});
+  CHECK(judged[0].choices == std::vector<std::string>{"best is of A, one of 2: nothing to choose by"});
+  // What is chosen by is a part of what the claim fixes.
+  Claim other = small.experiment.claims[0];
+  std::swap(other.let[0].least[0], other.let[0].least[1]);
+  CHECK(hash_of(other) != hash_of(small.experiment.claims[0]));
+}
+
+TEST_CASE("claims: noise by shuffled lists") {
+  Small small;
+  const std::vector<Let> let{{"x", {"A/n/x/layer*"}}, {"y", {"B/n/x/layer*"}}};
+  small.experiment.claims = {claim_of("follows", "spearman(x, y)", let, "> 0.5", 0.02)};
+  small.experiment.claims[0].permute = {"y"};
+  small.fill(10);
+  const auto unrelated = judge_claims(small.experiment, small.trials, {});
+  REQUIRE(unrelated[0].null);
+  CHECK(std::abs(unrelated[0].null->mean) < 0.06);  // sd 1 / sqrt(3) of four ranks, over 1000
+  CHECK(unrelated[0].without_null.empty());
+  CHECK_FALSE(unrelated[0].verdict.no_guard);
+  CHECK(unrelated[0].verdict.kind != VerdictKind::confirmed);
+  // B's layers in A's order, with two of them swapped in some seeds: what shuffling would not give.
+  for (TrialResult& t : small.trials)
+    for (RecordSeries& s : t.series)
+      if (s.probe == "n") s.points = {{-1, s.name.back() - '0' + 0.1 * (t.key.seed % 3 == 0 && s.name.back() == '1' ? 15 : 0)}};
+  const auto judged = judge_claims(small.experiment, small.trials, {});
+  CHECK(judged[0].verdict.kind == VerdictKind::inconclusive);  // no spread: both arms changed alike
+  for (TrialResult& t : small.trials)
+    if (t.key.arm == "B")
+      for (RecordSeries& s : t.series)
+        if (s.probe == "n") s.points = {{-1, s.name.back() - '0' + 0.1 * (t.key.seed % 2 == 0 && s.name.back() == '1' ? 15 : 0)}};
+  CHECK(judge_claims(small.experiment, small.trials, {})[0].verdict.kind == VerdictKind::confirmed);
+  Claim plain = small.experiment.claims[0];
+  plain.permute.clear();
+  CHECK(hash_of(plain) != hash_of(small.experiment.claims[0]));
 }
 
 TEST_CASE("claims: a failed arm, arms of fewer seeds, and named bases") {

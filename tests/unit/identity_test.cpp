@@ -272,7 +272,9 @@ TEST_CASE("identity: each key of an arm, of its data and its adapter counts, and
        {"optimizer", {R"({"plugin": "sgd"})"}},
        {"base_seed", {"1"}},
        {"base_draws", {"2", Counts::no}},  // how many there are
-       {"file", {nullptr}}},               // see below
+       {"arms", {R"({"*": {"optimizer": {"lr": 0.004}}})"}},
+       {"sweep", {nullptr}},  // gone when a manifest is read
+       {"file", {nullptr}}},  // see below
       [](Planned& p, const std::string& key, const Json& value) { p.manifest.find("bases")->find("made")->set(key, value); });
   check_keys<ManifestKeys>(
       {{"khost", {nullptr}},

@@ -108,6 +108,52 @@ TEST_CASE("manifest: ranks by pattern and settings") {
   CHECK(ranks(read(with_rules, {{"adapter.rank", "12"}}).arms[2]) == "*=12 ");
 }
 
+TEST_CASE("manifest: a base may have arms in a form of their own") {
+  const Folder folder;
+  const auto with = [&](const std::string& arms, const std::string& name = "m") {
+    return folder.write(name, replaced(good, R"("init": {"steps": 0})", R"("init": {"steps": 0, "arms": )" + arms + "}"));
+  };
+  const std::string path = with(R"({"*": {"data": {"sequence": 7}, "probes": [{"plugin": "losses"}]},
+                                   "K8-*": {"steps": 6}, "s*": {"optimizer": {"lr": 0.2}}, "K8-drop*": {"adapter": null, "probes!": []}})");
+  const Experiment e = read(path);
+  REQUIRE(e.arms.size() == 8);  // each of four in two forms
+  CHECK(names(e) == std::vector<std::string>{"K8", "K8", "K16", "K16", "K8-drop0.1", "K8-drop0.1", "sgd", "sgd"});
+  CHECK(e.arms[0].key() == "K8");
+  CHECK(e.arms[1].key() == "@init/K8");
+  CHECK(e.arm_on("init", "K8").data.sequence == 7);
+  CHECK(e.arm_on("trained", "K8").data.sequence == 16);
+  CHECK(e.arm_on("init", "K8").probes.size() == e.arm_on("trained", "K8").probes.size() + 1);
+  CHECK(e.arm_on("init", "K8-drop0.1").steps == 6);
+  CHECK(e.arm_on("trained", "K8-drop0.1").steps == 5);
+  CHECK(e.arm_on("init", "sgd").optimizer.config.at("lr").as_number() == 0.2);
+  CHECK_FALSE(e.arm_on("init", "K8-drop0.1").adapter);
+  CHECK(e.arms_on("init").size() == 4);
+  CHECK(e.arms_on("trained").size() == 4);
+  CHECK(e.resolved.at("arms").as_object().size() == 4);
+
+  const Experiment again = read(folder.write("again", e.resolved.pretty()));
+  CHECK(again.resolved.pretty() == e.resolved.pretty());
+  CHECK(again.arm_on("init", "K8-drop0.1").steps == 6);
+  CHECK(again.arm_on("trained", "K8").data.sequence == 16);
+  CHECK_FALSE(again.arm_on("init", "K8-drop0.1").adapter);
+
+  const auto said = [&](const std::string& arms) {
+    try {
+      read(with(arms, "bad"));
+    } catch (const Error& e) {
+      const std::string text = e.what();
+      return text.substr(text.find(": ") + 2);
+    }
+    return std::string("read");
+  };
+  CHECK(said(R"({"K9": {}})").starts_with("'arms' of base 'init': there is no arm 'K9'"));
+  CHECK(said(R"({"x*": {}})").starts_with("'arms' of base 'init': no arm fits 'x*'\n  the arms: K8, K16, "));
+  CHECK(said(R"({"K8": {"sweep": {"steps": [1, 2]}}})").starts_with("a base cannot sweep an arm"));
+  CHECK(said(R"({"K8": {"stpes": 2}})").starts_with("arm 'K8' on base 'init' has no key 'stpes'"));
+  CHECK(said(R"({"K16": {"probes!": []}})").starts_with("'K16/snr/drift/1' on base 'init': there is no probe in arm 'K16'"));
+  CHECK(said(R"({"K8": 3})").starts_with("'K8' in 'arms' of base 'init'"));
+}
+
 TEST_CASE("manifest: an arm's seeds beyond the experiment's are no error") {
   const Folder folder;
   CHECK(arm_of(read(folder.write("m", rich), {{"seeds", "1"}}), "cheap").seeds == 2);
@@ -268,6 +314,26 @@ TEST_CASE("manifest: sweeps") {
   CHECK(arms(R"({"sweep": null})")[0] == "K8");
   CHECK(arms(R"({"sweep": {"optimizer.lr": [1]}})", {{"arms.K8.sweep.optimizer.lr", "[0.5, 0.25]"}})[1] == "K8-lr0.25");
   CHECK(arms(R"({"adapter": {"rank": 3}, "sweep": {"optimizer.lr": [0.5]}})")[0] == "K8-lr0.5");
+}
+
+TEST_CASE("manifest: sweeps of bases") {
+  const Folder folder;
+  const auto with = [&](const std::string& sweep) {
+    return replaced(good, R"("init": {"steps": 0})", R"("init": {"steps": 0, "sweep": )" + sweep + "}");
+  };
+  const Experiment e = read(folder.write("m", with(R"({"base_seed": [3, 4], "arms.*.data.sequence": [7, 9]})")));
+  std::vector<std::string> bases;
+  for (const BaseRecipe& base : e.bases) bases.push_back(base.name);
+  CHECK(bases == std::vector<std::string>{"init-base_seed3-sequence7", "init-base_seed3-sequence9", "init-base_seed4-sequence7",
+                                          "init-base_seed4-sequence9", "trained"});
+  CHECK(e.bases[2].base_seed == 4);
+  CHECK(e.arm_on("init-base_seed4-sequence9", "K8").data.sequence == 9);
+  CHECK(e.arm_on("trained", "K8").data.sequence == 16);
+  CHECK(complaint(with(R"({"base_sede": [3]})")).find("'base_sede' in 'sweep' of base 'init' is no key of a base") !=
+        std::string::npos);
+  CHECK(
+      complaint(with(R"({"train": [[1]]})")).find("the value becomes part of a base's name; for anything else write the bases") !=
+      std::string::npos);
 }
 
 TEST_CASE("manifest: sweeps that are wrong") {

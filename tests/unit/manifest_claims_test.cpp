@@ -85,6 +85,14 @@ TEST_CASE("measures of lists") {
   CHECK(value("mean(a, a, b)", values) == doctest::Approx(13.0 / 3));
   CHECK(value("pearson(a, b)", values) == doctest::Approx(-15 / std::sqrt(18.0 * 26)));
   CHECK(value("pearson(a, a)", values) == doctest::Approx(1));
+  CHECK(value("spearman(a, b)", {{1, 10, 100}, {2, 3, 30}, {0}}) == doctest::Approx(1));
+  CHECK(value("spearman(a, b)", {{1, 2, 3}, {5, 9, 7}, {0}}) == doctest::Approx(0.5));
+  CHECK(value("spearman(a, b)", {{1, 2, 2, 3}, {1, 2, 3, 4}, {0}}) == doctest::Approx(4.5 / std::sqrt(4.5 * 5)));  // ties
+  CHECK(value("interpolate(2.5, a, b)", {{1, 3, 2}, {10, 50, 20}, {0}}) == doctest::Approx(35));
+  CHECK(value("interpolate(3, a, b)", {{1, 3, 2}, {10, 50, 20}, {0}}) == 50);
+  CHECK(value("interpolate(1.5, 1, 2, 4, b)", {{1, 3, 2}, {10, 50, 20}, {0}}) == doctest::Approx(30));
+  CHECK(std::isnan(value("interpolate(3.1, a, b)", {{1, 3, 2}, {10, 50, 20}, {0}})));  // beyond all of them
+  CHECK(std::isnan(value("interpolate(0.9, a, b)", {{1, 3, 2}, {10, 50, 20}, {0}})));
   CHECK(value("exp(log(mean(a))) + sqrt(c - 1)", values) == doctest::Approx(7));
   for (const char* text :
        {"mean(a)", "min(a)", "max(a)", "argmin(a)", "argmax(a)", "sd(a)", "range(a)", "sum(a)", "pearson(a, b)"})
@@ -153,7 +161,7 @@ TEST_CASE("measures that misuse a list") {
   };
   const std::string hint =
       "\n  a list stands as an argument of its own, as in mean(a); functions of many: mean, avg, sum, min, max, range, argmin, "
-      "argmax, sd, pearson";
+      "argmax, sd, pearson, spearman, interpolate";
   for (const auto& [text, at] :
        {std::pair{"a", 1}, {"c + a", 5}, {"mean(a + 1)", 6}, {"exp(a)", 5}, {"mean((a))", 7}, {"mean(-a)", 7}, {"(a)", 2}})
     CHECK(said(text) == "the measure \"" + std::string(text) + "\" uses 'a', a list of records, as one number at character " +
@@ -163,6 +171,16 @@ TEST_CASE("measures that misuse a list") {
   CHECK(said("pearson(a, o)") == "none");
   CHECK(said("pearson(a, o) + pearson(b, o)") ==
         "the measure \"pearson(a, o) + pearson(b, o)\" takes pearson(b, o) of lists of unequal length: 'b' has 4, 'o' has 3");
+  CHECK(said("interpolate(c, a, o)") == "none");
+  CHECK(said("interpolate(c, 1, 2, 3, a)") == "none");
+  CHECK(said("interpolate(c, a, b)") ==
+        "the measure \"interpolate(c, a, b)\" takes interpolate(a, b) of lists of unequal length: 'a' has 3, 'b' has 4");
+  CHECK(said("interpolate(a, b)") ==
+        "the measure \"interpolate(a, b)\" gives interpolate a list and something else; it takes a number and two lists of one "
+        "length");
+  CHECK(said("interpolate(c, 1, 2, a)") ==
+        "the measure \"interpolate(c, 1, 2, a)\" cannot be computed: interpolate takes x, x1, ..., xn, y1, ..., yn with n at "
+        "least 2");
   CHECK(said("pearson(a)") ==
         "the measure \"pearson(a)\" gives pearson a list and something else; it takes two lists of one length");
   CHECK(said("pearson(a, c, 1)") ==
@@ -180,10 +198,10 @@ TEST_CASE("manifest: claims over lists") {
   const Folder folder;
   const Claim claim = read(folder.write("m", rich)).claims.at(0);
   using Paths = std::vector<std::string>;
-  CHECK(claim.let[0].second == Paths{"K16-lr0.001-batch1/loss/final", "K16-lr0.005-batch1/loss/final"});
-  CHECK(claim.let[1].second == Paths{"K8/effective_rank/in_basis/layer*"});
-  CHECK(claim.let[2].second == Paths{"K8/loss/at2", "K8/loss/at4"});
-  CHECK(claim.let[3].second == Paths{"K8/loss/final"});
+  CHECK(claim.let[0].paths == Paths{"K16-lr0.001-batch1/loss/final", "K16-lr0.005-batch1/loss/final"});
+  CHECK(claim.let[1].paths == Paths{"K8/effective_rank/in_basis/layer*"});
+  CHECK(claim.let[2].paths == Paths{"K8/loss/at2", "K8/loss/at4"});
+  CHECK(claim.let[3].paths == Paths{"K8/loss/final"});
   for (const char* let :
        {R"({"a": "K8/loss/at*"})", R"({"a": "K*/effective_rank/in_basis/*"})", R"({"a": "full/coverage/step1/*"})",
         R"({"a": ["@init/K16*/loss/final", "K8/loss/held_out_at4"]})", R"({"a": "K8/parameters/adapter_mean"})",
@@ -232,7 +250,7 @@ TEST_CASE("manifest: claims over lists that are wrong") {
       {R"({"a": "K8/effective_rank/in_basis/layer*"})", "a",
        "m:18:81: the measure \"a\" uses 'a', a list of records, as one number at character 1\n"
        "  a list stands as an argument of its own, as in mean(a); functions of many: mean, avg, sum, min, max, range, argmin, "
-       "argmax, sd, pearson"},
+       "argmax, sd, pearson, spearman, interpolate"},
       {R"({"a": "K16*/loss/final", "b": ["K8/loss/at2", "K8/loss/at4"]})", "pearson(a, b)",
        "m:18:100: the measure \"pearson(a, b)\" takes pearson(a, b) of lists of unequal length: 'a' has 4, 'b' has 2"},
       {R"({"sd": "K8/loss/final"})", "sd", "m:18:27: 'sd' is a function or constant of measures; 'let' needs another name"},

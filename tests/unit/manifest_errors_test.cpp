@@ -213,9 +213,10 @@ TEST_CASE("manifest: what is wrong, where, what is allowed") {
       {R"x("b / t")x", R"x("b / x")x",
        R"x(m:24:96: the measure "b / x" speaks of 'x', which is neither in 'let' nor a function)x"
        "\n"
-       "  'let' has b, t; functions: abs, acos, acosh, argmax, argmin, asin, asinh, atan, atan2, atanh, avg, cos, cosh, exp, ln, "
+       "  'let' has b, t; functions: abs, acos, acosh, argmax, argmin, asin, asinh, atan, atan2, atanh, avg, cos, cosh, exp, "
+       "interpolate, ln, "
        "log, "
-       "log10, log2, max, mean, min, pearson, range, rint, sd, sign, sin, sinh, sqrt, sum, tan, tanh"},
+       "log10, log2, max, mean, min, pearson, range, rint, sd, sign, sin, sinh, spearman, sqrt, sum, tan, tanh"},
       {R"x("b / t")x", R"x("b / ")x", R"x(m:24:96: the measure "b / " ends too early)x"},
       {R"x("b / t")x", R"x("(b / t")x", R"x(m:24:96: the measure "(b / t" has a '(' without its ')')x"},
       {R"x("b / t")x", R"x("b t")x", R"x(m:24:96: the measure "b t" has 't' at character 3 where an operator is expected)x"},
@@ -228,9 +229,10 @@ TEST_CASE("manifest: what is wrong, where, what is allowed") {
        R"x(m:24:96: the measure "meen(b, t)" speaks of 'meen', which is neither in 'let' nor a function)x"
        "\n"
        "  did you mean 'mean'?\n"
-       "  'let' has b, t; functions: abs, acos, acosh, argmax, argmin, asin, asinh, atan, atan2, atanh, avg, cos, cosh, exp, ln, "
+       "  'let' has b, t; functions: abs, acos, acosh, argmax, argmin, asin, asinh, atan, atan2, atanh, avg, cos, cosh, exp, "
+       "interpolate, ln, "
        "log, "
-       "log10, log2, max, mean, min, pearson, range, rint, sd, sign, sin, sinh, sqrt, sum, tan, tanh"},
+       "log10, log2, max, mean, min, pearson, range, rint, sd, sign, sin, sinh, spearman, sqrt, sum, tan, tanh"},
       {R"x("b / t")x", R"x("b / t $")x",
        R"x(m:24:96: the measure "b / t $" has the character '$' at 7, which is no arithmetic)x"},
       {R"x("b / t")x", R"x("b / t)")x",

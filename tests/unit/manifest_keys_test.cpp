@@ -83,6 +83,7 @@ Json by_name(Json each) { return Json::object({{"type", types({"object", "null"}
 // What a key of a declared .shape() takes.
 Json form(const std::string& shape) {
   const Json text = Json::object({{"type", "string"}});
+  const Json paths = Json::object({{"type", types({"string", "array"})}, {"items", text}});
   const std::map<std::string, Json> forms = {
       {"any", Json::object({})},
       {"string", Json::object({{"type", types({"string", "null"})}})},
@@ -103,7 +104,11 @@ Json form(const std::string& shape) {
                                           {"properties", Json::object({{"plugin", text}})},
                                           {"required", Json(Json::List{"plugin"})}})},
       {"lists by path", by_name(list_of(Json::object({})))},
-      {"paths by name", by_name(Json::object({{"type", types({"string", "array"})}, {"items", text}}))},
+      {"patches on arms by pattern", by_name(ref("arm"))},
+      {"paths by name", by_name(Json::object({{"type", types({"string", "array", "object"})},
+                                              {"items", text},
+                                              {"properties", Json::object({{"of", paths}, {"least", paths}})},
+                                              {"required", Json(Json::List{"of", "least"})}}))},
   };
   const auto found = forms.find(shape);
   REQUIRE_MESSAGE(found != forms.end(), "say here what a JSON Schema has for the shape '" << shape << "'");

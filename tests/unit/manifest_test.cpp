@@ -47,7 +47,7 @@ TEST_CASE("manifest: a good one, resolved") {
   CHECK(e.bases[1].data.fresh);
   CHECK_FALSE(e.data.fresh);
   CHECK(e.bases[1].optimizer.config.text() == R"({"lr":0.001,"weight_decay":0.0,"warmup":5})");
-  CHECK(e.claims[0].let[1].second == std::vector<std::string>{"@trained/K8/loss/final"});
+  CHECK(e.claims[0].let[1].paths == std::vector<std::string>{"@trained/K8/loss/final"});
   CHECK(
       e.resolved.at("arms").at("K8-drop0.1").text() ==
       R"({"model":{"plugin":"gpt","d_model":32,"n_layer":2,"head":"tied"},)"

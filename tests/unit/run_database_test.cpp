@@ -108,7 +108,7 @@ TEST_CASE("run.db gives back what was written, to the last bit") {
     run.artifacts.parts = 4;
     run.bases = {{"z", 0, "h1", "57 steps", ""}, {"a", 1, "h2", "", "sum"}};
     run.definitions = {{"snr", "drift/<group>", "1", "what it is", "noise", "snr"}};
-    run.nulls["K0"]["snr/drift/0"] = {1, -0.0, infinity};
+    run.nulls[{"base", "K0"}]["snr/drift/0"] = {1, -0.0, infinity};
     run.claims = parse_json(R"([{"id": "c", "base": "base", "verdict": "confirmed", "estimate": 1.5, "low": null,
                                  "published": {"value": 2}}])",
                             "test");
@@ -134,8 +134,8 @@ TEST_CASE("run.db gives back what was written, to the last bit") {
   CHECK(back.bases[0].name == "z");
   CHECK(back.bases[1].file_hash == "sum");
   CHECK(back.definitions.at(0).null == "noise");
-  CHECK(same_bits(back.nulls.at("K0").at("snr/drift/0").low, -0.0));
-  CHECK(back.nulls.at("K0").at("snr/drift/0").high == infinity);
+  CHECK(same_bits(back.nulls.at({"base", "K0"}).at("snr/drift/0").low, -0.0));
+  CHECK(back.nulls.at({"base", "K0"}).at("snr/drift/0").high == infinity);
   CHECK(back.claims == run.claims);
 
   REQUIRE(back.trials.size() == 3);
@@ -317,8 +317,8 @@ TEST_CASE("the queries of docs/concepts/run.md give what they say") {
       database.keep(result);
     }
     Run run = head();
-    run.nulls["K32"]["snr/drift/0"] = {1, 0.5, 1.5};
-    run.nulls["K64"]["snr/drift/0"] = {5, 4, 6};
+    run.nulls[{"trained", "K32"}]["snr/drift/0"] = {1, 0.5, 1.5};
+    run.nulls[{"trained", "K64"}]["snr/drift/0"] = {5, 4, 6};
     run.claims = parse_json(R"([{"id": "c", "base": "trained", "verdict": "confirmed", "estimate": 1.5, "low": 1, "high": 2,
                                  "published": {"value": 2}}])",
                             "test");

@@ -253,10 +253,9 @@ std::vector<float> columns(std::span<const float> stored, std::int64_t rows, std
 void BaseModels::prepare(const PlannedBase& base) {
   try {
     weights(base);
-    for (const Arm& arm : experiment_.arms) {
-      if (arm.adapter && !arm.adapter->written && arm.adapter->basis != "gradient")
-        directions(base, arm.adapter->basis, materials_.arm(arm).matrices);
-    }
+    for (const Arm* arm : experiment_.arms_on(base.recipe->name))
+      if (arm->adapter && !arm->adapter->written && arm->adapter->basis != "gradient")
+        directions(base, arm->adapter->basis, materials_.arm(*arm).matrices);
   } catch (const Error& e) {
     if (e.kind() == ErrorKind::interrupted && interrupted_()) throw;
   } catch (const std::exception&) {

@@ -195,7 +195,7 @@ NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, i
     // The trials are done: what fails here costs their figures the comparison, not the report.
     try {
       const std::string path =
-          cache.get("null", recipe, "null of " + arm.name + "/" + component.name, [&](const std::string& to) {
+          cache.get("null", recipe, "null of " + arm.key() + "/" + component.name, [&](const std::string& to) {
             const Drawn drawn =
                 by_record(joint_draws(component, declared, info, count, [&] { return create<Probe>(plugin, component.config); }));
             std::vector<NamedArray> arrays;
@@ -222,7 +222,7 @@ std::vector<std::string> nulls_not_made(const Materials& materials, const Arm& a
                                         const std::vector<TrialResult>& trials) {
   std::set<std::string> have, out;
   for (const TrialResult& trial : trials)
-    if (trial.key.arm == arm.name)
+    if (trial.key.arm == arm.name && arm.runs_on(trial.key.base))
       for (const RecordSeries& s : trial.series)
         if (s.has_whole()) have.insert(s.label());
   for (const Component& component : arm.probes) {

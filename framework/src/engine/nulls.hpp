@@ -37,6 +37,16 @@ NullDraws null_draws(const Materials& materials, const Arm& arm, Cache& cache, i
 std::vector<std::string> nulls_not_made(const Materials& materials, const Arm& arm, const NullDraws& made,
                                         const std::vector<TrialResult>& trials);
 
+// By Arm::key().
+using NullsByArm = std::map<std::string, NullDraws>;
+
+// Of the form that an arm has on a base.
+inline const NullDraws* nulls_on(const NullsByArm& nulls, const std::string& base, const std::string& arm) {
+  auto found = nulls.find("@" + base + "/" + arm);
+  if (found == nulls.end()) found = nulls.find(arm);
+  return found == nulls.end() ? nullptr : &found->second;
+}
+
 // `count` joint draws of one probe's null, each on an instance of its own that make() gives: the records of each, by full name.
 std::vector<std::map<std::string, double>> joint_draws(const Component& component, const Signals& declared, const TrialInfo& info,
                                                        int count, const std::function<std::shared_ptr<Probe>()>& make);

@@ -49,9 +49,15 @@ ReadProbe read_probe(Reading& reading, const Json& given, bool in_arm) {
 
 class ArmReader {
  public:
-  ArmReader(Reading& reading, const Json& manifest, const JsonMember& member, const ArmDefaults& defaults)
-      : reading_(reading), manifest_(manifest), given_(member.value), defaults_(defaults), owner_("arm '" + member.key + "'") {
+  // `on`: the base whose form of the arm it is, or "".
+  ArmReader(Reading& reading, const Json& manifest, const JsonMember& member, const std::string& on, const ArmDefaults& defaults)
+      : reading_(reading),
+        manifest_(manifest),
+        given_(member.value),
+        defaults_(defaults),
+        owner_("arm '" + member.key + "'" + (on.empty() ? "" : " on base '" + on + "'")) {
     out_.arm.name = member.key;
+    out_.arm.on = on;
     out_.arm.place = given_.place;
     check_name(member.key, member.place, "an arm");
   }
@@ -228,6 +234,37 @@ const Json& arms_of(const Json& manifest) {
   return expect_object(*arms, "'arms'", arms_example);
 }
 
+constexpr const char* patches_example = R"("arms": {"*": {"data": {"sequence": 16}}})";
+
+std::string patches_of(const BaseRecipe& base) { return "'arms' of base '" + base.name + "'"; }
+
+void check_patches(const Reading& reading, const Json::Object& arms, const BaseRecipe& base) {
+  if (!base.arms) return;
+  std::vector<std::string> names;
+  for (const JsonMember& arm : arms) names.push_back(arm.key);
+  for (const JsonMember& patch : expect_object(*base.arms, patches_of(base), patches_example).as_object()) {
+    expect_object(patch.value, "'" + patch.key + "' in " + patches_of(base), patches_example);
+    if (const Json* sweep = patch.value.find("sweep"))
+      throw Error(ErrorKind::usage, sweep->place, "a base cannot sweep an arm").hint("sweep it in the experiment's 'arms'");
+    if (std::ranges::any_of(names, [&](const std::string& name) { return patterns_meet(patch.key, name); })) continue;
+    if (patch.key.find('*') == std::string::npos) throw no_arm(reading, patch.place, patches_of(base) + ": ", patch.key, names);
+    throw Error(ErrorKind::usage, patch.place, patches_of(base) + ": no arm fits '" + patch.key + "'")
+        .hint("the arms: " + joined(names));
+  }
+}
+
+// The arm with all of the base's patches that fit it, in their order; none when none fits.
+std::optional<JsonMember> patched_on(const BaseRecipe& base, const JsonMember& arm) {
+  if (!base.arms) return std::nullopt;
+  std::optional<JsonMember> out;
+  for (const JsonMember& patch : base.arms->as_object()) {
+    if (!patterns_meet(patch.key, arm.key)) continue;
+    if (!out) out = arm;
+    out->value = overlay(std::move(out->value), patch.value, Layer::arm);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<ReadProbe> read_probes(Reading& reading, const Json& manifest) {
@@ -248,11 +285,26 @@ std::vector<ReadProbe> read_probes(Reading& reading, const Json& manifest) {
   return out;
 }
 
-std::vector<ReadArm> read_arms(Reading& reading, const Json& manifest, const ArmDefaults& defaults) {
+std::vector<ReadArm> read_arms(Reading& reading, const Json& manifest, const std::vector<BaseRecipe>& bases,
+                               const ArmDefaults& defaults) {
+  const Json::Object& arms = arms_of(manifest).as_object();
+  for (const BaseRecipe& base : bases) check_patches(reading, arms, base);
   std::vector<ReadArm> out;
-  for (const JsonMember& member : arms_of(manifest).as_object())
-    out.push_back(ArmReader(reading, manifest, member, defaults).read());
-  check_needs(reading, manifest, out, defaults.seeds);
+  for (const JsonMember& member : arms) {
+    const std::size_t general = out.size();
+    out.push_back(ArmReader(reading, manifest, member, "", defaults).read());
+    for (const BaseRecipe& base : bases)
+      if (const std::optional<JsonMember> own = patched_on(base, member)) {
+        out[general].arm.elsewhere.push_back(base.name);
+        out.push_back(ArmReader(reading, manifest, *own, base.name, defaults).read());
+      }
+  }
+  for (const BaseRecipe& base : bases) {
+    std::vector<const ReadArm*> there;
+    for (const ReadArm& arm : out)
+      if (arm.arm.runs_on(base.name)) there.push_back(&arm);
+    check_needs(reading, there, defaults.seeds);
+  }
   return out;
 }
 

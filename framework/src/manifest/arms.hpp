@@ -28,7 +28,9 @@ struct ArmDefaults {
   std::int64_t steps = 40, seeds = 10;
   const std::vector<ReadProbe>* probes = nullptr;
 };
-std::vector<ReadArm> read_arms(Reading& reading, const Json& manifest, const ArmDefaults& defaults);
+// In the manifest's order, after each the forms of its own that bases give it.
+std::vector<ReadArm> read_arms(Reading& reading, const Json& manifest, const std::vector<BaseRecipe>& bases,
+                               const ArmDefaults& defaults);
 
 // "SAIDthere is no arm 'NAME'", with the nearest of `names`, or what a sweep made of it.
 Error no_arm(const Reading& reading, const Place& place, const std::string& said, const std::string& name,

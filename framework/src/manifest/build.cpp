@@ -40,7 +40,7 @@ class Builder {
     adapter_ = read_adapter(reading_, manifest_.find("adapter") ? top.adapter : Json(Json::Object{}));
     e.bases = read_bases(reading_, manifest_);
     const std::vector<ReadProbe> probes = read_probes(reading_, manifest_);
-    const std::vector<ReadArm> arms = read_arms(reading_, manifest_, {top.steps, top.seeds, &probes});
+    const std::vector<ReadArm> arms = read_arms(reading_, manifest_, e.bases, {top.steps, top.seeds, &probes});
     e.claims = read_claims(reading_, manifest_, e.bases, arms);
     for (const ReadArm& arm : arms) e.arms.push_back(arm.arm);
     e.resolved = resolved(e, probes);
@@ -59,14 +59,35 @@ class Builder {
     keys.optimizer = resolved_json(optimizer_);
     keys.adapter = resolved_json(adapter_);
     keys.bases = by_name(e.bases);
-    keys.arms = by_name(e.arms);
+    keys.arms = Json(Json::Object{});
+    for (const Arm& arm : e.arms)
+      if (arm.on.empty()) keys.arms.set(arm.name, resolved_json(arm));
+    for (const BaseRecipe& base : e.bases)
+      if (base.arms) keys.bases.find(base.name)->set("arms", forms_on(e, base.name, keys.arms));
     // Over an adapter that is written in operations, one of U and V says that it is none.
     for (const Arm& arm : e.arms)
-      if (adapter_ && adapter_->written && arm.adapter && !arm.adapter->written)
+      if (adapter_ && adapter_->written && arm.on.empty() && arm.adapter && !arm.adapter->written)
         keys.arms.find(arm.name)->find("adapter")->set("plugin", Json());
     keys.probes = list_of(probes);
     keys.claims = list_of(e.claims);
     return resolved_keys(keys);
+  }
+
+  // The arms that the base has in a form of its own, each whole: over the arm they give that form, so what the arm has and its
+  // form has not is null there.
+  Json forms_on(const Experiment& e, const std::string& base, const Json& arms) const {
+    Json out{Json::Object{}};
+    for (const Arm& arm : e.arms) {
+      if (arm.on != base) continue;
+      Json form = resolved_json(arm);
+      for (const JsonMember& m : arms.at(arm.name).as_object())
+        if (!form.find(m.key)) form.set(m.key, Json());
+      const Json* adapter = arms.at(arm.name).find("adapter");
+      if (arm.adapter && !arm.adapter->written && adapter && adapter->is_object() && adapter->find("plugin"))
+        form.find("adapter")->set("plugin", Json());
+      out.set(arm.name, std::move(form));
+    }
+    return out;
   }
 
   static Json by_name(const auto& all) {

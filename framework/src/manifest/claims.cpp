@@ -18,6 +18,9 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr const char* example =
     R"("claims": [{"id": "k64-wins", "let": {"a": "K32/loss/final", "b": "K64/loss/final"}, "measure": "a - b", "predicts": "> 0", "margin": 0.01}])";
 
+constexpr const char* choice =
+    R"(write {"of": ["K32-lr*/loss/final"], "least": ["K32-lr*/calibration/keep32"]}: the arm that is best by the second, over all seeds)";
+
 // A path of "let", with * for any text without '/'.
 class Paths {
  public:
@@ -44,9 +47,14 @@ class Paths {
     const std::string pattern = path->arm;
     for (const ReadArm& arm : arms_) {
       if (!patterns_meet(pattern, arm.arm.name)) continue;
+      if (!path->base.empty() && !arm.arm.runs_on(path->base)) continue;
       path->arm = arm.arm.name;
-      out.push_back((path->base.empty() ? "" : "@" + path->base + "/") + path->arm + "/" + path->probe + "/" + path->record);
-      units.push_back(expect_record(arm, *path, text.place, "'" + out.back() + "': "));
+      std::string one = (path->base.empty() ? "" : "@" + path->base + "/") + path->arm + "/" + path->probe + "/" + path->record;
+      std::string unit = expect_record(arm, *path, text.place,
+                                       "'" + one + "'" + (arm.arm.on.empty() ? "" : " on base '" + arm.arm.on + "'") + ": ");
+      if (std::find(out.begin(), out.end(), one) != out.end()) continue;  // a base's own form of it
+      out.push_back(std::move(one));
+      units.push_back(std::move(unit));
     }
     if (out.empty()) no_such_arm(pattern, quoted, text.place);
     return out;
@@ -62,7 +70,8 @@ class Paths {
 
   [[noreturn]] void no_such_arm(const std::string& name, const std::string& quoted, const Place& place) const {
     std::vector<std::string> names;
-    for (const ReadArm& a : arms_) names.push_back(a.arm.name);
+    for (const ReadArm& a : arms_)
+      if (a.arm.on.empty()) names.push_back(a.arm.name);
     if (name.find('*') == std::string::npos) throw no_arm(reading_, place, quoted + ": ", name, names);
     throw Error(ErrorKind::usage, place, quoted + ": no arm fits '" + name + "'").hint("the arms: " + joined(names));
   }
@@ -73,10 +82,11 @@ class Paths {
 };
 
 // A list whose length only a run can tell has a path with a *.
-Measure::Name measure_name(const std::string& name, const std::vector<std::string>& paths) {
+Measure::Name measure_name(const Let& let) {
+  const auto& paths = let.paths;
   const bool open = std::any_of(paths.begin(), paths.end(), [](const auto& p) { return p.find('*') != std::string::npos; });
-  if (paths.size() == 1 && !open) return {name};
-  return {name, open ? 0 : paths.size()};
+  if (!let.least.empty() || (paths.size() == 1 && !open)) return {let.name};
+  return {let.name, open ? 0 : paths.size()};
 }
 
 class ClaimReader {
@@ -93,7 +103,8 @@ class ClaimReader {
     std::vector<std::pair<std::string, std::vector<std::string>>> units;  // of the records of each name
     read_let(claim, keys.let, units);
     std::vector<Measure::Name> names;
-    for (const auto& [name, paths] : claim.let) names.push_back(measure_name(name, paths));
+    for (const Let& one : claim.let) names.push_back(measure_name(one));
+    check_permuted(claim, names);
     const Measure measure(claim.measure, names, given_.at("measure").place);
     for (const std::string& unused : measure.unused())
       reading_.warnings.push_back(given_.at("let").at(unused).place.text() + ": '" + unused + "' of " + owner_ +
@@ -113,21 +124,58 @@ class ClaimReader {
       if (Measure::reserved(m.key))
         throw Error(ErrorKind::usage, m.place, "'" + m.key + "' is a function or constant of measures; 'let' needs another name");
       std::vector<std::string>& own = units.emplace_back(m.key, std::vector<std::string>{}).second;
-      claim.let.emplace_back(m.key, paths_of(m, own));
+      claim.let.push_back(m.value.is_object() ? choice_of(m, own) : Let{m.key, paths_of(m.key, m.value, own)});
     }
   }
 
-  std::vector<std::string> paths_of(const JsonMember& entry, std::vector<std::string>& units) const {
+  // {"of": [...], "least": [...]}
+  Let choice_of(const JsonMember& entry, std::vector<std::string>& units) const {
+    const std::string what = "'" + entry.key + "' in 'let'";
+    for (const JsonMember& m : entry.value.as_object())
+      if (m.key != "of" && m.key != "least")
+        throw Error(ErrorKind::usage, m.place, what + " has no key '" + m.key + "'").hint(choice);
+    const Json *of = entry.value.find("of"), *least = entry.value.find("least");
+    if (!of || !least) throw Error(ErrorKind::usage, entry.value.place, what + " needs both 'of' and 'least'").hint(choice);
+    std::vector<std::string> other;
+    Let out{entry.key, paths_of(entry.key, *of, units), paths_of(entry.key, *least, other)};
+    for (const auto* list : {&out.paths, &out.least})
+      for (const std::string& path : *list)
+        if (path.find('*') != std::string::npos)
+          throw Error(ErrorKind::usage, entry.value.place,
+                      what + " chooses among records that are named in full, not '" + path + "'");
+    if (out.paths.size() != out.least.size())
+      throw Error(
+          ErrorKind::usage, entry.value.place,
+          what + " chooses one of " + std::to_string(out.paths.size()) + " records by " + std::to_string(out.least.size()))
+          .hint("'least' has one record for each in 'of', in the same order");
+    return out;
+  }
+
+  void check_permuted(const Claim& claim, const std::vector<Measure::Name>& names) const {
+    for (const Json& given : claim.permute.empty() ? Json::List{} : given_.at("permute").as_list()) {
+      const auto found =
+          std::find_if(names.begin(), names.end(), [&](const Measure::Name& n) { return n.name == given.as_string(); });
+      if (found == names.end())
+        throw Error(ErrorKind::usage, given.place,
+                    "'permute' of " + owner_ + " names '" + given.as_string() + "', which 'let' has not");
+      if (!found->list)
+        throw Error(
+            ErrorKind::usage, given.place,
+            "'permute' of " + owner_ + " names '" + given.as_string() + "', which is one number: only a list can be shuffled");
+    }
+  }
+
+  std::vector<std::string> paths_of(const std::string& name, const Json& value, std::vector<std::string>& units) const {
     const auto text = [&](const Json& path) -> const Json& {
       if (path.is_string()) return path;
       throw Error(ErrorKind::usage, path.place,
-                  "'" + entry.key + "' in 'let' takes the path of a record or a list of paths, found " + shortened(path.text()));
+                  "'" + name + "' in 'let' takes the path of a record or a list of paths, found " + shortened(path.text()));
     };
-    if (!entry.value.is_list()) return paths_.of(text(entry.value), units);
+    if (!value.is_list()) return paths_.of(text(value), units);
     std::vector<std::string> out;
-    for (const Json& path : entry.value.as_list())
+    for (const Json& path : value.as_list())
       for (std::string& each : paths_.of(text(path), units)) out.push_back(std::move(each));
-    if (out.empty()) throw Error(ErrorKind::usage, entry.value.place, "'" + entry.key + "' in 'let' is an empty list of paths");
+    if (out.empty()) throw Error(ErrorKind::usage, value.place, "'" + name + "' in 'let' is an empty list of paths");
     return out;
   }
 
@@ -226,8 +274,13 @@ std::vector<Claim> read_claims(Reading& reading, const Json& manifest, const std
 }
 
 Json resolved_json(const Claim& claim) {
+  const auto written = [](const std::vector<std::string>& paths) {
+    return paths.size() == 1 ? Json(paths[0]) : detail::to_json(paths);
+  };
   Json let{Json::Object{}};
-  for (const auto& [name, paths] : claim.let) let.set(name, paths.size() == 1 ? Json(paths[0]) : detail::to_json(paths));
+  for (const Let& one : claim.let)
+    let.set(one.name,
+            one.least.empty() ? written(one.paths) : Json::object({{"of", written(one.paths)}, {"least", written(one.least)}}));
   ClaimKeys keys = claim;
   keys.let = std::move(let);
   return resolved_keys(keys);

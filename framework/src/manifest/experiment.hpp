@@ -1,6 +1,7 @@
 // What a manifest describes, after overlays, defaults and validation: everything resolved, nothing implied.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -60,7 +61,9 @@ struct BaseRecipe : BaseKeys {
 
 struct Arm : ArmKeys {  // `steps` are not set where a budget decides
   std::string name;
-  Component model;  // the experiment's, or a patch on it: tensors that the base does not have are drawn
+  std::string on;                      // the base that has this arm in a form of its own; "": all bases but those `elsewhere`
+  std::vector<std::string> elsewhere;  // bases that have it in a form of their own
+  Component model;                     // the experiment's, or a patch on it: tensors that the base does not have are drawn
   DataSpec data;
   Component optimizer;
   std::optional<AdapterSpec> adapter;
@@ -70,6 +73,11 @@ struct Arm : ArmKeys {  // `steps` are not set where a budget decides
   std::vector<std::pair<std::string, Place>> places;  // of its keys, as written
 
   bool reads_calibration = false;  // a probe evaluates on it
+
+  bool runs_on(const std::string& base) const {
+    return on.empty() ? std::find(elsewhere.begin(), elsewhere.end(), base) == elsewhere.end() : on == base;
+  }
+  std::string key() const { return on.empty() ? name : "@" + on + "/" + name; }  // forms of one arm differ in it
 
   std::vector<Part> reads() const {
     std::vector<Part> parts{Part::train};
@@ -84,10 +92,22 @@ struct Arm : ArmKeys {  // `steps` are not set where a budget decides
   }
 };
 
+// A name of a measure and its records' paths: one, "K64/snr/drift/1" or "@trained/K64/loss/final", or a list, which a measure's
+// functions of many (mean, argmin, pearson, min, max) take in its order.
+struct Let {
+  std::string name;
+  std::vector<std::string> paths;
+  std::vector<std::string> least = {};  // as many: the run takes the one path whose record here has the least mean over seeds
+};
+
 struct Claim : ClaimKeys {
-  // name -> record paths: one, "K64/snr/drift/1" or "@trained/K64/loss/final", or a list, which a measure's functions of many
-  // (mean, argmin, pearson, min, max) take in its order
-  std::vector<std::pair<std::string, std::vector<std::string>>> let;
+  std::vector<Let> let;
+  std::vector<std::string> paths() const {  // all that it reads
+    std::vector<std::string> out;
+    for (const Let& one : let)
+      for (const auto* list : {&one.paths, &one.least}) out.insert(out.end(), list->begin(), list->end());
+    return out;
+  }
   std::string unit;  // of the measure, and so of what it predicts and of its margin: "nats", "1"
   Json source;       // the claim as written
   Place place;
@@ -104,6 +124,9 @@ struct Experiment : ManifestKeys {
   std::vector<Claim> claims;
   Json resolved;  // the whole manifest with every default filled in
   std::vector<std::string> warnings;
+
+  std::vector<const Arm*> arms_on(const std::string& base) const;             // of each arm the form that it has there, in order
+  const Arm& arm_on(const std::string& base, const std::string& name) const;  // there is one: the manifest was checked
 };
 
 // `--set a.b=v` and friends, applied to the manifest before anything else; the value is JSON, or else a string.

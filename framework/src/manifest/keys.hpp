@@ -28,7 +28,8 @@ struct ManifestKeys {
     f("experiment", &ManifestKeys::name).required().doc("its name: a-z, 0-9, '_' and '-'");
     f("title", &ManifestKeys::title).doc("shown above reports");
     f("note", &ManifestKeys::note).doc("anything; shown in reports");
-    f("published", &ManifestKeys::published).doc("the published figures to show beside the run's: a name in share/published");
+    f("published", &ManifestKeys::published)
+        .doc("the published figures to show beside the run's: a name in share/published, or several: \"paper84, paper85\"");
     f("seeds", &ManifestKeys::seeds).range(1, 100000).doc("how many trial seeds; they are 0, 1, ...; --seeds N is short for it");
     f("steps", &ManifestKeys::steps).at_least(1).doc("training steps of every arm");
     f("plugin_path", &ManifestKeys::plugin_path).operational().doc("folders searched for plugins before the usual ones");
@@ -123,7 +124,7 @@ struct BaseKeys {
   std::vector<std::string> train;
   std::optional<std::int64_t> steps;
   std::optional<UntilKeys> until;
-  std::optional<Json> corpus, batch;
+  std::optional<Json> corpus, batch, arms, sweep;
   Json model, data, optimizer;
   std::uint64_t base_seed = 0;
   std::int64_t base_draws = 1;
@@ -144,7 +145,11 @@ struct BaseKeys {
     f("optimizer", &BaseKeys::optimizer).shape("component").doc("instead of the experiment's; without 'plugin' a patch on it");
     f("base_seed", &BaseKeys::base_seed).at_least(0).doc("of initialisation and training, apart from the trials' seeds");
     f("base_draws", &BaseKeys::base_draws).range(1, 1000).doc("how many such bases are drawn");
-    f("file", &BaseKeys::file).doc("a safetensors file (F32, F16 or BF16), instead of everything else");
+    f("file", &BaseKeys::file).doc("a safetensors file (F32, F16 or BF16), instead of everything else but 'arms'");
+    f("arms", &BaseKeys::arms)
+        .shape("patches on arms by pattern")
+        .doc("how arms differ on this base: {\"*\": {\"data\": {\"sequence\": 16}}}");
+    f("sweep", &BaseKeys::sweep).shape("lists by path").doc("one base for each value: {\"model.embedding_sd\": [0.02, 0.04]}");
   }
 };
 
@@ -183,6 +188,7 @@ struct ClaimKeys {
   Json let;
   std::string measure, predicts, scale = "linear";
   double margin = 0;
+  std::vector<std::string> permute;
   Json published;
 
   static void fields(auto& f) {
@@ -191,11 +197,13 @@ struct ClaimKeys {
     f("let", &ClaimKeys::let)
         .required()
         .shape("paths by name")
-        .doc("names for records, or lists of them: {\"b\": \"K64/snr/drift/1\"}");
+        .doc("names for records, or lists of them: {\"b\": \"K64/snr/drift/1\"}, or one of a list that the run chooses");
     f("measure", &ClaimKeys::measure).required().doc("arithmetic over the names, one number per seed");
     f("predicts", &ClaimKeys::predicts).required().doc("\"< c\", \"> c\" or \"in [a, b]\"");
     f("scale", &ClaimKeys::scale).choices({"linear", "log"}).doc("the scale of the interval; log for ratios");
     f("margin", &ClaimKeys::margin).required().at_least(0).doc("the smallest difference that matters");
+    f("permute", &ClaimKeys::permute)
+        .doc("lists of 'let': noise is the same measure with these shuffled, whatever null their records have");
     f("published", &ClaimKeys::published).shape("any").doc("what the paper says");
   }
 };

@@ -66,14 +66,61 @@ double pearson(const double* v, int count) {
   return xy / std::sqrt(xx * yy);  // NaN, a missing value, when one side does not vary
 }
 
+// Ranks from 1; equal values share the mean of theirs.
+std::vector<double> ranks(const double* v, int n) {
+  std::vector<double> out;
+  for (int i = 0; i < n; ++i) {
+    const auto below = std::count_if(v, v + n, [&](double other) { return other < v[i]; });
+    const auto equal = std::count(v, v + n, v[i]);
+    out.push_back(static_cast<double>(below) + static_cast<double>(equal + 1) / 2);
+  }
+  return out;
+}
+
+double spearman(const double* v, int count) {
+  if (count < 4 || count % 2) throw mu::ParserError("spearman takes x1, ..., xn, y1, ..., yn with n at least 2");
+  std::vector<double> both = ranks(v, count / 2);
+  const std::vector<double> y = ranks(v + count / 2, count / 2);
+  both.insert(both.end(), y.begin(), y.end());
+  return pearson(both.data(), count);
+}
+
+// y at x, on the straight line between the two of x1, ..., xn beside it; missing where there are none on both sides.
+double interpolate(const double* v, int count) {
+  if (count < 5 || count % 2 == 0) throw mu::ParserError("interpolate takes x, x1, ..., xn, y1, ..., yn with n at least 2");
+  const int n = (count - 1) / 2;
+  const double at = v[0], *x = v + 1, *y = v + 1 + n;
+  int left = -1, right = -1;
+  for (int i = 0; i < n; ++i) {
+    if (x[i] <= at && (left < 0 || x[i] > x[left])) left = i;
+    if (x[i] >= at && (right < 0 || x[i] < x[right])) right = i;
+  }
+  if (left < 0 || right < 0) return std::numeric_limits<double>::quiet_NaN();
+  return x[left] == x[right] ? y[left] : y[left] + (y[right] - y[left]) * (at - x[left]) / (x[right] - x[left]);
+}
+
 struct OfMany {
   const char* name;
   double (*function)(const double*, int);
 };
-constexpr OfMany functions_of_many[] = {{"mean", of_many<mean>},      {"avg", of_many<mean>},      {"sum", of_many<sum>},
-                                        {"min", of_many<least>},      {"max", of_many<greatest>},  {"range", of_many<range>},
-                                        {"argmin", of_many<argmin>},  {"argmax", of_many<argmax>}, {"sd", of_many<sd>},
-                                        {"pearson", of_many<pearson>}};
+constexpr OfMany functions_of_many[] = {
+    {"mean", of_many<mean>},       {"avg", of_many<mean>},          {"sum", of_many<sum>},
+    {"min", of_many<least>},       {"max", of_many<greatest>},      {"range", of_many<range>},
+    {"argmin", of_many<argmin>},   {"argmax", of_many<argmax>},     {"sd", of_many<sd>},
+    {"pearson", of_many<pearson>}, {"spearman", of_many<spearman>}, {"interpolate", of_many<interpolate>}};
+
+// Functions that take two lists of one length, and how many numbers before them.
+struct OfPairs {
+  const char* name;
+  std::size_t before;
+};
+constexpr OfPairs functions_of_pairs[] = {{"pearson", 0}, {"spearman", 0}, {"interpolate", 1}};
+
+const OfPairs* of_pairs(const std::string& name) {
+  const auto found = std::find_if(std::begin(functions_of_pairs), std::end(functions_of_pairs),
+                                  [&](const OfPairs& f) { return name == f.name; });
+  return found == std::end(functions_of_pairs) ? nullptr : found;
+}
 
 bool takes_many(const std::string& name) {
   return std::any_of(std::begin(functions_of_many), std::end(functions_of_many), [&](const OfMany& f) { return name == f.name; });
@@ -201,8 +248,12 @@ std::string explained(const mu::ParserError& e, int at) {
 struct Measure::Impl {
   MeasureText text;
   std::vector<Name> names;
-  std::vector<std::pair<std::size_t, std::size_t>> paired;  // lists that pearson takes two of
-  std::vector<std::size_t> lengths;                         // for which `parser` is made
+  struct Pair {
+    std::size_t x, y;
+    const char* function;
+  };
+  std::vector<Pair> paired;          // lists that are taken by twos
+  std::vector<std::size_t> lengths;  // for which `parser` is made
   std::unique_ptr<mu::Parser> parser;
   std::vector<double> values;
   struct Splice {
@@ -245,25 +296,30 @@ struct Measure::Impl {
       lists[call].push_back(index_of(m.name));
     }
     for (std::size_t i = 0; i < lists.size(); ++i) {
-      if (lists[i].empty() || text.calls()[i].function != "pearson") continue;
-      if (lists[i].size() != 2 || text.calls()[i].arguments != 2)
-        text.fail("gives pearson a list and something else; it takes two lists of one length");
-      paired.emplace_back(lists[i][0], lists[i][1]);
+      const OfPairs* function = of_pairs(text.calls()[i].function);
+      if (lists[i].empty() || !function) continue;
+      const bool before = function->before > 0;
+      if (before && lists[i].size() == 1) continue;  // beside numbers: how many, it says itself
+      if (lists[i].size() != 2 || text.calls()[i].arguments != 2 + function->before)
+        text.fail(std::string("gives ") + function->name + " a list and something else; it takes " +
+                  (before ? "a number and " : "") + "two lists of one length");
+      paired.push_back({lists[i][0], lists[i][1], function->name});
     }
   }
 
   void check_pairs(const std::vector<std::size_t>& counts) const {
-    for (const auto& [x, y] : paired)
+    for (const auto& [x, y, function] : paired)
       if (counts[x] != counts[y])
-        text.fail("takes pearson(" + names[x].name + ", " + names[y].name + ") of lists of unequal length: '" + names[x].name +
-                  "' has " + std::to_string(counts[x]) + ", '" + names[y].name + "' has " + std::to_string(counts[y]));
+        text.fail("takes " + std::string(function) + "(" + names[x].name + ", " + names[y].name +
+                  ") of lists of unequal length: '" + names[x].name + "' has " + std::to_string(counts[x]) + ", '" +
+                  names[y].name + "' has " + std::to_string(counts[y]));
   }
 
   // Lengths to try the text with: as known, or as the other of a pair, or just any.
   std::vector<std::size_t> trial_lengths() const {
     std::vector<std::size_t> counts;
     for (const Name& n : names) counts.push_back(n.count);
-    for (const auto& [x, y] : paired) {
+    for (const auto& [x, y, function] : paired) {
       if (counts[x] == 0) counts[x] = counts[y];
       if (counts[y] == 0) counts[y] = counts[x];
     }

@@ -24,9 +24,9 @@ class Measure {
   };
 
   // muParser's arithmetic and functions over `names`, plus mean(a, ...), sd(a, ...) with n - 1, range(a, ...), the greatest less
-  // the least, argmin(a, ...) and argmax(a, ...), the index from 0, and pearson of two lists, or pearson(x1, ..., xn, y1, ...,
-  // yn). A missing value (NaN) among the records it mentions, or made on the way, makes it missing. Throws a usage Error at
-  // `place`.
+  // the least, argmin(a, ...) and argmax(a, ...), the index from 0, pearson and spearman of two lists, or of x1, ..., xn, y1,
+  // ..., yn, and interpolate(x, xs, ys), y at x between the nearest xs. A missing value (NaN) among the records it mentions, or
+  // made on the way, makes it missing. Throws a usage Error at `place`.
   Measure(const std::string& text, const std::vector<Name>& names, const Place& place = {});
   ~Measure();
   Measure(Measure&&) noexcept;

@@ -180,7 +180,11 @@ class Reader {
       take(")");
     }
     if (arguments.empty()) return {};
-    if (name == "pearson") {
+    if (name == "interpolate") {  // x, xs, ys; of numbers among the xs how many is not known here
+      same(arguments[0], arguments[1], begin, "interpolates over");
+      return arguments.back();
+    }
+    if (name == "pearson" || name == "spearman") {
       // x1, ..., xn, y1, ..., yn: the two sides may differ. A list is one argument, and of one unit.
       const std::size_t half = arguments.size() / 2;
       for (std::size_t i = 1; i < arguments.size(); ++i)

@@ -10,29 +10,29 @@ namespace {
 
 class NeedsCheck {
  public:
-  NeedsCheck(const Reading& reading, const Json& manifest, const std::vector<ReadArm>& arms, std::int64_t seeds)
-      : reading_(reading), manifest_(manifest), arms_(arms), seeds_(seeds) {
-    for (const ReadArm& arm : arms) names_.push_back(arm.arm.name);
+  NeedsCheck(const Reading& reading, const std::vector<const ReadArm*>& arms, std::int64_t seeds)
+      : reading_(reading), arms_(arms), seeds_(seeds) {
+    for (const ReadArm* arm : arms) names_.push_back(arm->arm.name);
   }
 
   void operator()() {
-    for (const ReadArm& arm : arms_) names_and_seeds(arm.arm);
-    for (const ReadArm& arm : arms_) circles(arm.arm);
-    for (const ReadArm& arm : arms_)
-      for (std::size_t i = 0; i < arm.signals.size(); ++i)
-        for (const std::string& path : arm.signals[i].reads) read(arm.arm, arm.arm.probes[i], path);
+    for (const ReadArm* arm : arms_) names_and_seeds(arm->arm);
+    for (const ReadArm* arm : arms_) circles(arm->arm);
+    for (const ReadArm* arm : arms_)
+      for (std::size_t i = 0; i < arm->signals.size(); ++i)
+        for (const std::string& path : arm->signals[i].reads) read(arm->arm, arm->arm.probes[i], path);
   }
 
  private:
   const ReadArm& arm(const std::string& name) const {
-    return *std::find_if(arms_.begin(), arms_.end(), [&](const ReadArm& a) { return a.arm.name == name; });
+    return **std::find_if(arms_.begin(), arms_.end(), [&](const ReadArm* a) { return a->arm.name == name; });
   }
 
   bool is_arm(const std::string& name) const { return std::find(names_.begin(), names_.end(), name) != names_.end(); }
 
   // Of the i-th name in an arm's "needs".
-  const Place& place(const Arm& arm, std::size_t i) const {
-    const Json& needs = manifest_.at("arms").at(arm.name).at("needs");
+  static const Place& place(const Arm& arm, std::size_t i) {
+    const Json& needs = arm.ArmKeys::needs;
     return needs.is_list() ? needs.as_list().at(i).place : needs.place;
   }
 
@@ -86,16 +86,15 @@ class NeedsCheck {
   }
 
   const Reading& reading_;
-  const Json& manifest_;
-  const std::vector<ReadArm>& arms_;
+  const std::vector<const ReadArm*>& arms_;
   std::int64_t seeds_;
   std::vector<std::string> names_, way_, done_;
 };
 
 }  // namespace
 
-void check_needs(const Reading& reading, const Json& manifest, const std::vector<ReadArm>& arms, std::int64_t seeds) {
-  NeedsCheck(reading, manifest, arms, seeds)();
+void check_needs(const Reading& reading, const std::vector<const ReadArm*>& arms, std::int64_t seeds) {
+  NeedsCheck(reading, arms, seeds)();
 }
 
 }  // namespace khost

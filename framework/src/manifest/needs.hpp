@@ -6,7 +6,7 @@
 namespace khost {
 
 // Throws a usage Error for an arm that is not there, a circle, too few seeds, or a read that nothing answers.
-// `manifest` has the arms as written; `seeds`: how many the experiment has.
-void check_needs(const Reading& reading, const Json& manifest, const std::vector<ReadArm>& arms, std::int64_t seeds);
+// `arms` are those of one base, one of each name; `seeds`: how many the experiment has.
+void check_needs(const Reading& reading, const std::vector<const ReadArm*>& arms, std::int64_t seeds);
 
 }  // namespace khost

@@ -1,4 +1,4 @@
-// "sweep" of an arm: one arm for every combination of values, in place of the arm.
+// "sweep" of an arm or a base: one of them for every combination of values, in its place.
 #pragma once
 
 #include <map>
@@ -12,7 +12,7 @@ namespace khost {
 // From the name of an arm that was swept to those that took its place.
 using Swept = std::map<std::string, std::vector<std::string>>;
 
-// Replaces each swept arm of `manifest`, and its name in the "arms" of the experiment's probes.
+// Replaces each swept base and arm of `manifest`, and an arm's name in the "arms" of the experiment's probes.
 Swept expand_sweeps(Json& manifest);
 
 }  // namespace khost

@@ -52,7 +52,7 @@ Materials::Materials(const Experiment& experiment, Registry& registry, ArtifactS
     const MadeModel* drawn = drawn_[base.name] = &make_model(base.model, context);
     expect_tensors(*drawn, false, "base '" + base.name + "'", base.model.place);
   }
-  for (const Arm& arm : experiment.arms) arms_.emplace(arm.name, placed(arm.place, [&] { return shape(arm, context); }));
+  for (const Arm& arm : experiment.arms) arms_.emplace(arm.key(), placed(arm.place, [&] { return shape(arm, context); }));
 }
 
 const MadeModel& Materials::make_model(const Component& component, const ModelContext& context) {

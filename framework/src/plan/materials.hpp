@@ -48,7 +48,7 @@ class Materials {
   const MadeModel& model() const { return *model_; }  // the experiment's, which bases have
   // Its tensors as the base draws them.
   const std::vector<Parameter>& parameters(const BaseRecipe& base) const { return drawn_.at(base.name)->parameters; }
-  const ArmShape& arm(const Arm& arm) const { return arms_.at(arm.name); }
+  const ArmShape& arm(const Arm& arm) const { return arms_.at(arm.key()); }
   const Data& data(const DataSpec& spec) const;
   Registry& registry() const { return registry_; }
 
@@ -62,7 +62,7 @@ class Materials {
   std::map<std::string, MadeModel> models_;            // likewise
   const MadeModel* model_ = nullptr;
   std::map<std::string, const MadeModel*> drawn_;  // of bases, by name
-  std::map<std::string, ArmShape> arms_;           // by name
+  std::map<std::string, ArmShape> arms_;           // by key
 };
 
 // What an adapter trains for a matrix with its K, which is at least 1. Throws a plugin Error.

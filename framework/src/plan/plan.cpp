@@ -32,9 +32,8 @@ class Planner {
     for (const BaseRecipe& recipe : experiment_.bases)
       for (std::int64_t draw = 0; draw < recipe.base_draws; ++draw) plan.bases.push_back(base(recipe, draw));
     Json::List trials;
-    const std::vector<const Arm*> arms = in_order_of_need();
     for (std::size_t b = 0; b < plan.bases.size(); ++b)
-      for (const Arm* arm : arms)
+      for (const Arm* arm : in_order_of_need(plan.bases[b].recipe->name))
         for (const std::uint64_t seed : seeds_of(*arm)) {
           plan.trials.push_back(trial(plan, b, *arm, seed));
           const TrialKey& key = plan.trials.back().key;
@@ -51,14 +50,14 @@ class Planner {
  private:
   // Every arm after those that it needs, otherwise as the manifest has them; it has no circles (the manifest is checked for
   // that).
-  std::vector<const Arm*> in_order_of_need() const {
+  std::vector<const Arm*> in_order_of_need(const std::string& base) const {
     std::vector<const Arm*> out;
     const std::function<void(const Arm&)> add = [&](const Arm& arm) {
       if (std::ranges::find(out, &arm) != out.end()) return;
-      for (const std::string& name : arm.needs) add(*std::ranges::find(experiment_.arms, name, &Arm::name));
+      for (const std::string& name : arm.needs) add(experiment_.arm_on(base, name));
       out.push_back(&arm);
     };
-    for (const Arm& arm : experiment_.arms) add(arm);
+    for (const Arm* arm : experiment_.arms_on(base)) add(*arm);
     return out;
   }
 
@@ -124,7 +123,7 @@ class Planner {
     } else {
       // Without training, a base depends on none of these.
       planned.identity =
-          as_written<BaseKeys>(resolved_json(recipe), {"model", "train", "data", "optimizer", "base_seed", "base_draws"});
+          as_written<BaseKeys>(resolved_json(recipe), {"model", "train", "data", "optimizer", "base_seed", "base_draws", "arms"});
       planned.identity.set("code", code_identity());
       planned.identity.set("steps", recipe.steps);
       planned.identity.set("seed", Json(recipe.base_seed));

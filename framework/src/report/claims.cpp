@@ -65,6 +65,8 @@ Json claim_json(const JudgedClaim& judged) {
   json.set("outside_noise", v.outside_noise);
   json.set("null", band_json(judged.null));
   json.set("without_null", std::move(without));
+  if (!claim.permute.empty()) json.set("permute", Json(Json::List(claim.permute.begin(), claim.permute.end())));
+  if (!judged.choices.empty()) json.set("choices", Json(Json::List(judged.choices.begin(), judged.choices.end())));
   json.set("published", claim.published);
   json.set("changed_from", standing.before);
   return json;
@@ -241,6 +243,8 @@ std::string claim_reasoning(const Json& claim, std::size_t width) {
     values += (values.empty() ? "" : ", ") +
               fmt::format("{}: {}", v.at("seed").as_integer(), std::isnan(value) ? "missing" : number_text(value, style));
   }
+  if (const Json* choices = claim.find("choices"))
+    for (const Json& choice : choices->as_list()) line("chosen", choice.as_string());
   line("by seed", values);
   line("estimate", number_text(number_at(claim, "estimate"), style) + ", interval " + range_text(claim, style) +
                        fmt::format(" at {:.4g} % (Holm over the paper's claims x bases, and the look's share), p = {:.2g}",
@@ -257,7 +261,10 @@ std::string claim_reasoning(const Json& claim, std::size_t width) {
     line("noise", "no guard: without a null are " + names);
   } else {
     const double share = number_at(claim, "null_share");
-    line("noise", "single seeds give " + noise_text(claim, style) +
+    std::string shuffled;
+    if (const Json* permute = claim.find("permute"))
+      for (const Json& name : permute->as_list()) shuffled += (shuffled.empty() ? ", shuffled: " : ", ") + name.as_string();
+    line("noise", "single seeds give " + noise_text(claim, style) + shuffled +
                       (std::isnan(share) ? ""
                                          : fmt::format("; {:.1f} % of replicates of noise alone reach '{}'", 100 * share,
                                                        text_at(claim, "before_null"))));

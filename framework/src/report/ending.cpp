@@ -9,6 +9,7 @@
 #include "core/shown.hpp"
 #include "report/claim_text.hpp"
 #include "report/columns.hpp"
+#include "report/distance.hpp"
 #include "report/figures.hpp"
 #include "report/not_finite.hpp"
 #include "report/text.hpp"
@@ -86,6 +87,17 @@ std::vector<std::string> figure_lines(const Run& run, const Published& published
   return lines_of(table.text());
 }
 
+// How far each base is from the published figures as a whole.
+std::vector<std::string> distance_lines(const Run& run, const Published& published) {
+  const std::vector<Distance> distances = distances_of(figures_of(run, published.figures), published.figures);
+  if (distances.empty()) return {};
+  Columns table(Columns::Align::left);
+  table.add({"distance to the published figures", "rms of ln(ratio)", "figures", "two seeds apart"});
+  for (const Distance& d : distances)
+    table.add({"  " + d.base, distance_text(d.whole), std::to_string(d.figures), number_text(d.apart, {})});
+  return lines_of(table.text());
+}
+
 // What went wrong: of trials, and of records.
 std::vector<std::string> trouble_lines(const Run& run, std::size_t width, bool all) {
   constexpr std::size_t few = 2;
@@ -141,7 +153,7 @@ std::string ending(const Run& run, const Published& published, Screen screen) {
   const std::size_t width = std::max<std::size_t>(screen.columns, 60);
   const bool all = screen.rows == 0;
   const std::vector<std::string> claims = claim_lines(run.claims), figures = figure_lines(run, published, width),
-                                 trouble = trouble_lines(run, width, all);
+                                 distances = distance_lines(run, published), trouble = trouble_lines(run, width, all);
   std::string head;
   head += clipped(run.experiment + (run.title.empty() ? "" : ": " + shortened(run.title, 400)), width) + "\n";
   add_lines(head, text_of(count_trials(run)) + ", " + text_of(run.environment), width, "", "  ");
@@ -159,6 +171,7 @@ std::string ending(const Run& run, const Published& published, Screen screen) {
     const auto take = [&](std::size_t n) { left -= std::min(left, n); };
     take(rows_of(head, width) + rows_of(tail, width));
     if (!trouble.empty()) take(1 + trouble.size());
+    if (!distances.empty()) take(1 + distances.size());
     const std::size_t for_figures = figures.empty() ? 0 : 1 + std::min(figures.size(), least_figures);
     most_claims = std::min(claims.size(), std::max<std::size_t>(left > for_figures + 1 ? left - for_figures - 1 : 0, 3));
     take(claims.empty() ? 0 : most_claims + 1);
@@ -167,6 +180,7 @@ std::string ending(const Run& run, const Published& published, Screen screen) {
   std::string out = head;
   add_some(out, claims, most_claims, "khost claims " + run.folder, width);
   add_some(out, figures, most_figures, "khost show " + run.folder, width);
+  add_some(out, distances, distances.size(), "", width);
   if (!trouble.empty()) {
     out += "\n";
     for (const std::string& line : trouble) out += line + "\n";

@@ -45,8 +45,8 @@ void gather(ArmFigures& arm) {
   std::stable_sort(arm.figures.begin(), arm.figures.end(), [&](const Figure& a, const Figure& b) { return place(a) < place(b); });
 }
 
-std::optional<Band> null_of(const Run& run, const std::string& arm, const Figure& figure) {
-  const auto of_arm = run.nulls.find(arm);
+std::optional<Band> null_of(const Run& run, const std::string& base, const std::string& arm, const Figure& figure) {
+  const auto of_arm = run.nulls.find({base, arm});
   if (of_arm == run.nulls.end()) return std::nullopt;
   const auto found = of_arm->second.find(figure.label());
   return found == of_arm->second.end() ? std::nullopt : std::optional(found->second);
@@ -83,7 +83,7 @@ std::vector<BaseFigures> figures_of(const Run& run, const std::vector<PublishedF
       gather(arm);
       for (Figure& figure : arm.figures) {
         figure.interval = interval_of(figure.values);
-        figure.null = null_of(run, arm.arm, figure);
+        figure.null = null_of(run, base.base, arm.arm, figure);
         if (const auto found = by_record.find(arm.arm + "/" + figure.label()); found != by_record.end())
           figure.published = found->second;
       }

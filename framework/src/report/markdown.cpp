@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "artifact/file.hpp"
+#include "report/distance.hpp"
 #include "report/figures.hpp"
 #include "report/not_finite.hpp"
 #include "report/text.hpp"
@@ -30,6 +32,51 @@ void row(std::string& out, const Figure& f, Footnotes& notes) {
   out += "| " + markdown(f.label()) + " | " + markdown(f.unit) + " | " + number_text(f.interval.mean, style) + " | " +
          interval_text(f.interval, style) + " | " + std::to_string(f.interval.n) + " of " + std::to_string(f.values.size()) +
          " | " + null + " | " + published + " |\n";
+}
+
+// Every published figure beside what each base gives, and how far the bases are from all of them.
+void beside_published(std::string& out, const std::vector<BaseFigures>& bases, const Published& published) {
+  const std::vector<Distance> distances = distances_of(bases, published.figures);
+  if (distances.empty()) return;
+  out +=
+      "\n## Published figures beside khost's\n\nMeans over seeds; in brackets ln(khost / published), of a loss that falls from "
+      "another ln of the ratio of the falls.\n\n";
+  std::map<std::string, std::map<std::string, const Figure*>> of;  // by base, by ARM/PROBE/NAME
+  std::string right;
+  for (const BaseFigures& base : bases) {
+    right += "| " + markdown(base.base) + " ";
+    for (const ArmFigures& arm : base.arms)
+      for (const Figure& f : arm.figures) of[base.base][arm.arm + "/" + f.label()] = &f;
+  }
+  heading(out, "| figure ", "| published " + right);
+  for (const PublishedFigure& p : published.figures) {
+    std::string line;
+    bool any = false;
+    for (const BaseFigures& base : bases) {
+      const auto& here = of[base.base];
+      const auto found = here.find(p.record);
+      if (found == here.end()) {
+        line += " | ";
+        continue;
+      }
+      any = true;
+      const Figure& f = *found->second;
+      double value = f.interval.mean, printed = p.value;
+      if (const auto from = here.find(p.below); !p.below.empty() && from != here.end())
+        for (const PublishedFigure& q : published.figures)
+          if (q.record == p.below) value = from->second->interval.mean - value, printed = q.value - printed;
+      const bool both = value > 0 && printed > 0;
+      line += " | " + number_text(f.interval.mean, style_of(f.unit, f.interval.mean)) +
+              (both ? " (" + number_text(std::log(value / printed), {NumberStyle::Form::fixed, 2}) + ")" : "");
+    }
+    if (any) out += "| " + markdown(p.record) + " | " + markdown(p.printed) + line + " |\n";
+  }
+  out += "\n### Distance\n\n" + markdown(distance_definition) + ".\n\n";
+  heading(out, "| base ", "| figures | seeds | all | 1st, 3rd, ... | 2nd, 4th, ... | two seeds apart ");
+  for (const Distance& d : distances)
+    out += "| " + markdown(d.base) + " | " + std::to_string(d.figures) + " | " + std::to_string(d.whole.n) + " | " +
+           distance_text(d.whole) + " | " + distance_text(d.odd) + " | " + distance_text(d.even) + " | " +
+           number_text(d.apart, {}) + " |\n";
 }
 
 void pair(std::string& out, const std::string& name, const std::string& value) {
@@ -104,6 +151,7 @@ void write_report_md(const std::string& path, const Run& run, const Published& p
         "were fixed before their data. Others are marked post hoc. "
         "`khost claims` shows the reasoning of each.\n\n" +
         claim_markdown({{run.experiment, run.claims}});
+  beside_published(out, bases, published);
   Footnotes notes;
   for (const BaseFigures& base : bases) {
     out += "\n## Base " + markdown(base.base) + "\n";

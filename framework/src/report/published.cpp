@@ -54,7 +54,7 @@ std::string text_of_key(const Json& json, const char* key, const Json& file, con
 // {"record": "K32/snr/drift/0", "value": 5.879, "printed": "5.879", "where": "phase-a", "note": "drift"}: where and note are keys
 // of the file's "sources" and "notes".
 PublishedFigure read_figure(const Json& json, const Json& file) {
-  static constexpr std::string_view known[] = {"record", "value", "printed", "where", "note"};
+  static constexpr std::string_view known[] = {"record", "value", "printed", "where", "note", "below"};
   check_keys(json, known, "a published figure");
   PublishedFigure figure;
   figure.record = json.at("record").as_string();
@@ -68,6 +68,7 @@ PublishedFigure read_figure(const Json& json, const Json& file) {
   }
   figure.where = text_of_key(json, "where", file, "sources");
   figure.note = text_of_key(json, "note", file, "notes");
+  figure.below = text_at(json, "below");
   return figure;
 }
 
@@ -79,8 +80,21 @@ FigureWithoutRecord read_without_record(const Json& json, const Json& file) {
 
 }  // namespace
 
-Published read_published(const std::string& name) {
-  if (name.empty()) return {};
+namespace {
+
+// What losses are said to fall from has a figure too, and a greater one.
+void check_falls(const std::vector<PublishedFigure>& figures, const Json& file) {
+  for (std::size_t i = 0; i < figures.size(); ++i) {
+    const PublishedFigure& f = figures[i];
+    if (f.below.empty()) continue;
+    const auto from = std::ranges::find(figures, f.below, &PublishedFigure::record);
+    if (from == figures.end() || from->value <= f.value)
+      throw Error(ErrorKind::usage, file.at("figures").as_list()[i].at("below").place,
+                  "'" + f.record + "' is said to lie below '" + f.below + "', which has no greater figure here");
+  }
+}
+
+Published read_one(const std::string& name) {
   const std::string path = name.find('/') == std::string::npos ? share_file("published/" + name + ".json") : "";
   if (path.empty()) not_there(name);
 
@@ -99,7 +113,24 @@ Published read_published(const std::string& name) {
   }
   if (const Json* list = file.find("without_record"))
     for (const Json& json : list->as_list()) published.without_record.push_back(read_without_record(json, file));
+  check_falls(published.figures, file);
   return published;
+}
+
+}  // namespace
+
+Published read_published(const std::string& names) {
+  Published all;
+  for (std::size_t begin = 0; begin < names.size();) {
+    const std::size_t end = std::min(names.find(", ", begin), names.size());
+    Published one = read_one(names.substr(begin, end - begin));
+    for (PublishedFigure& f : one.figures)
+      if (std::ranges::find(all.figures, f.record, &PublishedFigure::record) == all.figures.end())
+        all.figures.push_back(std::move(f));
+    all.without_record.insert(all.without_record.end(), one.without_record.begin(), one.without_record.end());
+    begin = end + (end < names.size() ? 2 : 0);
+  }
+  return all;
 }
 
 }  // namespace khost

@@ -18,9 +18,10 @@ namespace khost {
 struct PublishedFigure {
   std::string record;  // without base: "K32/snr/drift/0"
   double value = 0;
-  std::string printed;  // as its source prints it: "4.800"
-  std::string where;    // "paper 85, phase A"
-  std::string note;     // what a reader must know beside it; "" mostly
+  std::string printed;     // as its source prints it: "4.800"
+  std::string where;       // "paper 85, phase A"
+  std::string note;        // what a reader must know beside it; "" mostly
+  std::string below = {};  // of a loss: the record, of the same file, that its paper has it fall from; "" of others
 };
 // One that no record measures: a difference of two records, a bound, a rule.
 struct FigureWithoutRecord {
@@ -30,8 +31,8 @@ struct Published {
   std::vector<PublishedFigure> figures;
   std::vector<FigureWithoutRecord> without_record;
 };
-// {} when name is "". Throws a usage Error when the file is not there (with the folders searched and the names there are) or is
-// wrong.
+// Of several names, "paper84, paper85", all figures; a record's in the first of them. {} when name is "". Throws a usage Error
+// when the file is not there (with the folders searched and the names there are) or is wrong.
 Published read_published(const std::string& name);
 
 // The table: per base and arm, figure, mean over trials, 95 % t interval, n, published; then notes and failed trials. No line is

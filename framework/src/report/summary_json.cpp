@@ -1,5 +1,6 @@
 #include "artifact/file.hpp"
 #include "khost/json.hpp"
+#include "report/distance.hpp"
 #include "report/figures.hpp"
 #include "report/not_finite.hpp"
 
@@ -97,6 +98,19 @@ void write_summary(const std::string& path, const Run& run, const Published& pub
     member.value = json_of(record);
   }
   summary.set("not_finite", std::move(odd));
+  Json::Object distances;
+  const auto interval_json = [](const Interval& i) { return band_json(Band{i.mean, i.low, i.high}); };
+  for (const Distance& d : distances_of(bases, published.figures)) {
+    auto& member = distances.emplace_back();
+    member.key = d.base;
+    member.value = Json::object({{"figures", d.figures},
+                                 {"seeds", d.whole.n},
+                                 {"all", interval_json(d.whole)},
+                                 {"odd", interval_json(d.odd)},
+                                 {"even", interval_json(d.even)},
+                                 {"apart", number_json(d.apart)}});
+  }
+  if (!distances.empty()) summary.set("distances", std::move(distances));
   summary.set("claims", run.claims);
   write_file_atomically(path, summary.pretty() + "\n");
 }

@@ -146,16 +146,16 @@ std::vector<TrialResult> run_trials(Session& session, CacheStore& store, const T
 }
 
 // What noise alone gives, arm by arm.
-std::map<std::string, NullDraws> draw_nulls(Session& session, Run& run) {
-  std::map<std::string, NullDraws> nulls;
+NullsByArm draw_nulls(Session& session, Run& run) {
+  NullsByArm nulls;
   RunListener& listener = session.listener;
   for (const Arm& arm : session.experiment.arms) {
     check_interrupt();
     const auto& drawn =
-        nulls.emplace(arm.name, null_draws(*session.materials, arm, session.cache, null_draw_count, session.artifact_threads))
+        nulls.emplace(arm.key(), null_draws(*session.materials, arm, session.cache, null_draw_count, session.artifact_threads))
             .first->second;
     for (const auto& [probe, why] : drawn.failed) {
-      listener.message("warning: the null of " + arm.name + "/" + probe + " could not be drawn: " + why);
+      listener.message("warning: the null of " + arm.key() + "/" + probe + " could not be drawn: " + why);
       for (Definition& d : run.definitions)
         if (d.instance == probe) d.null = "no null: " + why;
     }
@@ -163,13 +163,15 @@ std::map<std::string, NullDraws> draw_nulls(Session& session, Run& run) {
   check_interrupt();
   std::set<std::string> without;
   for (const Arm& arm : session.experiment.arms)
-    for (const std::string& record : nulls_not_made(*session.materials, arm, nulls.at(arm.name), run.trials))
+    for (const std::string& record : nulls_not_made(*session.materials, arm, nulls.at(arm.key()), run.trials))
       if (without.insert(record).second)
         listener.message("warning: the probe that makes '" + record +
                          "' declares a null of it, but its null() never made one: it is shown without");
-  for (const auto& [arm, drawn] : nulls)
-    for (const auto& [record, draws] : drawn.records)
-      if (const auto band = band_of({draws.begin(), draws.end()})) run.nulls[arm].emplace(record, *band);
+  for (const Arm& arm : session.experiment.arms)
+    for (const auto& [record, draws] : nulls.at(arm.key()).records)
+      if (const auto band = band_of({draws.begin(), draws.end()}))
+        for (const BaseRecipe& base : session.experiment.bases)
+          if (arm.runs_on(base.name)) run.nulls[{base.name, arm.name}].emplace(record, *band);
   return nulls;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <set>
 
@@ -50,40 +51,32 @@ struct Source {
 class Judging {
  public:
   Judging(const Claim& claim, const std::string& base, const Results& results) : results_(results) {
-    for (const auto& [name, paths] : claim.let) {
-      std::vector<Source>& sources = sources_.emplace_back();
-      bool many = paths.size() != 1;
-      for (const std::string& text : paths) {
-        const RecordPath path = *parse_record_path(text);  // the manifest was checked
-        const std::string label = path.probe + "/" + path.record;
-        const std::string& on = path.base.empty() ? base : path.base;
-        if (label.find('*') == std::string::npos) {
-          sources.push_back({on, path.arm, label});
-        } else {
-          many = true;
-          for (std::string& one : expanded(on, path.arm, label)) sources.push_back({on, path.arm, std::move(one)});
-        }
-      }
-      names_.push_back(many ? Measure::Name(name, 0) : Measure::Name(name));
+    for (const Let& let : claim.let) {
+      bool many = let.paths.size() != 1 && let.least.empty();
+      std::vector<Source> sources = sources_of(let.paths, base, many);
+      if (!let.least.empty()) sources = {chosen(let, sources, sources_of(let.least, base, many))};
+      sources_.push_back(std::move(sources));
+      names_.push_back(many ? Measure::Name(let.name, 0) : Measure::Name(let.name));
+      permuted_.push_back(std::ranges::find(claim.permute, let.name) != claim.permute.end());
     }
     measure_.emplace(claim.measure, names_, claim.place);
   }
 
+  const std::vector<std::string>& choices() const { return choices_; }
+  bool permutes() const { return std::ranges::find(permuted_, true) != permuted_.end(); }
+
+  // One seed's measure when the lists that are to be permuted are.
+  double permuted(const JudgedClaim::Seed& seed, Random& random) const {
+    const Unit unit{seed.draw, seed.seed};
+    return at([&](const Source& s) { return value_of(*results_.of(s.base, s.arm).at(unit), s.label); }, &random);
+  }
+
   // Per seed that every arm of the claim has.
   std::vector<JudgedClaim::Seed> seeds(std::string& problem) const {
-    std::optional<std::vector<Unit>> units;
-    for (const auto& list : sources_)
-      for (const Source& s : list) {
-        std::vector<Unit> own, both;
-        for (const auto& [unit, trial] : results_.of(s.base, s.arm)) own.push_back(unit);
-        if (units)
-          std::ranges::set_intersection(*units, own, std::back_inserter(both));
-        else
-          both = own;
-        units = both;
-      }
+    std::vector<Source> all;
+    for (const auto& list : sources_) all.insert(all.end(), list.begin(), list.end());
     std::vector<JudgedClaim::Seed> out;
-    for (const Unit& unit : units.value_or(std::vector<Unit>{})) {
+    for (const Unit& unit : units_of(all)) {
       const double value = at([&](const Source& s) {
         const TrialResult& trial = *results_.of(s.base, s.arm).at(unit);
         if (trial.status == "done") return value_of(trial, s.label);
@@ -96,14 +89,14 @@ class Judging {
     return out;
   }
 
-  std::vector<std::string> without_null(const std::map<std::string, NullDraws>& nulls) const {
+  std::vector<std::string> without_null(const NullsByArm& nulls) const {
     std::vector<std::string> out;
     for (const auto& list : sources_)
       for (const Source& s : list) {
-        const auto draws = nulls.find(s.arm);
-        if (draws != nulls.end() && draws->second.records.contains(s.label)) continue;
+        const NullDraws* draws = nulls_on(nulls, s.base, s.arm);
+        if (draws && draws->records.contains(s.label)) continue;
         std::string path = s.arm + "/" + s.label;
-        if (draws != nulls.end() && std::ranges::any_of(draws->second.nothing_sampled, [&](const std::string& pattern) {
+        if (draws && std::ranges::any_of(draws->nothing_sampled, [&](const std::string& pattern) {
               return pattern.ends_with("/*") ? s.label.starts_with(pattern.substr(0, pattern.size() - 1))
                                              : matches_record(pattern, s.label);
             }))
@@ -115,27 +108,86 @@ class Judging {
 
   // One seed's measure under noise: for each probe of each arm one joint draw, picked by `random`. The noise of two arms has
   // nothing in common, nor has that of two probes.
-  double under_noise(const std::map<std::string, NullDraws>& nulls, Random& random) const {
+  double under_noise(const NullsByArm& nulls, Random& random) const {
     std::map<std::string, std::size_t> picked;
     return at([&](const Source& s) {
-      const NullDraws& draws = nulls.at(s.arm);
+      const NullDraws& draws = *nulls_on(nulls, s.base, s.arm);
       const auto [index, is_new] = picked.try_emplace(s.base + "/" + s.arm + "/" + s.label.substr(0, s.label.find('/')));
       if (is_new) index->second = static_cast<std::size_t>(random.below(static_cast<std::uint64_t>(draws.count)));
       return static_cast<double>(draws.records.at(s.label)[index->second]);
     });
   }
 
-  int draws(const std::map<std::string, NullDraws>& nulls) const { return nulls.at(sources_.front().front().arm).count; }
+  int draws(const NullsByArm& nulls) const {
+    const Source& first = sources_.front().front();
+    return nulls_on(nulls, first.base, first.arm)->count;
+  }
 
  private:
   template <class Value>
-  double at(Value&& value) const {
+  double at(Value&& value, Random* shuffles = nullptr) const {
     std::vector<std::vector<double>> values;
-    for (const auto& list : sources_) {
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
       auto& one = values.emplace_back();
-      for (const Source& s : list) one.push_back(value(s));
+      for (const Source& s : sources_[i]) one.push_back(value(s));
+      if (!shuffles || !permuted_[i]) continue;
+      std::vector<int> order(one.size());
+      std::iota(order.begin(), order.end(), 0);
+      shuffles->shuffle(order);
+      std::vector<double> in_order(one.size());
+      for (std::size_t k = 0; k < one.size(); ++k) in_order[k] = one[static_cast<std::size_t>(order[k])];
+      one = std::move(in_order);
     }
     return (*measure_)(std::span<const std::vector<double>>(values));
+  }
+
+  // `many` becomes true where a path stands for several records.
+  std::vector<Source> sources_of(const std::vector<std::string>& paths, const std::string& base, bool& many) const {
+    std::vector<Source> sources;
+    for (const std::string& text : paths) {
+      const RecordPath path = *parse_record_path(text);  // the manifest was checked
+      const std::string label = path.probe + "/" + path.record;
+      const std::string& on = path.base.empty() ? base : path.base;
+      if (label.find('*') == std::string::npos) {
+        sources.push_back({on, path.arm, label});
+      } else {
+        many = true;
+        for (std::string& one : expanded(on, path.arm, label)) sources.push_back({on, path.arm, std::move(one)});
+      }
+    }
+    return sources;
+  }
+
+  // Draws and seeds that the arms of all sources have.
+  std::vector<Unit> units_of(const std::vector<Source>& sources) const {
+    std::optional<std::vector<Unit>> units;
+    for (const Source& s : sources) {
+      std::vector<Unit> own, both;
+      for (const auto& [unit, trial] : results_.of(s.base, s.arm)) own.push_back(unit);
+      if (units)
+        std::ranges::set_intersection(*units, own, std::back_inserter(both));
+      else
+        both = own;
+      units = both;
+    }
+    return units.value_or(std::vector<Unit>{});
+  }
+
+  // Of `sources` the one whose record in `by` has the least mean over the seeds that all have. One that is missing on a seed
+  // is no candidate; without any, the first stands for all.
+  Source chosen(const Let& let, const std::vector<Source>& sources, const std::vector<Source>& by) {
+    const std::vector<Unit> units = units_of(by);
+    std::size_t best = 0;
+    double least = nan;
+    for (std::size_t i = 0; i < by.size(); ++i) {
+      double sum = units.empty() ? nan : 0;
+      for (const Unit& unit : units) sum += value_of(*results_.of(by[i].base, by[i].arm).at(unit), by[i].label);
+      const double mean = sum / static_cast<double>(units.size());
+      if (std::isfinite(mean) && !(mean >= least)) best = i, least = mean;
+    }
+    choices_.push_back(let.name + " is of " + sources[best].arm + ", one of " + std::to_string(sources.size()) +
+                       (std::isnan(least) ? ": nothing to choose by" : ", by the mean of " + by[best].label + " over seeds"));
+    return sources[best];
   }
 
   // The records that a pattern names, in the order in which a trial makes them.
@@ -153,11 +205,32 @@ class Judging {
   const Results& results_;
   std::vector<std::vector<Source>> sources_;
   std::vector<Measure::Name> names_;
+  std::vector<bool> permuted_;        // of names: shuffled for the null
+  std::vector<std::string> choices_;  // what was chosen, in words
   std::optional<Measure> measure_;
 };
 
+// Noise is the seeds' own figures, the lists shuffled.
+void set_permuted(JudgedClaim& judged, const ClaimRule& rule, const Measured& measured, const Judging& judging) {
+  constexpr int count = 1000;
+  std::vector<JudgedClaim::Seed> there;
+  for (const JudgedClaim::Seed& s : judged.seeds)
+    if (std::isfinite(s.value)) there.push_back(s);
+  if (there.empty()) return;
+  Random random(0, judged.claim->id, "null of its measure");
+  std::vector<double> singles;
+  for (int i = 0; i < count; ++i) singles.push_back(judging.permuted(there[random.below(there.size())], random));
+  judged.null = band_of(std::move(singles));
+  guard_by_null(judged.verdict, rule, measured, count, [&](std::int64_t r, std::span<double> values) {
+    Random own(static_cast<std::uint64_t>(r), judged.claim->id, "replicate of the null");
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = std::isfinite(judged.seeds[i].value) ? judging.permuted(judged.seeds[i], own) : nan;
+  });
+}
+
 void set_null(JudgedClaim& judged, const ClaimRule& rule, const Measured& measured, const Judging& judging,
-              const std::map<std::string, NullDraws>& nulls) {
+              const NullsByArm& nulls) {
+  if (judging.permutes()) return set_permuted(judged, rule, measured, judging);
   judged.without_null = judging.without_null(nulls);
   if (!judged.without_null.empty() || measured.values.empty()) return;
   const int count = judging.draws(nulls);
@@ -175,32 +248,32 @@ void set_null(JudgedClaim& judged, const ClaimRule& rule, const Measured& measur
 
 Json let_of(const Claim& claim) {
   Json let{Json::Object{}};
-  for (const auto& [name, paths] : claim.let) let.set(name, Json(Json::List(paths.begin(), paths.end())));
+  const auto list = [](const std::vector<std::string>& paths) { return Json(Json::List(paths.begin(), paths.end())); };
+  for (const Let& one : claim.let)
+    let.set(one.name, one.least.empty() ? list(one.paths) : Json::object({{"of", list(one.paths)}, {"least", list(one.least)}}));
   return let;
 }
 
 std::string hash_of(const Claim& claim) {
-  return short_hash(Json::object({{"let", let_of(claim)},
-                                  {"measure", claim.measure},
-                                  {"scale", claim.scale},
-                                  {"predicts", claim.predicts},
-                                  {"margin", claim.margin}})
-                        .canonical());
+  Json fixed = Json::object({{"let", let_of(claim)},
+                             {"measure", claim.measure},
+                             {"scale", claim.scale},
+                             {"predicts", claim.predicts},
+                             {"margin", claim.margin}});
+  if (!claim.permute.empty()) fixed.set("permute", detail::to_json(claim.permute));
+  return short_hash(fixed.canonical());
 }
 
 std::vector<std::string> bases_of(const Claim& claim, const Experiment& experiment) {
-  const bool names_bases = std::ranges::any_of(claim.let, [](const auto& entry) {
-    return std::ranges::any_of(entry.second, [](const std::string& path) { return path.starts_with('@'); });
-  });
-  if (names_bases) return {""};
+  if (std::ranges::any_of(claim.paths(), [](const std::string& path) { return path.starts_with('@'); })) return {""};
   std::vector<std::string> bases;
   for (const BaseRecipe& base : experiment.bases) bases.push_back(base.name);
   return bases;
 }
 
 std::vector<JudgedClaim> judge_claims(const Experiment& experiment, const std::vector<TrialResult>& trials,
-                                      const std::map<std::string, NullDraws>& nulls,
-                                      const std::map<std::string, Standing>& standings, const CountLook& count_look) {
+                                      const NullsByArm& nulls, const std::map<std::string, Standing>& standings,
+                                      const CountLook& count_look) {
   const Results results(trials);
   std::vector<JudgedClaim> judged;
   std::vector<Judging> judgings;
@@ -216,6 +289,7 @@ std::vector<JudgedClaim> judge_claims(const Experiment& experiment, const std::v
       member.rule = {parse_prediction(claim.predicts, claim.place), claim.margin, claim.scale == "log"};
       judgings.emplace_back(claim, base, results);
       one.seeds = judgings.back().seeds(member.measured.problem);
+      one.choices = judgings.back().choices();
       for (const JudgedClaim::Seed& s : one.seeds) {
         member.measured.values.push_back(s.value);
         member.measured.draws.push_back(static_cast<int>(s.draw));

@@ -40,6 +40,7 @@ struct JudgedClaim {
   Verdict verdict;
   std::optional<Band> null;               // the measure of single seeds under noise, where all its records have a null
   std::vector<std::string> without_null;  // records it needs that have none: they leave the verdict without a guard
+  std::vector<std::string> choices;       // that the run made for it, in words: "k64 is of K64-lr0.02, one of 6, by ..."
   std::string hash;                       // of what the claim fixes
   Standing standing = {};
 };
@@ -57,10 +58,10 @@ std::vector<std::string> bases_of(const Claim& claim, const Experiment& experime
 // one that cannot decide is not counted, but told which it would be.
 using CountLook = std::function<int(const JudgedClaim& claim, bool can_decide)>;
 
-// Every claim on every base, in the manifest's order; Holm over all of them. `nulls` by arm, `standings` by claim: one without is
-// post hoc. Without `count_look` looks are not counted.
+// Every claim on every base, in the manifest's order; Holm over all of them. `nulls` by Arm::key(), `standings` by claim: one
+// without is post hoc. Without `count_look` looks are not counted.
 std::vector<JudgedClaim> judge_claims(const Experiment& experiment, const std::vector<TrialResult>& trials,
-                                      const std::map<std::string, NullDraws>& nulls,
-                                      const std::map<std::string, Standing>& standings = {}, const CountLook& count_look = {});
+                                      const NullsByArm& nulls, const std::map<std::string, Standing>& standings = {},
+                                      const CountLook& count_look = {});
 
 }  // namespace khost

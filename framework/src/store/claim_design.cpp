@@ -22,9 +22,10 @@ class Designer {
   Json trials(const Claim& claim) const {
     Json arms{Json::Object{}}, bases{Json::Object{}};
     const std::function<void(const Arm&)> add = [&](const Arm& arm) {
-      if (arms.find(arm.name)) return;
-      arms.set(arm.name, design(arm));
-      for (const std::string& name : arm.needs) add(*std::ranges::find(experiment_.arms, name, &Arm::name));
+      if (arms.find(arm.key())) return;
+      arms.set(arm.key(), design(arm));
+      for (const Arm& other : experiment_.arms)
+        if (std::ranges::find(arm.needs, other.name) != arm.needs.end()) add(other);
     };
     for (const Arm* arm : arms_of(claim, experiment_)) add(*arm);
     for (const BaseRecipe& base : experiment_.bases)
@@ -34,9 +35,8 @@ class Designer {
 
  private:
   bool reads(const Claim& claim, const BaseRecipe& base) const {
-    for (const auto& [name, paths] : claim.let)
-      for (const std::string& path : paths)
-        if (const std::string on = parse_record_path(path)->base; on.empty() || on == base.name) return true;
+    for (const std::string& path : claim.paths())
+      if (const std::string on = parse_record_path(path)->base; on.empty() || on == base.name) return true;
     return false;
   }
 
@@ -71,6 +71,7 @@ class Designer {
     strip(Kind::optimizer, base.optimizer);
     base.expected_steps.reset();
     base.base_draws = 1;
+    base.arms.reset();  // arms have their own design
     return Json::object({{"recipe", resolved_json(base)}, {"model", design_of_model()}});
   }
 
@@ -89,8 +90,7 @@ class Designer {
 
 std::vector<const Arm*> arms_of(const Claim& claim, const Experiment& experiment) {
   std::set<std::string> names;
-  for (const auto& [name, paths] : claim.let)
-    for (const std::string& path : paths) names.insert(parse_record_path(path)->arm);
+  for (const std::string& path : claim.paths()) names.insert(parse_record_path(path)->arm);
   std::vector<const Arm*> out;
   for (const Arm& arm : experiment.arms)
     if (names.contains(arm.name)) out.push_back(&arm);

@@ -55,12 +55,11 @@ struct Read {
 
 std::vector<Read> reads_of(const Claim& claim, const Plan& plan, const Shown& shown) {
   std::vector<Read> out;
-  for (const auto& [name, paths] : claim.let)
-    for (const std::string& text : paths) {
-      const RecordPath path = *parse_record_path(text);
-      for (const PlannedTrial& t : plan.trials)
-        if (t.key.arm == path.arm && (path.base.empty() || path.base == t.key.base)) out.push_back({&t, shown.of(t, path.probe)});
-    }
+  for (const std::string& text : claim.paths()) {
+    const RecordPath path = *parse_record_path(text);
+    for (const PlannedTrial& t : plan.trials)
+      if (t.key.arm == path.arm && (path.base.empty() || path.base == t.key.base)) out.push_back({&t, shown.of(t, path.probe)});
+  }
   return out;
 }
 

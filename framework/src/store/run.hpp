@@ -40,11 +40,12 @@ struct Run {
   std::string folder = {};     // as it was given; "" where nobody said
   std::string published = {};  // its figures: a name in share/published, or ""
   Environment environment = {};
-  std::vector<TrialResult> trials = {};                           // in plan order
-  std::vector<Definition> definitions = {};                       // of the probes' records; the engine's own need none
-  std::map<std::string, std::map<std::string, Band>> nulls = {};  // by arm and record ("snr/drift/0"): of single trials
-  Json claims = Json(Json::List());                               // as summary.json has them
-  Environment artifacts = {};                                     // what bases were made with
+  std::vector<TrialResult> trials = {};      // in plan order
+  std::vector<Definition> definitions = {};  // of the probes' records; the engine's own need none
+  // By base and arm, then by record ("snr/drift/0"): of single trials.
+  std::map<std::pair<std::string, std::string>, std::map<std::string, Band>> nulls = {};
+  Json claims = Json(Json::List());  // as summary.json has them
+  Environment artifacts = {};        // what bases were made with
   std::vector<BaseMade> bases = {};
   std::vector<PluginUsed> plugins = {};
   std::string command = {}, manifest = {};  // the command line; the resolved manifest, as JSON

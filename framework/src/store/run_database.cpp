@@ -118,9 +118,10 @@ void RunDatabase::finish(const Run& run) {
     for (const Definition& d : run.definitions)
       insert(db, "INSERT INTO definition(probe, name, unit, doc, noise, instance) VALUES(?, ?, ?, ?, ?, ?)", d.probe, d.name,
              d.unit, d.doc, d.null, d.instance);
-    for (const auto& [arm, records] : run.nulls)
+    for (const auto& [where, records] : run.nulls)
       for (const auto& [record, band] : records)
-        insert(db, "INSERT INTO noise VALUES(?, ?, ?, ?, ?)", arm, record, band.mean, band.low, band.high);
+        insert(db, "INSERT INTO noise VALUES(?, ?, ?, ?, ?, ?)", where.first, where.second, record, band.mean, band.low,
+               band.high);
     for (const Json& claim : run.claims.as_list()) insert(db, "INSERT INTO claim(detail) VALUES(?)", claim.text());
     insert(db, "UPDATE run SET finished = ?", run.finished);
   });

@@ -80,10 +80,10 @@ void read_rest(SQLite::Database& db, Run& run) {
   while (definition.executeStep())
     run.definitions.push_back({definition.getColumn(0), definition.getColumn(1), definition.getColumn(2), definition.getColumn(3),
                                definition.getColumn(4), definition.getColumn(5)});
-  SQLite::Statement noise(db, "SELECT arm, record, mean, low, high FROM noise");
+  SQLite::Statement noise(db, "SELECT base, arm, record, mean, low, high FROM noise");
   while (noise.executeStep())
-    run.nulls[noise.getColumn(0)][noise.getColumn(1)] = {double_of(noise.getColumn(2)), double_of(noise.getColumn(3)),
-                                                         double_of(noise.getColumn(4))};
+    run.nulls[{noise.getColumn(0), noise.getColumn(1)}][noise.getColumn(2)] = {
+        double_of(noise.getColumn(3)), double_of(noise.getColumn(4)), double_of(noise.getColumn(5))};
   Json::List claims;
   SQLite::Statement claim(db, "SELECT detail FROM claim ORDER BY id");
   while (claim.executeStep()) claims.push_back(parse_json(claim.getColumn(0).getString(), "run.db"));

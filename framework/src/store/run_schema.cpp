@@ -131,8 +131,21 @@ CREATE VIEW claims AS
   FROM claim ORDER BY id;
 )";
 
+// A base may have an arm in a form of its own, whose noise is another.
+constexpr const char* version_2 = R"(
+ALTER TABLE noise RENAME TO noise_1;
+CREATE TABLE noise(                  -- what noise alone gives for a record of one trial: mean and the middle 95 % of its draws
+  base   TEXT NOT NULL,
+  arm    TEXT NOT NULL,
+  record TEXT NOT NULL,              -- 'PROBE/NAME'
+  mean, low, high,
+  PRIMARY KEY(base, arm, record)) WITHOUT ROWID;
+INSERT INTO noise SELECT DISTINCT trial.base, noise_1.arm, record, mean, low, high FROM noise_1 JOIN trial ON trial.arm = noise_1.arm;
+DROP TABLE noise_1;
+)";
+
 // migrations[i] leads from version i to i + 1. What was once released is never changed: a new version is another entry.
-constexpr std::array migrations = {version_1};
+constexpr std::array migrations = {version_1, version_2};
 static_assert(migrations.size() == run_schema_version);
 
 }  // namespace

@@ -15,6 +15,8 @@ void Snr::Moments::add(double x) {
   mean_abs += (std::abs(x) - mean_abs) / static_cast<double>(n);
 }
 
+double Snr::Moments::variance() const { return n > 1 ? m2 / static_cast<double>(n - 1) : khost::missing; }
+
 double Snr::Moments::sd() const { return n > 1 ? std::sqrt(m2 / static_cast<double>(n - 1)) : 0; }
 
 double Snr::Moments::ratio() const {
@@ -53,6 +55,8 @@ void Snr::declare(khost::Signals& s, const Config& config) {
   s.need("alpha.grad");
   s.emit("drift/<group>", "1", "mean |g| / sd(g) over training steps, mean over the group's dims, then over matrices");
   s.emit("drift/ratio", "1", "second group's drift SNR over the first's");
+  s.emit("pooled/<group>", "1",
+         "mean |g| / sd(g), each over dims, matrices and steps at once: paper 85's SNR as its setup words it");
   s.emit("/grad/mean/<group>", "nats", "mean of |g| pooled over dims, matrices and steps");
   s.emit("/grad/var/<group>", "nats^2", "variance of |g| pooled over dims, matrices and steps");
   if (config.batches > 0) {
@@ -60,6 +64,8 @@ void Snr::declare(khost::Signals& s, const Config& config) {
     s.emit("batch/ratio", "1", "second group's batch SNR over the first's");
     s.emit("batch_debiased/<group>", "1",
            "(mean^2 - s^2/n) / s^2 over independent batches; 2 / (n (n - 3)) on average for pure noise");
+    s.emit("batch_var/<group>", "nats^2",
+           "variance of g over independent batches, mean over the group's dims, then over matrices");
     s.gradients(config.batches);
   }
   s.null_if_fresh("drift/<group>", "independent Gaussian gradients of one scale at every step");
@@ -67,6 +73,7 @@ void Snr::declare(khost::Signals& s, const Config& config) {
   const char* scale = "noise has no scale of its own; the ratio of two groups' would be near 1";
   s.no_null("/grad/mean/<group>", scale);
   s.no_null("/grad/var/<group>", scale);
+  if (config.batches > 0) s.no_null("batch_var/<group>", scale);
 }
 
 void Snr::null(khost::NullDraw& draw) { khost::nulls::iid_gradients(*this, draw); }
@@ -114,6 +121,7 @@ void Snr::observe(const khost::Step& step) {
       for (auto k = static_cast<std::size_t>(groups_[j].first); k < end; ++k) {
         const double size = std::abs(static_cast<double>(g[k]));
         pooled_[j].n += 1, pooled_[j].sum += size, pooled_[j].squares += size * size;
+        pooled_[j].signed_sum += static_cast<double>(g[k]);
       }
     }
     ++i;
@@ -155,6 +163,8 @@ void Snr::conclude(khost::Trial& trial) {
   for (std::size_t j = 0; j < groups_.size(); ++j) {
     const Pooled& p = pooled_[j];
     const double mean = p.sum / p.n;
+    const double centre = p.signed_sum / p.n, variance = p.squares / p.n - centre * centre;
+    trial.record("pooled/" + std::to_string(j), variance > 0 ? mean / std::sqrt(variance) : khost::missing);
     trial.record("/grad/mean/" + std::to_string(j), mean);
     trial.record("/grad/var/" + std::to_string(j), p.squares / p.n - mean * mean);
   }
@@ -176,4 +186,5 @@ void Snr::conclude(khost::Trial& trial) {
   emit(trial, "batch", batch);
   trial.record("batch/ratio", second_over_first(batch));
   emit(trial, "batch_debiased", by_group(over_batches, [](const Moments& m) { return m.debiased(); }));
+  emit(trial, "batch_var", by_group(over_batches, [](const Moments& m) { return m.variance(); }));
 }

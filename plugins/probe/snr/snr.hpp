@@ -14,7 +14,8 @@
 //          (mean^2 - s^2 / n) / s^2, not clipped: for pure noise 0 in the numerator, 2 / (n (n - 3)) in all
 //
 // Each per dimension k, then averaged over the dimensions of a group, then over matrices. Standard deviations have n - 1 in the
-// denominator; a dimension with s = 0 is missing and left out. On one fixed batch the drift's sd is movement along the
+// denominator; a dimension with s = 0 is missing and left out. Beside them `pooled`, the SNR as paper 85's setup words it: mean
+// |g| over sd(g), both over all dims, matrices and steps at once. On one fixed batch the drift's sd is movement along the
 // trajectory, not sampling noise.
 class Snr : public khost::Probe {
  public:
@@ -45,6 +46,7 @@ class Snr : public khost::Probe {
     std::int64_t n = 0;
     double mean = 0, m2 = 0, mean_abs = 0;
     void add(double x);
+    double variance() const;  // n - 1; missing of fewer than 2
     double sd() const;
     double ratio() const;     // mean |x| / sd; missing when sd is 0
     double debiased() const;  // (mean^2 - s^2 / n) / s^2; missing when s is 0
@@ -65,7 +67,7 @@ class Snr : public khost::Probe {
   std::vector<std::int64_t> ranks_;  // of the matrices that carry an adapter, like all that is kept per matrix
   PerMatrix drift_;
   struct Pooled {
-    double n = 0, sum = 0, squares = 0;
+    double n = 0, sum = 0, squares = 0, signed_sum = 0;
   };
-  std::vector<Pooled> pooled_;  // |g| over dims, matrices and steps, per group
+  std::vector<Pooled> pooled_;  // |g|, and g, over dims, matrices and steps, per group
 };

@@ -50,6 +50,13 @@ TEST_CASE("drift SNR is per dimension, then over the group, then over matrices")
   const double m = 19.0 / 6, squares = (1 + 4 + 16 + 9 + 25 + 16) / 6.0;
   CHECK(trial.records.at("/grad/var/0") == doctest::Approx(squares - m * m).epsilon(1e-9));
   CHECK(!trial.records.contains("batch/0"));
+  CHECK(!trial.records.contains("batch_var/0"));
+  // Of the second group all of g at once: mean |g| over the sd of g, which are not all of one sign.
+  const std::vector<double> all{-2, 5, -1, 5, 0.5, 5, 1, 2, 2, -2, 4, 2};
+  double sum = 0, sum_abs = 0, sum_squares = 0;
+  for (const double v : all) sum += v, sum_abs += std::abs(v), sum_squares += v * v;
+  CHECK(trial.records.at("pooled/1") ==
+        doctest::Approx((sum_abs / 12) / std::sqrt(sum_squares / 12 - sum / 12 * sum / 12)).epsilon(1e-12));
 }
 
 TEST_CASE("batch SNR has its own batches, at alpha = 0 or as trained; pure noise has a debiased SNR of 0") {
@@ -76,6 +83,7 @@ TEST_CASE("batch SNR has its own batches, at alpha = 0 or as trained; pure noise
     CHECK(zero == (at == "start"));
     // Gaussian noise: mean |g| / sd = sqrt(2 / pi) within five standard errors over 6 x 4000 draws; debiased 0 likewise.
     CHECK(std::abs(trial.records.at("batch/0") - std::sqrt(2 / M_PI)) < 5 * 0.6 / std::sqrt(24000.0));
+    CHECK(trial.records.at("batch_var/0") == doctest::Approx(1).epsilon(5 * std::sqrt(2.0 / 24000)));
     CHECK(std::abs(trial.records.at("batch_debiased/0")) < 5 * std::sqrt(2.0 / 6) / 4000);
     CHECK(std::isnan(trial.records.at("batch/ratio")));
   }
