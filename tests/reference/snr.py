@@ -18,6 +18,10 @@ def debiased(series):
     return np.where(s2 > 0, (series.mean(axis=0) ** 2 - s2 / n) / np.where(s2 > 0, s2, 1), np.nan)
 
 
+def variance(series):
+    return series.var(axis=0, ddof=1)
+
+
 def by_group(series, statistic):
     """Per dim, over the group's dims, then over matrices."""
     per_dim = np.stack([statistic(series[:, i]) for i in range(MATRICES)])
@@ -34,8 +38,10 @@ def make():
     drift, batch = by_group(g, ratio), by_group(b, ratio)
     records = {"drift/ratio": drift[1] / drift[0], "batch/ratio": batch[1] / batch[0]}
     for j, (first, end) in enumerate(GROUPS):
-        pooled = np.abs(g[:, :, first:end])
-        records |= {f"drift/{j}": drift[j], f"batch/{j}": batch[j], f"batch_debiased/{j}": by_group(b, debiased)[j],
+        group = g[:, :, first:end]
+        pooled = np.abs(group)
+        records |= {f"pooled/{j}": pooled.mean() / group.std(), f"batch_var/{j}": by_group(b, variance)[j],
+                    f"drift/{j}": drift[j], f"batch/{j}": batch[j], f"batch_debiased/{j}": by_group(b, debiased)[j],
                     f"/grad/mean/{j}": pooled.mean(), f"/grad/var/{j}": pooled.var()}
     return {"groups": GROUPS, "steps": g, "batches": b, "records": records}
 
