@@ -7,8 +7,9 @@
 
 namespace khost {
 
-std::string published_text(const Json& claim);  // "0.948, falsified"; "" when its paper gives nothing
-std::string estimate_text(const Json& claim);   // "-" without one
-std::string short_verdict(const Json& claim);   // "falsified"; "post hoc, confirmed"
+// "0.948, falsified", or without its words "0.948"; "" when its paper gives nothing.
+std::string published_text(const Json& claim, bool words = true);
+std::string estimate_text(const Json& claim);  // "-" without one
+std::string short_verdict(const Json& claim);  // "falsified"; "post hoc, confirmed"
 
 }  // namespace khost

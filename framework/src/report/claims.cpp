@@ -91,12 +91,12 @@ NumberStyle style_of_claim(const Json& claim) { return style_of("1", number_at(c
 
 }  // namespace
 
-std::string published_text(const Json& claim) {
+std::string published_text(const Json& claim, bool words) {
   const Json* published = claim.find("published");
   if (!published || !published->is_object()) return "";
   const double value = number_at(*published, "value");
-  const std::string words = text_at(*published, "words");
-  return (std::isnan(value) ? "" : shortest(value) + (words.empty() ? "" : ", ")) + words;
+  const std::string said = words ? text_at(*published, "words") : "";
+  return (std::isnan(value) ? "" : shortest(value) + (said.empty() ? "" : ", ")) + said;
 }
 
 std::string estimate_text(const Json& claim) {

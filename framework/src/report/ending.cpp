@@ -33,8 +33,20 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// One claim a line: what the paper says, and on each base the estimate and the verdict.
-std::vector<std::string> claim_lines(const Json& claims) {
+// The first of the tables that is no wider than `width`, else the last.
+template <class Make>
+std::vector<std::string> fitting(std::size_t width, int forms, Make make) {
+  std::vector<std::string> lines;
+  for (int form = 0; form < forms; ++form) {
+    lines = make(form);
+    if (std::ranges::all_of(lines, [&](const std::string& line) { return columns(line) <= width; })) break;
+  }
+  return lines;
+}
+
+// One claim a line: what the paper says, and on each base the estimate and the verdict. Where that is too wide, of the paper its
+// figure alone.
+std::vector<std::string> claim_lines(const Json& claims, bool words) {
   std::vector<std::string> bases, ids;
   std::map<std::pair<std::string, std::string>, std::string> verdicts;
   std::map<std::string, std::string> papers;
@@ -43,7 +55,7 @@ std::vector<std::string> claim_lines(const Json& claims) {
     add_name(ids, id), add_name(bases, base);
     const std::string estimate = estimate_text(claim);
     verdicts[{id, base}] = short_verdict(claim) + (estimate == "-" ? "" : "  " + estimate);
-    papers[id] = published_text(claim);
+    papers[id] = published_text(claim, words);
   }
   if (ids.empty()) return {};
   Columns table(Columns::Align::left);
@@ -58,19 +70,28 @@ std::vector<std::string> claim_lines(const Json& claims) {
   return lines_of(table.text());
 }
 
+enum class Uncertainty { interval, half_width, none };
+
+std::string figure_text(const Figure& f, Uncertainty uncertainty) {
+  const NumberStyle style = style_of(f.unit, f.interval.mean);
+  std::string text = number_text(f.interval.mean, style);
+  if (f.interval.n < 2 || !std::isfinite(f.interval.mean) || !(f.interval.sd > 0)) return text;
+  if (uncertainty == Uncertainty::interval)
+    text += " (" + number_text(f.interval.low, style) + " .. " + number_text(f.interval.high, style) + ")";
+  else if (uncertainty == Uncertainty::half_width)
+    text += " ±" + number_text((f.interval.high - f.interval.low) / 2, style);
+  return text;
+}
+
 // One published figure a line, beside what each base gives; without any, all figures.
-std::vector<std::string> figure_lines(const Run& run, const Published& published, std::size_t width) {
+std::vector<std::string> figure_lines(const Run& run, const Published& published, std::size_t width, Uncertainty uncertainty) {
   const std::vector<BaseFigures> bases = figures_of(run, published.figures);
   std::map<const PublishedFigure*, std::map<std::string, std::string>> found;
   for (const BaseFigures& base : bases)
     for (const ArmFigures& arm : base.arms)
       for (const Figure& f : arm.figures) {
         if (!f.published) continue;
-        const NumberStyle style = style_of(f.unit, f.interval.mean);
-        std::string text = number_text(f.interval.mean, style);
-        if (f.interval.n > 1 && std::isfinite(f.interval.mean) && f.interval.sd > 0)
-          text += " (" + number_text(f.interval.low, style) + " .. " + number_text(f.interval.high, style) + ")";
-        found[f.published][base.base] = text;
+        found[f.published][base.base] = figure_text(f, uncertainty);
       }
   if (found.empty()) return lines_of(main_figures(run, published, width));
   Columns table(Columns::Align::left);
@@ -152,7 +173,9 @@ std::string verdict_counts(const Json& claims) {
 std::string ending(const Run& run, const Published& published, Screen screen) {
   const std::size_t width = std::max<std::size_t>(screen.columns, 60);
   const bool all = screen.rows == 0;
-  const std::vector<std::string> claims = claim_lines(run.claims), figures = figure_lines(run, published, width),
+  const std::vector<std::string> claims = fitting(width, 2, [&](int form) { return claim_lines(run.claims, form == 0); }),
+                                 figures = fitting(
+                                     width, 3, [&](int form) { return figure_lines(run, published, width, Uncertainty(form)); }),
                                  distances = distance_lines(run, published), trouble = trouble_lines(run, width, all);
   std::string head;
   head += clipped(run.experiment + (run.title.empty() ? "" : ": " + shortened(run.title, 400)), width) + "\n";
