@@ -44,9 +44,11 @@ std::vector<std::string> fitting(std::size_t width, int forms, Make make) {
   return lines;
 }
 
-// One claim a line: what the paper says, and on each base the estimate and the verdict. Where that is too wide, of the paper its
-// figure alone.
-std::vector<std::string> claim_lines(const Json& claims, bool words) {
+// What there is room for: all; of what the paper says its figure alone; neither that nor estimates.
+enum class Claims { whole, figures, verdicts };
+
+// One claim a line: what the paper says, and on each base the verdict and the estimate.
+std::vector<std::string> claim_lines(const Json& claims, Claims form) {
   std::vector<std::string> bases, ids;
   std::map<std::pair<std::string, std::string>, std::string> verdicts;
   std::map<std::string, std::string> papers;
@@ -54,16 +56,18 @@ std::vector<std::string> claim_lines(const Json& claims, bool words) {
     const std::string id = claim.at("id").as_string(), base = claim.at("base").as_string();
     add_name(ids, id), add_name(bases, base);
     const std::string estimate = estimate_text(claim);
-    verdicts[{id, base}] = short_verdict(claim) + (estimate == "-" ? "" : "  " + estimate);
-    papers[id] = published_text(claim, words);
+    verdicts[{id, base}] = short_verdict(claim) + (estimate == "-" || form == Claims::verdicts ? "" : "  " + estimate);
+    papers[id] = published_text(claim, form == Claims::whole);
   }
   if (ids.empty()) return {};
   Columns table(Columns::Align::left);
-  std::vector<std::string> head{"claim", "paper"};
+  std::vector<std::string> head{"claim"};
+  if (form != Claims::verdicts) head.emplace_back("paper");
   for (const std::string& base : bases) head.push_back(base.empty() ? "as named" : base);
   table.add(head);
   for (const std::string& id : ids) {
-    std::vector<std::string> row{"  " + id, papers[id]};
+    std::vector<std::string> row{"  " + id};
+    if (form != Claims::verdicts) row.push_back(papers[id]);
     for (const std::string& base : bases) row.push_back(verdicts[{id, base}]);
     table.add(row);
   }
@@ -173,7 +177,7 @@ std::string verdict_counts(const Json& claims) {
 std::string ending(const Run& run, const Published& published, Screen screen) {
   const std::size_t width = std::max<std::size_t>(screen.columns, 60);
   const bool all = screen.rows == 0;
-  const std::vector<std::string> claims = fitting(width, 2, [&](int form) { return claim_lines(run.claims, form == 0); }),
+  const std::vector<std::string> claims = fitting(width, 3, [&](int form) { return claim_lines(run.claims, Claims(form)); }),
                                  figures = fitting(
                                      width, 3, [&](int form) { return figure_lines(run, published, width, Uncertainty(form)); }),
                                  distances = distance_lines(run, published), trouble = trouble_lines(run, width, all);
