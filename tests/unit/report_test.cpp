@@ -282,6 +282,62 @@ TEST_CASE("report.md: nothing of a manifest or plugin becomes markup or another 
   CHECK(table.find("<img") != std::string::npos);  // on a terminal it is text anyway; control characters fall where it is printed
 }
 
+TEST_CASE("the reasoning of a claim that chose an arm, and of one whose noise is a shuffle") {
+  Claim claim;
+  claim.id = "k", claim.measure = "spearman(a, b) + best", claim.predicts = "> 0";
+  claim.let = {
+      {"a", {"K32/er/matrix/*"}}, {"b", {"K64/cut/*"}}, {"best", {"K1/loss/final", "K2/loss/final"}, {"K1/x/y", "K2/x/y"}}};
+  claim.permute = {"b"};
+  JudgedClaim judged;
+  judged.claim = &claim;
+  judged.base = "null";
+  judged.choices = {"best is of K2, one of 2, by the mean of x/y over seeds"};
+  judged.null = Band{0, -0.5, 0.5};
+  const std::string text = claim_reasoning(claims_json({judged}).as_list()[0], 160);
+  INFO(text);
+  for (const char* expected :
+       {"a = K32/er/matrix/*\n", "best = one of K1/loss/final, K2/loss/final, by the least mean of K1/x/y, K2/x/y\n",
+        "best is of K2, one of 2, by the mean of x/y over seeds\n", "with shuffled b"})
+    CHECK_MESSAGE(text.find(expected) != std::string::npos, expected);
+}
+
+TEST_CASE("the end of a run on several bases: what a screen has no room for goes, bases never") {
+  Run run;
+  run.experiment = "small";
+  std::vector<PublishedFigure> figures;
+  Json::List claims;
+  for (const char* base : {"one-of-the-bases", "another-of-them", "the-last-of-them"}) {
+    for (std::uint64_t seed = 0; seed < 3; ++seed) run.trials.push_back(trial(base, "K32", seed, {}));
+    claims.push_back(Json::object({{"id", "a-claim"},
+                                   {"base", base},
+                                   {"verdict", "explained by noise"},
+                                   {"estimate", 1.5},
+                                   {"published", Json::object({{"value", 0.948}, {"words", "words that take some room"}})}}));
+  }
+  run.claims = claims;
+  const Published published{{{"K32/loss/base", 7.84, "7.84", "", ""}, {"K32/loss/final", 6.8191, "6.8191", "", ""}}, {}};
+  const auto lines = [&](std::size_t width) {
+    const std::string text = ending(run, published, {width, 0});
+    std::vector<std::string> found;
+    for (const char* begin : {"\n  a-claim", "\n  K32/loss/final", "\n  the-last-of-them"}) {
+      const std::size_t at = text.find(begin);
+      REQUIRE_MESSAGE(at != std::string::npos, text);
+      found.push_back(text.substr(at + 1, text.find('\n', at + 1) - at - 1));
+    }
+    return found;
+  };
+  CHECK(lines(200)[0].find("0.948, words that take some room  explained by noise  1.500  explained by noise  1.500") !=
+        std::string::npos);
+  CHECK(lines(200)[1].find("6.8191  6.8750 (6.5645 .. 7.1855)  6.8750 (6.5645 .. 7.1855)  6.8750 (6.5645 .. 7.1855)") !=
+        std::string::npos);
+  CHECK(lines(98)[0].find("0.948  explained by noise  1.500  explained by noise  1.500  explained by noise  1.500") !=
+        std::string::npos);
+  CHECK(lines(88)[0].find("a-claim  explained by noise  explained by noise  explained by noise") != std::string::npos);
+  CHECK(lines(88)[1].find("6.8191  6.8750 ±0.3105    6.8750 ±0.3105   6.8750 ±0.3105") != std::string::npos);
+  CHECK(lines(72)[1].find("6.8191  6.8750            6.8750           6.8750") != std::string::npos);
+  CHECK(lines(100)[2].starts_with("  the-last-of-them                 0.011 (-0.007 .. 0.028)  2        0.0"));
+}
+
 TEST_CASE("the end of a run: verdicts first, then published figures, within any screen") {
   Run run = small_run();
   run.folder = "runs/small/0123456789abcdef";

@@ -170,6 +170,13 @@ Row row_of(const Json& claim) {
   return {text_at(claim, "base"), estimate_text(claim), range_text(claim, style), noise_text(claim, style), verdict_text(claim)};
 }
 
+// "K32/loss/final, K64/loss/final"
+std::string listed(const Json& texts) {
+  std::string out;
+  for (const Json& text : texts.as_list()) out += (out.empty() ? "" : ", ") + text.as_string();
+  return out;
+}
+
 }  // namespace
 
 Json claims_json(const std::vector<JudgedClaim>& judged) {
@@ -218,9 +225,10 @@ std::string claim_reasoning(const Json& claim, std::size_t width) {
   line("statement", shortened(text_at(claim, "statement"), longest_shown));
   line("measure", text_at(claim, "measure") + (text_at(claim, "scale") == "log" ? ", on the log scale" : ""));
   for (const JsonMember& m : claim.at("let").as_object()) {
-    std::string paths;
-    for (const Json& path : m.value.as_list()) paths += (paths.empty() ? "" : ", ") + path.as_string();
-    line("", m.key + " = " + paths);
+    if (m.value.is_list())
+      line("", m.key + " = " + listed(m.value));
+    else
+      line("", m.key + " = one of " + listed(m.value.at("of")) + ", by the least mean of " + listed(m.value.at("least")));
   }
   const std::string unit = text_at(claim, "unit");
   line("prediction",
@@ -261,9 +269,8 @@ std::string claim_reasoning(const Json& claim, std::size_t width) {
     line("noise", "no guard: without a null are " + names);
   } else {
     const double share = number_at(claim, "null_share");
-    std::string shuffled;
-    if (const Json* permute = claim.find("permute"))
-      for (const Json& name : permute->as_list()) shuffled += (shuffled.empty() ? ", shuffled: " : ", ") + name.as_string();
+    const Json* permute = claim.find("permute");
+    const std::string shuffled = permute ? ", with shuffled " + listed(*permute) : "";
     line("noise", "single seeds give " + noise_text(claim, style) + shuffled +
                       (std::isnan(share) ? ""
                                          : fmt::format("; {:.1f} % of replicates of noise alone reach '{}'", 100 * share,
