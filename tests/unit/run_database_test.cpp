@@ -16,6 +16,7 @@
 #include "khost/error.hpp"
 #include "store/earlier.hpp"
 #include "store/run_reader.hpp"
+#include "store/run_schema.hpp"
 #include "unit/planned.hpp"
 #include "unit/scratch.hpp"
 #include "unit/text_file.hpp"
@@ -177,6 +178,36 @@ TEST_CASE("run.db gives back what was written, to the last bit") {
   CHECK(claim.getColumn(2).isNull());
   CHECK(claim.getColumn(3).getInt() == 2);
   CHECK(db.execAndGet("SELECT count(*) FROM records WHERE step IS NULL").getInt() == 2);
+}
+
+TEST_CASE("a run.db of version 1 is read as it is, and brought to version 2 when it is written to") {
+  const Scratch folder;
+  const std::string path = folder / "run.db";
+  Plan plan;
+  for (const char* base : {"a", "b"}) plan.trials.push_back(planned({"K0", base, 0, 0}, std::string("hash") + base));
+  {
+    RunDatabase database(path, head(), plan);
+    Run run = head();
+    for (const char* base : {"a", "b"}) run.nulls[{base, "K0"}]["snr/drift/0"] = {1, 0.5, 1.5};
+    database.finish(run);
+  }
+  {
+    SQLite::Database db(path, SQLite::OPEN_READWRITE);
+    db.exec(
+        "DROP TABLE noise; CREATE TABLE noise(arm TEXT NOT NULL, record TEXT NOT NULL, mean, low, high, "
+        "PRIMARY KEY(arm, record)) WITHOUT ROWID; INSERT INTO noise VALUES('K0', 'snr/drift/0', 1, 0.5, 1.5); "
+        "PRAGMA user_version = 1");
+  }
+  const auto check = [&] {
+    const Run back = RunReader(path).run();
+    REQUIRE(back.nulls.size() == 2);
+    for (const char* base : {"a", "b"}) CHECK(back.nulls.at({base, "K0"}).at("snr/drift/0").high == 1.5);
+  };
+  check();
+  SQLite::Database db(path, SQLite::OPEN_READWRITE);
+  migrate_run(db);
+  CHECK(db.execAndGet("PRAGMA user_version").getInt() == run_schema_version);
+  check();
 }
 
 TEST_CASE("run.db of the same run keeps its finished trials; another run's goes") {

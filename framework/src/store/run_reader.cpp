@@ -80,7 +80,11 @@ void read_rest(SQLite::Database& db, Run& run) {
   while (definition.executeStep())
     run.definitions.push_back({definition.getColumn(0), definition.getColumn(1), definition.getColumn(2), definition.getColumn(3),
                                definition.getColumn(4), definition.getColumn(5)});
-  SQLite::Statement noise(db, "SELECT base, arm, record, mean, low, high FROM noise");
+  // A run of an older khost is read as it is: its folder may be read-only. In version 1 an arm had the same noise on all bases.
+  const bool by_base = db.execAndGet("PRAGMA user_version").getInt() >= 2;
+  SQLite::Statement noise(db, by_base ? "SELECT base, arm, record, mean, low, high FROM noise"
+                                      : "SELECT DISTINCT trial.base, noise.arm, record, mean, low, high FROM noise JOIN trial "
+                                        "ON trial.arm = noise.arm");
   while (noise.executeStep())
     run.nulls[{noise.getColumn(0), noise.getColumn(1)}][noise.getColumn(2)] = {
         double_of(noise.getColumn(3)), double_of(noise.getColumn(4)), double_of(noise.getColumn(5))};
