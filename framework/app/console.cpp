@@ -26,7 +26,7 @@ void Console::trials_begin(const Plan& plan, int workers) {
   close();
   std::map<std::string, Progress::Arm> arms;
   for (const PlannedTrial& t : plan.trials) {
-    Progress::Arm& arm = arms[t.key.arm];
+    Progress::Arm& arm = arms[same_work(t.key)];
     ++arm.trials;
     arm.cost = t.cost.flop;
   }

@@ -29,9 +29,11 @@ std::string when_text(const When& when) {
   return fmt::format("{} steps, {} to {}", when.steps.size(), when.steps.front(), when.steps.back());
 }
 
+constexpr std::size_t few_bases = 4;  // whose own forms of arms are told in full
+
 void print_arm(const Session& session, const Arm& arm) {
   const ArmShape& shape = session.materials->arm(arm);
-  std::cout << fmt::format("arm {}: {}, {} steps, {} adapter parameters, {} trainable{}\n", arm.name,
+  std::cout << fmt::format("arm {}: {}, {} steps, {} adapter parameters, {} trainable{}\n", arm.key(),
                            !arm.adapter           ? "no adapter"
                            : arm.adapter->written ? fmt::format("{}, K = {}", arm.adapter->core, arm.adapter->rank.text())
                                                   : fmt::format("{} basis, {} core, K = {}", arm.adapter->basis,
@@ -138,13 +140,14 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
   print_bases(session, paces, estimate);
   std::cout << "\n";
   for (const Arm& arm : session.experiment.arms)
-    if (arm.on.empty()) print_arm(session, arm);
-  for (const BaseRecipe& base : session.experiment.bases) {
-    std::vector<std::string> own;
-    for (const Arm* arm : session.experiment.arms_on(base.name))
-      if (!arm->on.empty()) own.push_back(arm->name);
-    if (!own.empty()) std::cout << fmt::format("base {} has a form of its own of {}\n", base.name, fmt::join(own, ", "));
-  }
+    if (arm.on.empty() || session.experiment.bases.size() <= few_bases) print_arm(session, arm);
+  if (session.experiment.bases.size() > few_bases)
+    for (const BaseRecipe& base : session.experiment.bases) {
+      std::vector<std::string> own;
+      for (const Arm* arm : session.experiment.arms_on(base.name))
+        if (!arm->on.empty()) own.push_back(arm->name);
+      if (!own.empty()) std::cout << fmt::format("base {} has a form of its own of {}\n", base.name, fmt::join(own, ", "));
+    }
   for (const Claim& claim : session.experiment.claims)
     std::cout << fmt::format("claim {}: {} ({}), predicted {}\n", claim.id, claim.measure,
                              claim.unit == "1" ? "a bare number" : claim.unit, claim.predicts);
@@ -154,6 +157,8 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
   double flop = 0, seconds = 0;
   std::map<std::string, const PlannedTrial*> distinct;
   for (const PlannedTrial& t : session.plan.trials) distinct.emplace(t.hash, &t);
+  std::set<std::string> names;
+  for (const Arm& arm : session.experiment.arms) names.insert(arm.name);
   for (const auto& [hash, trial] : distinct) {
     if (store.has(hash)) {
       ++kept;
@@ -166,10 +171,9 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
       seconds += seconds_of(paces.of(session, *trial->arm), *trial) / session.jobs;
     }
   }
-  std::cout << fmt::format(
-      "\n{} bases x {} arms = {} trials, {} of them distinct, {} already in the cache{}\n", session.plan.bases.size(),
-      std::ranges::count_if(session.experiment.arms, [](const Arm& arm) { return arm.on.empty(); }), session.plan.trials.size(),
-      distinct.size(), kept, elsewhere ? fmt::format(", {} computed by an experiment before", elsewhere) : "");
+  std::cout << fmt::format("\n{} bases x {} arms = {} trials, {} of them distinct, {} already in the cache{}\n",
+                           session.plan.bases.size(), names.size(), session.plan.trials.size(), distinct.size(), kept,
+                           elsewhere ? fmt::format(", {} computed by an experiment before", elsewhere) : "");
   print_why(left, "runs/" + session.experiment.name, begun);
   std::cout << fmt::format("left to compute: {:.3g} TFLOP in trials, about {}\n", flop / 1e12, duration_text(seconds));
   std::cout << fmt::format("memory: at least {} ({})\n", bytes_text(session.memory.bytes()), session.memory.text());

@@ -124,9 +124,14 @@ TEST_CASE("claims: of several arms the run takes the one that is best by another
   CHECK(judged[0].without_null == std::vector<std::string>{"B/loss/final", "A/loss/final"});
   set("B", absent);  // no candidate any more
   CHECK(judge_claims(small.experiment, small.trials, {})[0].verdict.estimate == 0);
+  CHECK(
+      judge_claims(small.experiment, small.trials, {})[0].choices ==
+      std::vector<std::string>{"best is of A, one of 1 (of 2; the others lack a figure), by the mean of n/x/layer0 over seeds"});
   set("A", absent);
   judged = judge_claims(small.experiment, small.trials, {});
-  CHECK(judged[0].choices == std::vector<std::string>{"best is of A, one of 2: nothing to choose by"});
+  CHECK(judged[0].choices == std::vector<std::string>{"best: nothing to choose by"});
+  CHECK(judged[0].verdict.kind == VerdictKind::inconclusive);
+  CHECK(judged[0].verdict.reason == "nothing says which record 'best' is to be");
   // What is chosen by is a part of what the claim fixes.
   Claim other = small.experiment.claims[0];
   std::swap(other.let[0].least[0], other.let[0].least[1]);
@@ -134,28 +139,35 @@ TEST_CASE("claims: of several arms the run takes the one that is best by another
 }
 
 TEST_CASE("claims: noise by shuffled lists") {
+  constexpr int many = 16;
   Small small;
-  const std::vector<Let> let{{"x", {"A/n/x/layer*"}}, {"y", {"B/n/x/layer*"}}};
+  const std::vector<Let> let{{"x", {"A/m/y*"}}, {"y", {"B/m/y*"}}};
   small.experiment.claims = {claim_of("follows", "spearman(x, y)", let, "> 0.5", 0.02)};
   small.experiment.claims[0].permute = {"y"};
-  small.fill(10);
-  const auto unrelated = judge_claims(small.experiment, small.trials, {});
-  REQUIRE(unrelated[0].null);
-  CHECK(std::abs(unrelated[0].null->mean) < 0.06);  // sd 1 / sqrt(3) of four ranks, over 1000
-  CHECK(unrelated[0].without_null.empty());
-  CHECK_FALSE(unrelated[0].verdict.no_guard);
-  CHECK(unrelated[0].verdict.kind != VerdictKind::confirmed);
-  // B's layers in A's order, with two of them swapped in some seeds: what shuffling would not give.
-  for (TrialResult& t : small.trials)
-    for (RecordSeries& s : t.series)
-      if (s.probe == "n") s.points = {{-1, s.name.back() - '0' + 0.1 * (t.key.seed % 3 == 0 && s.name.back() == '1' ? 15 : 0)}};
-  const auto judged = judge_claims(small.experiment, small.trials, {});
-  CHECK(judged[0].verdict.kind == VerdictKind::inconclusive);  // no spread: both arms changed alike
-  for (TrialResult& t : small.trials)
-    if (t.key.arm == "B")
-      for (RecordSeries& s : t.series)
-        if (s.probe == "n") s.points = {{-1, s.name.back() - '0' + 0.1 * (t.key.seed % 2 == 0 && s.name.back() == '1' ? 15 : 0)}};
-  CHECK(judge_claims(small.experiment, small.trials, {})[0].verdict.kind == VerdictKind::confirmed);
+  // What is listed has a part of its own, the same in all seeds, and some noise beside it.
+  const auto judged_with = [&](auto own_of_b) {
+    Random random(3, "shuffled", "test");
+    small.trials.clear();
+    for (const char* arm : {"A", "B"})
+      for (std::uint64_t seed = 0; seed < 10; ++seed) {
+        TrialResult& t = small.trial("null", arm, seed);
+        for (int k = 0; k < many; ++k)
+          t.add({"m", "y" + std::to_string(k), -1, (arm[0] == 'A' ? k : own_of_b(k)) + 0.5 * random.normal(), "1"});
+      }
+    return judge_claims(small.experiment, small.trials, {})[0];
+  };
+  const JudgedClaim follows = judged_with([](int k) { return k; });
+  CHECK(follows.verdict.kind == VerdictKind::confirmed);
+  CHECK(follows.without_null.empty());
+  CHECK_FALSE(follows.verdict.no_guard);
+  REQUIRE(follows.null);
+  CHECK(std::abs(follows.null->mean) < 5 / std::sqrt(many - 1.0) / std::sqrt(1000.0));
+  // Parts that have nothing to do with each other, but are the same in all seeds: they do not average out over seeds, and the
+  // noise of an estimate from ten seeds is as wide as that of one.
+  const JudgedClaim unrelated = judged_with([](int k) { return (3 * k + 5) % many; });
+  CHECK(unrelated.verdict.kind != VerdictKind::confirmed);
+  REQUIRE(unrelated.verdict.null_estimates);
+  CHECK(unrelated.verdict.null_estimates->high > 0.5);
   Claim plain = small.experiment.claims[0];
   plain.permute.clear();
   CHECK(hash_of(plain) != hash_of(small.experiment.claims[0]));

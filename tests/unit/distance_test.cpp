@@ -59,6 +59,24 @@ TEST_CASE("the distance to published figures, by its formula") {
   CHECK(d.apart == doctest::Approx(first).epsilon(1e-12));
 }
 
+TEST_CASE("a distance over draws, of figures of which an arm has one seed alone") {
+  Run run;
+  for (std::int64_t draw = 0; draw < 3; ++draw)
+    for (std::uint64_t seed = 0; seed < 4; ++seed) {
+      run.trials.push_back(trial("x", seed, {{"snr", "a", -1, 2 * std::exp(static_cast<double>(draw)), "1"}}));
+      run.trials.back().key.draw = draw;
+    }
+  run.trials.push_back(trial("x", 0, {{"snr", "b", -1, 1, "1"}}));
+  run.trials.back().key.arm = "spectra";
+  std::vector<PublishedFigure> figures{{"K8/snr/a", 2, "2.000", "", ""}, {"spectra/snr/b", 1, "1.000", "", ""}};
+  const Distance d = distances_of(figures_of(run, figures), figures).at(0);
+  CHECK(d.figures == 2);
+  CHECK(d.whole.n == 3);                                  // draws, not twelve seeds
+  CHECK(d.odd.mean == doctest::Approx(1).epsilon(1e-3));  // of 0, 1 and 2
+  CHECK(d.even.mean == 0);
+  CHECK(d.apart == 0);
+}
+
 TEST_CASE("a seed of which something is missing has no distance, and without figures there is none") {
   Run run;
   run.trials.push_back(trial("x", 0, {{"snr", "a", -1, 2, "1"}, {"snr", "b", -1, std::nan(""), "1"}}));

@@ -273,6 +273,7 @@ TEST_CASE("identity: each key of an arm, of its data and its adapter counts, and
        {"base_seed", {"1"}},
        {"base_draws", {"2", Counts::no}},  // how many there are
        {"arms", {R"({"*": {"optimizer": {"lr": 0.004}}})"}},
+       {"arms!", {R"({"A": {"optimizer": {"lr": 0.004}}})"}},
        {"sweep", {nullptr}},  // gone when a manifest is read
        {"file", {nullptr}}},  // see below
       [](Planned& p, const std::string& key, const Json& value) { p.manifest.find("bases")->find("made")->set(key, value); });

@@ -131,6 +131,8 @@ TEST_CASE("manifest: a base may have arms in a form of their own") {
   CHECK(e.arms_on("trained").size() == 4);
   CHECK(e.resolved.at("arms").as_object().size() == 4);
 
+  CHECK(e.resolved.at("bases").at("init").find("arms") == nullptr);
+  CHECK(e.resolved.at("bases").at("init").at("arms!").as_object().size() == 4);
   const Experiment again = read(folder.write("again", e.resolved.pretty()));
   CHECK(again.resolved.pretty() == e.resolved.pretty());
   CHECK(again.arm_on("init", "K8-drop0.1").steps == 6);
@@ -314,6 +316,39 @@ TEST_CASE("manifest: sweeps") {
   CHECK(arms(R"({"sweep": null})")[0] == "K8");
   CHECK(arms(R"({"sweep": {"optimizer.lr": [1]}})", {{"arms.K8.sweep.optimizer.lr", "[0.5, 0.25]"}})[1] == "K8-lr0.25");
   CHECK(arms(R"({"adapter": {"rank": 3}, "sweep": {"optimizer.lr": [0.5]}})")[0] == "K8-lr0.5");
+}
+
+TEST_CASE("manifest: forms of arms that a merge would not give resolve to themselves") {
+  const Folder folder;
+  const auto resolved = [&](const std::string& arm, const std::string& form) {
+    std::string text = replaced(good, R"("init": {"steps": 0})", R"("init": {"steps": 0, "arms": {"K16": )" + form + "}}");
+    text = replaced(text, R"("K16": {"adapter": {"rank": 16}, "steps": 7})", "\"K16\": " + arm);
+    const Experiment e = read(folder.write("m", text));
+    Experiment again = read(folder.write("again", e.resolved.pretty()));
+    CHECK(again.resolved.pretty() == e.resolved.pretty());
+    return again;
+  };
+  // A rank for all over ranks by pattern; steps over a budget; ranks by pattern over one rank.
+  const Experiment ranks = resolved(R"({"adapter": {"rank": {"default": 3, "tok_emb": 5}}})", R"({"adapter": {"rank": 7}})");
+  CHECK(ranks.arm_on("init", "K16").adapter->ranks.size() == 1);
+  CHECK(ranks.arm_on("trained", "K16").adapter->ranks.size() == 2);
+  const Experiment steps = resolved(R"({"budget": 61479680})", R"({"budget": null, "steps": 4})");
+  CHECK(steps.arm_on("init", "K16").steps == 4);
+  CHECK_FALSE(steps.arm_on("init", "K16").budget);
+  CHECK(steps.arm_on("trained", "K16").budget == 61479680);
+  CHECK(resolved("{}", R"({"adapter": {"rank": {"default": 8, "tok_emb": 4}}})").arm_on("init", "K16").adapter->ranks.size() ==
+        2);
+}
+
+TEST_CASE("manifest: an arm that every base has in a form of its own runs nowhere as it is written") {
+  const Folder folder;
+  std::string text = replaced(good, R"("init": {"steps": 0})", R"("init": {"steps": 0, "arms": {"K16": {"record_at": [3]}}})");
+  text = replaced(text, R"("trained": {)", R"("trained": {"arms": {"K16": {"record_at": [3]}}, )");
+  text = replaced(text, R"("b": "K16/snr/drift/1")", R"("b": "K16/loss/at3")");
+  const Experiment e = read(folder.write("m", text));  // a record that both forms have, and the arm as written has not
+  CHECK(names(e) == std::vector<std::string>{"K8", "K16", "K16", "K8-drop0.1", "sgd"});
+  const Experiment again = read(folder.write("again", e.resolved.pretty()));
+  CHECK(again.resolved.pretty() == e.resolved.pretty());
 }
 
 TEST_CASE("manifest: sweeps of bases") {

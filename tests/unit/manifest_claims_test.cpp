@@ -179,8 +179,12 @@ TEST_CASE("measures that misuse a list") {
         "the measure \"interpolate(a, b)\" gives interpolate a list and something else; it takes a number and two lists of one "
         "length");
   CHECK(said("interpolate(c, 1, 2, a)") ==
-        "the measure \"interpolate(c, 1, 2, a)\" cannot be computed: interpolate takes x, x1, ..., xn, y1, ..., yn with n at "
-        "least 2");
+        "the measure \"interpolate(c, 1, 2, a)\" gives interpolate 2 xs and 'a' of 3; they are of one length");
+  CHECK(said("interpolate(c, 1, 2, 3, 4, 5, a)") ==
+        "the measure \"interpolate(c, 1, 2, 3, 4, 5, a)\" gives interpolate 5 xs and 'a' of 3; they are of one length");
+  CHECK(
+      said("interpolate(c, 1, 2)") ==
+      "the measure \"interpolate(c, 1, 2)\" cannot be computed: interpolate takes x, x1, ..., xn, y1, ..., yn with n at least 2");
   CHECK(said("pearson(a)") ==
         "the measure \"pearson(a)\" gives pearson a list and something else; it takes two lists of one length");
   CHECK(said("pearson(a, c, 1)") ==

@@ -104,7 +104,7 @@ Json form(const std::string& shape) {
                                           {"properties", Json::object({{"plugin", text}})},
                                           {"required", Json(Json::List{"plugin"})}})},
       {"lists by path", by_name(list_of(Json::object({})))},
-      {"patches on arms by pattern", by_name(ref("arm"))},
+      {"patches on arms by pattern", by_name(ref("form of an arm"))},
       {"paths by name", by_name(Json::object({{"type", types({"string", "array", "object"})},
                                               {"items", text},
                                               {"properties", Json::object({{"of", paths}, {"least", paths}})},
@@ -151,6 +151,12 @@ Json definition(bool others) {
   return object_of(fields, others);
 }
 
+Json form_of_an_arm() {  // on one base: sweeps are the experiment's
+  Json form = definition<ArmKeys>(false);
+  form.find("properties")->erase("sweep");
+  return form;
+}
+
 Json json_schema() {
   Json experiment = definition<ManifestKeys>(false);
   experiment.find("properties")->set("probes!", form("list of probes"));  // of a file that lies over others
@@ -168,6 +174,7 @@ Json json_schema() {
                                                {"adapter", definition<AdapterKeys>(true)},
                                                {"base", definition<BaseKeys>(false)},
                                                {"arm", definition<ArmKeys>(false)},
+                                               {"form of an arm", form_of_an_arm()},
                                                {"claim", definition<ClaimKeys>(false)}})}});
 }
 

@@ -76,7 +76,9 @@ TrialResult done(const TrialKey& key, double seconds) {
 }
 
 // So many trials, all of arms that cost the same.
-std::map<std::string, Progress::Arm> trials(int count) { return {{"K64", {count - count / 2, 1}}, {"K32", {count / 2, 1}}}; }
+std::map<std::string, Progress::Arm> trials(int count) {
+  return {{"trained/K64", {count - count / 2, 1}}, {"null/K32", {count / 2, 1}}};
+}
 
 const TrialKey a{"K64", "trained", 0, 2}, b{"K32", "null", 1, 3};
 
@@ -216,7 +218,7 @@ TEST_CASE(
 TEST_CASE("the time left knows each arm by its own trials, and one that has not run by its cost") {
   Fixture f;
   f.size = {80, 24};
-  Progress progress({{"K32", {10, 1}}, {"K64", {10, 2}}}, 1, f.output(true));
+  Progress progress({{"null/K32", {10, 1}}, {"trained/K64", {10, 2}}}, 1, f.output(true));
   TrialResult small = done(b, 3);
   progress.start(0, b, 40);
   progress.finish(0, small);  // 9 of 3 s, and 10 of twice the cost

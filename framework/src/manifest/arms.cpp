@@ -239,9 +239,14 @@ constexpr const char* patches_example = R"("arms": {"*": {"data": {"sequence": 1
 std::string patches_of(const BaseRecipe& base) { return "'arms' of base '" + base.name + "'"; }
 
 void check_patches(const Reading& reading, const Json::Object& arms, const BaseRecipe& base) {
-  if (!base.arms) return;
   std::vector<std::string> names;
   for (const JsonMember& arm : arms) names.push_back(arm.key);
+  if (base.replaced_arms)
+    for (const JsonMember& arm :
+         expect_object(*base.replaced_arms, "'arms!' of base '" + base.name + "'", arms_example).as_object())
+      if (std::ranges::find(names, arm.key) == names.end())
+        throw no_arm(reading, arm.place, "'arms!' of base '" + base.name + "': ", arm.key, names);
+  if (!base.arms) return;
   for (const JsonMember& patch : expect_object(*base.arms, patches_of(base), patches_example).as_object()) {
     expect_object(patch.value, "'" + patch.key + "' in " + patches_of(base), patches_example);
     if (const Json* sweep = patch.value.find("sweep"))
@@ -253,8 +258,10 @@ void check_patches(const Reading& reading, const Json::Object& arms, const BaseR
   }
 }
 
-// The arm with all of the base's patches that fit it, in their order; none when none fits.
-std::optional<JsonMember> patched_on(const BaseRecipe& base, const JsonMember& arm) {
+// The arm with all of the base's patches that fit it, in their order, or what it has in its place; none when there is neither.
+std::optional<JsonMember> form_on(const BaseRecipe& base, const JsonMember& arm) {
+  if (base.replaced_arms)
+    if (const Json* whole = base.replaced_arms->find(arm.key)) return JsonMember{arm.key, *whole, whole->place};
   if (!base.arms) return std::nullopt;
   std::optional<JsonMember> out;
   for (const JsonMember& patch : base.arms->as_object()) {
@@ -294,7 +301,7 @@ std::vector<ReadArm> read_arms(Reading& reading, const Json& manifest, const std
     const std::size_t general = out.size();
     out.push_back(ArmReader(reading, manifest, member, "", defaults).read());
     for (const BaseRecipe& base : bases)
-      if (const std::optional<JsonMember> own = patched_on(base, member)) {
+      if (const std::optional<JsonMember> own = form_on(base, member)) {
         out[general].arm.elsewhere.push_back(base.name);
         out.push_back(ArmReader(reading, manifest, *own, base.name, defaults).read());
       }

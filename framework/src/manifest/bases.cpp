@@ -47,7 +47,8 @@ class BaseReader {
   void from_file() {
     const Json& file = given_.at("file");
     for (const JsonMember& m : given_.as_object())
-      if (m.key != "file" && m.key != "arms") throw wrong(m.place, "is a file; '" + m.key + "' cannot stand beside it");
+      if (m.key != "file" && m.key != "arms" && m.key != "arms!")
+        throw wrong(m.place, "is a file; '" + m.key + "' cannot stand beside it");
     base_.file = path_from(file);
     std::error_code ec;
     if (!std::filesystem::exists(base_.file, ec))
@@ -125,16 +126,14 @@ std::vector<BaseRecipe> read_bases(Reading& reading, const Json& manifest) {
 }
 
 Json resolved_json(const BaseRecipe& base) {
-  if (!base.file.empty()) {
-    Json out = Json::object({{"file", base.file}});
-    if (base.arms) out.set("arms", *base.arms);
-    return out;
-  }
+  if (!base.file.empty()) return Json::object({{"file", base.file}});
   BaseKeys keys = base;
   keys.steps = base.steps;
   if (keys.until) keys.until->expect = base.expected_steps;
   keys.corpus.reset();  // they are in the data
   keys.batch.reset();
+  keys.arms.reset();  // what they come to is in "arms!"
+  keys.replaced_arms.reset();
   keys.model = resolved_json(base.model);
   keys.data = resolved_json(base.data);
   keys.optimizer = resolved_json(base.optimizer);

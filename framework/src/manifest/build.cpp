@@ -40,10 +40,16 @@ class Builder {
     adapter_ = read_adapter(reading_, manifest_.find("adapter") ? top.adapter : Json(Json::Object{}));
     e.bases = read_bases(reading_, manifest_);
     const std::vector<ReadProbe> probes = read_probes(reading_, manifest_);
-    const std::vector<ReadArm> arms = read_arms(reading_, manifest_, e.bases, {top.steps, top.seeds, &probes});
-    e.claims = read_claims(reading_, manifest_, e.bases, arms);
+    std::vector<ReadArm> arms = read_arms(reading_, manifest_, e.bases, {top.steps, top.seeds, &probes});
     for (const ReadArm& arm : arms) e.arms.push_back(arm.arm);
+    // An arm that every base has in a form of its own runs nowhere as it is written: it is kept in the resolved manifest alone.
+    const auto nowhere = [&](const Arm& arm) {
+      return std::ranges::none_of(e.bases, [&](const BaseRecipe& base) { return arm.runs_on(base.name); });
+    };
+    std::erase_if(arms, [&](const ReadArm& arm) { return nowhere(arm.arm); });
+    e.claims = read_claims(reading_, manifest_, e.bases, arms);
     e.resolved = resolved(e, probes);
+    std::erase_if(e.arms, nowhere);
     for (const std::string& warning : reading_.warnings)
       if (std::find(e.warnings.begin(), e.warnings.end(), warning) == e.warnings.end()) e.warnings.push_back(warning);
     return e;
@@ -60,34 +66,20 @@ class Builder {
     keys.adapter = resolved_json(adapter_);
     keys.bases = by_name(e.bases);
     keys.arms = Json(Json::Object{});
-    for (const Arm& arm : e.arms)
-      if (arm.on.empty()) keys.arms.set(arm.name, resolved_json(arm));
-    for (const BaseRecipe& base : e.bases)
-      if (base.arms) keys.bases.find(base.name)->set("arms", forms_on(e, base.name, keys.arms));
-    // Over an adapter that is written in operations, one of U and V says that it is none.
-    for (const Arm& arm : e.arms)
-      if (adapter_ && adapter_->written && arm.on.empty() && arm.adapter && !arm.adapter->written)
-        keys.arms.find(arm.name)->find("adapter")->set("plugin", Json());
+    for (const Arm& arm : e.arms) {
+      Json* of = arm.on.empty() ? &keys.arms : keys.bases.find(arm.on)->find("arms!");
+      if (!of) {
+        keys.bases.find(arm.on)->set("arms!", Json(Json::Object{}));
+        of = keys.bases.find(arm.on)->find("arms!");
+      }
+      Json whole = resolved_json(arm);
+      // Over an adapter that is written in operations, one of U and V says that it is none.
+      if (adapter_ && adapter_->written && arm.adapter && !arm.adapter->written) whole.find("adapter")->set("plugin", Json());
+      of->set(arm.name, std::move(whole));
+    }
     keys.probes = list_of(probes);
     keys.claims = list_of(e.claims);
     return resolved_keys(keys);
-  }
-
-  // The arms that the base has in a form of its own, each whole: over the arm they give that form, so what the arm has and its
-  // form has not is null there.
-  Json forms_on(const Experiment& e, const std::string& base, const Json& arms) const {
-    Json out{Json::Object{}};
-    for (const Arm& arm : e.arms) {
-      if (arm.on != base) continue;
-      Json form = resolved_json(arm);
-      for (const JsonMember& m : arms.at(arm.name).as_object())
-        if (!form.find(m.key)) form.set(m.key, Json());
-      const Json* adapter = arms.at(arm.name).find("adapter");
-      if (arm.adapter && !arm.adapter->written && adapter && adapter->is_object() && adapter->find("plugin"))
-        form.find("adapter")->set("plugin", Json());
-      out.set(arm.name, std::move(form));
-    }
-    return out;
   }
 
   static Json by_name(const auto& all) {

@@ -71,7 +71,7 @@ class Paths {
   [[noreturn]] void no_such_arm(const std::string& name, const std::string& quoted, const Place& place) const {
     std::vector<std::string> names;
     for (const ReadArm& a : arms_)
-      if (a.arm.on.empty()) names.push_back(a.arm.name);
+      if (names.empty() || names.back() != a.arm.name) names.push_back(a.arm.name);  // an arm's forms follow each other
     if (name.find('*') == std::string::npos) throw no_arm(reading_, place, quoted + ": ", name, names);
     throw Error(ErrorKind::usage, place, quoted + ": no arm fits '" + name + "'").hint("the arms: " + joined(names));
   }
@@ -148,6 +148,13 @@ class ClaimReader {
           ErrorKind::usage, entry.value.place,
           what + " chooses one of " + std::to_string(out.paths.size()) + " records by " + std::to_string(out.least.size()))
           .hint("'least' has one record for each in 'of', in the same order");
+    for (std::size_t i = 0; i < out.paths.size(); ++i) {
+      const RecordPath one = *parse_record_path(out.paths[i]), by = *parse_record_path(out.least[i]);
+      if (one.arm == by.arm && one.base == by.base) continue;
+      throw Error(ErrorKind::usage, entry.value.place,
+                  what + " would choose '" + out.paths[i] + "' by '" + out.least[i] + "', which is of another arm or base")
+          .hint("'least' has one record for each in 'of', in the same order");
+    }
     return out;
   }
 

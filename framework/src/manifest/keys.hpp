@@ -124,7 +124,7 @@ struct BaseKeys {
   std::vector<std::string> train;
   std::optional<std::int64_t> steps;
   std::optional<UntilKeys> until;
-  std::optional<Json> corpus, batch, arms, sweep;
+  std::optional<Json> corpus, batch, arms, replaced_arms, sweep;
   Json model, data, optimizer;
   std::uint64_t base_seed = 0;
   std::int64_t base_draws = 1;
@@ -145,10 +145,13 @@ struct BaseKeys {
     f("optimizer", &BaseKeys::optimizer).shape("component").doc("instead of the experiment's; without 'plugin' a patch on it");
     f("base_seed", &BaseKeys::base_seed).at_least(0).doc("of initialisation and training, apart from the trials' seeds");
     f("base_draws", &BaseKeys::base_draws).range(1, 1000).doc("how many such bases are drawn");
-    f("file", &BaseKeys::file).doc("a safetensors file (F32, F16 or BF16), instead of everything else but 'arms'");
+    f("file", &BaseKeys::file).doc("a safetensors file (F32, F16 or BF16), instead of everything else but 'arms' and 'arms!'");
     f("arms", &BaseKeys::arms)
         .shape("patches on arms by pattern")
         .doc("how arms differ on this base: {\"*\": {\"data\": {\"sequence\": 16}}}");
+    f("arms!", &BaseKeys::replaced_arms)
+        .shape("arms by name")
+        .doc("whole arms in place of the experiment's on this base; 'arms' does not touch them");
     f("sweep", &BaseKeys::sweep).shape("lists by path").doc("one base for each value: {\"model.embedding_sd\": [0.02, 0.04]}");
   }
 };

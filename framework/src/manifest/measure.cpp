@@ -117,7 +117,13 @@ struct Measure::Impl {
       const OfPairs* function = of_pairs(text.calls()[i].function);
       if (lists[i].empty() || !function) continue;
       const bool before = function->before > 0;
-      if (before && lists[i].size() == 1) continue;  // beside numbers: how many, it says itself
+      if (before && lists[i].size() == 1) {  // the xs are numbers
+        const std::size_t numbers = text.calls()[i].arguments - 1 - function->before, ys = names[lists[i][0]].count;
+        if (ys != 0 && ys != numbers)
+          text.fail(std::string("gives ") + function->name + " " + std::to_string(numbers) + " xs and '" +
+                    names[lists[i][0]].name + "' of " + std::to_string(ys) + "; they are of one length");
+        continue;
+      }
       if (lists[i].size() != 2 || text.calls()[i].arguments != 2 + function->before)
         text.fail(std::string("gives ") + function->name + " a list and something else; it takes " +
                   (before ? "a number and " : "") + "two lists of one length");

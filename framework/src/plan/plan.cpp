@@ -122,8 +122,8 @@ class Planner {
       planned.identity = Json::object({{"file", planned.file_hash}});
     } else {
       // Without training, a base depends on none of these.
-      planned.identity =
-          as_written<BaseKeys>(resolved_json(recipe), {"model", "train", "data", "optimizer", "base_seed", "base_draws", "arms"});
+      planned.identity = as_written<BaseKeys>(
+          resolved_json(recipe), {"model", "train", "data", "optimizer", "base_seed", "base_draws", "arms", "arms!"});
       planned.identity.set("code", code_identity());
       planned.identity.set("steps", recipe.steps);
       planned.identity.set("seed", Json(recipe.base_seed));

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
 namespace khost {
 namespace {
@@ -29,20 +30,37 @@ double rounding_of(const std::string& printed) {
 // One published figure as it is compared.
 struct Compared {
   double published = 0, weight = 0;
+  bool odd = false;  // the 1st, 3rd, ... of the published figures
   ByUnit values;
 };
 
-ByUnit values_of(const std::vector<BaseFigures>& bases, const std::string& base, const std::string& record) {
-  ByUnit out;
-  for (const BaseFigures& b : bases)
-    for (const ArmFigures& arm : b.arms)
-      for (const Figure& f : arm.figures) {
-        if (b.base != base || arm.arm + "/" + f.label() != record) continue;
-        for (std::size_t i = 0; i < f.values.size(); ++i)
-          if (std::isfinite(f.values[i])) out[{arm.trials[i]->key.draw, arm.trials[i]->key.seed}] = f.values[i];
-      }
-  return out;
-}
+// Of one base, by ARM/PROBE/NAME: a figure's values by draw and seed. What an arm has of one seed alone (spectra of frozen
+// weights) stands for all.
+class Values {
+ public:
+  explicit Values(const BaseFigures& base) {
+    for (const ArmFigures& arm : base.arms)
+      for (const TrialResult* trial : arm.trials) units_.insert({trial->key.draw, trial->key.seed});
+    for (const ArmFigures& arm : base.arms)
+      for (const Figure& f : arm.figures) by_record_.emplace(arm.arm + "/" + f.label(), std::pair(&arm, &f));
+  }
+
+  ByUnit of(const std::string& record) const {
+    ByUnit out;
+    const auto found = by_record_.find(record);
+    if (found == by_record_.end()) return out;
+    const auto& [arm, figure] = found->second;
+    for (std::size_t i = 0; i < figure->values.size(); ++i)
+      if (std::isfinite(figure->values[i])) out[{arm->trials[i]->key.draw, arm->trials[i]->key.seed}] = figure->values[i];
+    if (arm->trials.size() == 1 && out.size() == 1)
+      for (const Unit& unit : units_) out.emplace(unit, out.begin()->second);
+    return out;
+  }
+
+ private:
+  std::set<Unit> units_;
+  std::map<std::string, std::pair<const ArmFigures*, const Figure*>> by_record_;
+};
 
 double apart(double value, double other) {
   if (!(value > 0) || !(other > 0)) return farthest;
@@ -51,19 +69,21 @@ double apart(double value, double other) {
 
 class OnBase {
  public:
-  OnBase(const std::vector<BaseFigures>& bases, const std::string& base, const std::vector<PublishedFigure>& published) {
+  OnBase(const BaseFigures& base, const std::vector<PublishedFigure>& published) {
+    const Values values(base);
     std::map<std::string, double> printed;
     for (const PublishedFigure& p : published) printed.emplace(p.record, p.value);
+    bool odd = false;  // by its place among the published figures, whatever of them the run has
     for (const PublishedFigure& p : published) {
       if (p.record.find("/parameters/") != std::string::npos || !(p.value > 0)) continue;
-      Compared one;
-      one.published = p.value;
-      one.values = values_of(bases, base, p.record);
+      odd = !odd;
+      Compared one{p.value, 0, odd, values.of(p.record)};
       double sd = rounding_of(p.printed) / std::sqrt(3.0);
       if (!p.below.empty()) {
         one.published = printed.at(p.below) - p.value;
-        const ByUnit from = values_of(bases, base, p.below);
-        for (auto& [unit, value] : one.values) value = from.contains(unit) ? from.at(unit) - value : nan;
+        const ByUnit from = values.of(p.below);
+        std::erase_if(one.values, [&](const auto& v) { return !from.contains(v.first); });
+        for (auto& [unit, value] : one.values) value = from.at(unit) - value;
         sd *= std::sqrt(2.0);
       }
       if (one.values.empty() || !(one.published > 0)) continue;
@@ -75,17 +95,19 @@ class OnBase {
   }
 
   Distance distance(const std::string& base) const {
+    const auto from_published = [](const Unit& u) {
+      return [&u](const Compared& c) { return apart(c.values.at(u), c.published); };
+    };
     Distance out{base, static_cast<int>(all_.size()), {}, {}, {}, nan};
-    std::vector<double> whole, odd, even, pairs;
-    for (const Unit& u : units_) {
-      const auto from_published = [&](const Compared& c) { return apart(c.values.at(u), c.published); };
-      whole.push_back(rms(0, 1, from_published));
-      odd.push_back(rms(0, 2, from_published));
-      even.push_back(rms(1, 2, from_published));
+    out.whole = over_units([&](const Unit& u) { return rms([](const Compared&) { return true; }, from_published(u)); });
+    out.odd = over_units([&](const Unit& u) { return rms([](const Compared& c) { return c.odd; }, from_published(u)); });
+    out.even = over_units([&](const Unit& u) { return rms([](const Compared& c) { return !c.odd; }, from_published(u)); });
+    std::vector<double> pairs;
+    for (const Unit& u : units_)
       for (const Unit& other : units_)
-        if (u < other) pairs.push_back(rms(0, 1, [&](const Compared& c) { return apart(c.values.at(u), c.values.at(other)); }));
-    }
-    out.whole = summarize(whole), out.odd = summarize(odd), out.even = summarize(even);
+        if (u.first == other.first && u.second < other.second)
+          pairs.push_back(rms([](const Compared&) { return true; },
+                              [&](const Compared& c) { return apart(c.values.at(u), c.values.at(other)); }));
     if (!pairs.empty()) out.apart = summarize(pairs).mean;
     return out;
   }
@@ -93,13 +115,24 @@ class OnBase {
   bool empty() const { return units_.empty(); }
 
  private:
-  // Over figures `first`, `first` + `step`, ...
-  template <class Difference>
-  double rms(std::size_t first, std::size_t step, Difference difference) const {
+  // Of several draws over draws: a draw's seeds are not independent of it.
+  template <class Value>
+  Interval over_units(Value value) const {
+    std::map<std::int64_t, std::vector<double>> by_draw;
+    for (const Unit& u : units_) by_draw[u.first].push_back(value(u));
+    if (by_draw.size() == 1) return summarize(by_draw.begin()->second);
+    std::vector<double> means;
+    for (const auto& [draw, values] : by_draw) means.push_back(summarize(values).mean);
+    return summarize(means);
+  }
+
+  template <class Counts, class Difference>
+  double rms(Counts counts, Difference difference) const {
     double sum = 0, weights = 0;
-    for (std::size_t i = first; i < all_.size(); i += step) {
-      const double d = difference(all_[i]);
-      sum += all_[i].weight * d * d, weights += all_[i].weight;
+    for (const Compared& c : all_) {
+      if (!counts(c)) continue;
+      const double d = difference(c);
+      sum += c.weight * d * d, weights += c.weight;
     }
     return std::sqrt(sum / weights);  // NaN of none
   }
@@ -113,7 +146,7 @@ class OnBase {
 std::vector<Distance> distances_of(const std::vector<BaseFigures>& bases, const std::vector<PublishedFigure>& published) {
   std::vector<Distance> out;
   for (const BaseFigures& base : bases)
-    if (const OnBase on(bases, base.base, published); !on.empty()) out.push_back(on.distance(base.base));
+    if (const OnBase on(base, published); !on.empty()) out.push_back(on.distance(base.base));
   return out;
 }
 

@@ -14,13 +14,15 @@ namespace khost {
 // counts less. Beyond a factor of 10, and where the ratio is not positive, a figure counts as a factor of 10. Counts of
 // parameters do not count.
 //
-// Each seed (with its draw) has a distance of its own: the papers' figures are of one run, and so is a seed. `apart` is what two
-// seeds of this base are apart by the same measure, mean over pairs: what is as near as that could be another window of the same.
+// Each seed has a distance of its own: the papers' figures are of one run, and so is a seed. Of a base of several draws the
+// interval is over draws. `apart` is what two seeds of one draw are apart by the same measure, mean over pairs: what is as near
+// as that could be another window of the same. A seed counts that has all figures which the base has.
 struct Distance {
   std::string base;
   int figures = 0;
-  Interval whole, odd, even;  // of all figures; of the 1st, 3rd, ... and of the 2nd, 4th, ... in the order of share/published
-  double apart = 0;           // NaN of one seed
+  // Of all figures; of the 1st, 3rd, ... and of the 2nd, 4th, ... of those that can count, in the order of share/published.
+  Interval whole, odd, even;
+  double apart = 0;  // NaN of one seed
 };
 
 // Of each base that has seeds on which all of its arms finished; none without published figures.

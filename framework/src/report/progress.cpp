@@ -44,6 +44,8 @@ std::string outcome(const TrialResult& result) {
 
 }  // namespace
 
+std::string same_work(const TrialKey& key) { return key.base + "/" + key.arm; }
+
 ProgressOutput ProgressOutput::standard_error() {
   ProgressOutput output;
   output.write = [](std::string_view text) {
@@ -94,8 +96,8 @@ void Progress::finish(int job, const TrialResult& result) {
   else if (result.reused)
     ++reused_;
   else
-    taken_[result.key.arm].seconds += result.seconds, ++taken_[result.key.arm].trials;
-  if (const auto arm = arms_.find(result.key.arm); arm != arms_.end()) --arm->second.trials;
+    taken_[same_work(result.key)].seconds += result.seconds, ++taken_[same_work(result.key)].trials;
+  if (const auto arm = arms_.find(same_work(result.key)); arm != arms_.end()) --arm->second.trials;
   // On a terminal the status line says how many are done; only what went wrong needs a line that stays.
   if (!output_.is_terminal || result.status != "done")
     print(fmt::format("[{}/{}] {}\n", finished_, total_, outcome(result)));
@@ -234,9 +236,9 @@ double Progress::seconds_left() const {
   for (const auto& [name, arm] : arms_) remaining[name] = arm.trials;
   for (const auto& [job, trial] : active_) {
     const double share = trial.steps > 0 ? static_cast<double>(trial.done) / static_cast<double>(trial.steps) : 0;
-    Taken& of_arm = taken[trial.key.arm];
+    Taken& of_arm = taken[same_work(trial.key)];
     of_arm.seconds += now - trial.started, of_arm.trials += share;
-    remaining[trial.key.arm] -= share;
+    remaining[same_work(trial.key)] -= share;
   }
   double seconds = 0, cost = 0;
   for (const auto& [name, t] : taken)

@@ -30,6 +30,9 @@ struct ProgressOutput {
   static ProgressOutput standard_error();
 };
 
+// Trials that take the same time, about: those of an arm on a base, which may have it in a form of its own.
+std::string same_work(const TrialKey& key);
+
 // Every member may be called from any thread. Nothing of it throws because of the output.
 class Progress {
  public:

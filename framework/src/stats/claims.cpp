@@ -65,18 +65,31 @@ class Judging {
   const std::vector<std::string>& choices() const { return choices_; }
   bool permutes() const { return std::ranges::find(permuted_, true) != permuted_.end(); }
 
-  // One seed's measure when the lists that are to be permuted are.
-  double permuted(const JudgedClaim::Seed& seed, Random& random) const {
+  // For each name the order in which its list is taken, shuffled where it is to be permuted.
+  using Orders = std::vector<std::vector<int>>;
+  Orders shuffled(Random& random) const {
+    Orders orders;
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+      std::vector<int>& order = orders.emplace_back(sources_[i].size());
+      std::iota(order.begin(), order.end(), 0);
+      if (permuted_[i]) random.shuffle(order);
+    }
+    return orders;
+  }
+
+  // One seed's measure with its lists in these orders.
+  double in_order(const JudgedClaim::Seed& seed, const Orders& orders) const {
     const Unit unit{seed.draw, seed.seed};
-    return at([&](const Source& s) { return value_of(*results_.of(s.base, s.arm).at(unit), s.label); }, &random);
+    return at([&](const Source& s) { return value_of(*results_.of(s.base, s.arm).at(unit), s.label); }, &orders);
   }
 
   // Per seed that every arm of the claim has.
   std::vector<JudgedClaim::Seed> seeds(std::string& problem) const {
     std::vector<Source> all;
     for (const auto& list : sources_) all.insert(all.end(), list.begin(), list.end());
+    if (!nothing_to_choose_by_.empty()) problem = "nothing says which record '" + nothing_to_choose_by_ + "' is to be";
     std::vector<JudgedClaim::Seed> out;
-    for (const Unit& unit : units_of(all)) {
+    for (const Unit& unit : nothing_to_choose_by_.empty() ? units_of(all) : std::vector<Unit>{}) {
       const double value = at([&](const Source& s) {
         const TrialResult& trial = *results_.of(s.base, s.arm).at(unit);
         if (trial.status == "done") return value_of(trial, s.label);
@@ -85,7 +98,7 @@ class Judging {
       });
       out.push_back({unit.first, unit.second, value});
     }
-    if (out.empty()) problem = "its arms have no seed in common";
+    if (out.empty() && problem.empty()) problem = "its arms have no seed in common";
     return out;
   }
 
@@ -125,18 +138,12 @@ class Judging {
 
  private:
   template <class Value>
-  double at(Value&& value, Random* shuffles = nullptr) const {
+  double at(Value&& value, const Orders* orders = nullptr) const {
     std::vector<std::vector<double>> values;
     for (std::size_t i = 0; i < sources_.size(); ++i) {
       auto& one = values.emplace_back();
-      for (const Source& s : sources_[i]) one.push_back(value(s));
-      if (!shuffles || !permuted_[i]) continue;
-      std::vector<int> order(one.size());
-      std::iota(order.begin(), order.end(), 0);
-      shuffles->shuffle(order);
-      std::vector<double> in_order(one.size());
-      for (std::size_t k = 0; k < one.size(); ++k) in_order[k] = one[static_cast<std::size_t>(order[k])];
-      one = std::move(in_order);
+      for (std::size_t k = 0; k < sources_[i].size(); ++k)
+        one.push_back(value(sources_[i][orders ? static_cast<std::size_t>((*orders)[i][k]) : k]));
     }
     return (*measure_)(std::span<const std::vector<double>>(values));
   }
@@ -174,19 +181,29 @@ class Judging {
   }
 
   // Of `sources` the one whose record in `by` has the least mean over the seeds that all have. One that is missing on a seed
-  // is no candidate; without any, the first stands for all.
+  // is no candidate.
   Source chosen(const Let& let, const std::vector<Source>& sources, const std::vector<Source>& by) {
     const std::vector<Unit> units = units_of(by);
-    std::size_t best = 0;
+    std::size_t best = 0, candidates = 0;
     double least = nan;
     for (std::size_t i = 0; i < by.size(); ++i) {
       double sum = units.empty() ? nan : 0;
-      for (const Unit& unit : units) sum += value_of(*results_.of(by[i].base, by[i].arm).at(unit), by[i].label);
+      for (const Unit& unit : units) {
+        const TrialResult& trial = *results_.of(by[i].base, by[i].arm).at(unit);
+        sum += trial.status == "done" ? value_of(trial, by[i].label) : nan;
+      }
       const double mean = sum / static_cast<double>(units.size());
+      candidates += std::isfinite(mean);
       if (std::isfinite(mean) && !(mean >= least)) best = i, least = mean;
     }
-    choices_.push_back(let.name + " is of " + sources[best].arm + ", one of " + std::to_string(sources.size()) +
-                       (std::isnan(least) ? ": nothing to choose by" : ", by the mean of " + by[best].label + " over seeds"));
+    if (candidates == 0) {
+      nothing_to_choose_by_ = let.name;
+      choices_.push_back(let.name + ": nothing to choose by");
+      return sources[0];
+    }
+    choices_.push_back(let.name + " is of " + sources[best].arm + ", one of " + std::to_string(candidates) +
+                       (candidates < by.size() ? " (of " + std::to_string(by.size()) + "; the others lack a figure)" : "") +
+                       ", by the mean of " + by[best].label + " over seeds");
     return sources[best];
   }
 
@@ -207,10 +224,12 @@ class Judging {
   std::vector<Measure::Name> names_;
   std::vector<bool> permuted_;        // of names: shuffled for the null
   std::vector<std::string> choices_;  // what was chosen, in words
+  std::string nothing_to_choose_by_;  // the name of a choice that cannot be made, else ""
   std::optional<Measure> measure_;
 };
 
-// Noise is the seeds' own figures, the lists shuffled.
+// Noise is the seeds' own figures, the lists shuffled: alike in all seeds of a replicate, since what is listed (a matrix, a
+// layer) is the same in all of them and what is its own does not average out over seeds.
 void set_permuted(JudgedClaim& judged, const ClaimRule& rule, const Measured& measured, const Judging& judging) {
   constexpr int count = 1000;
   std::vector<JudgedClaim::Seed> there;
@@ -219,12 +238,16 @@ void set_permuted(JudgedClaim& judged, const ClaimRule& rule, const Measured& me
   if (there.empty()) return;
   Random random(0, judged.claim->id, "null of its measure");
   std::vector<double> singles;
-  for (int i = 0; i < count; ++i) singles.push_back(judging.permuted(there[random.below(there.size())], random));
+  for (int i = 0; i < count; ++i) {
+    const JudgedClaim::Seed& seed = there[random.below(there.size())];
+    singles.push_back(judging.in_order(seed, judging.shuffled(random)));
+  }
   judged.null = band_of(std::move(singles));
   guard_by_null(judged.verdict, rule, measured, count, [&](std::int64_t r, std::span<double> values) {
     Random own(static_cast<std::uint64_t>(r), judged.claim->id, "replicate of the null");
+    const auto orders = judging.shuffled(own);
     for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = std::isfinite(judged.seeds[i].value) ? judging.permuted(judged.seeds[i], own) : nan;
+      values[i] = std::isfinite(judged.seeds[i].value) ? judging.in_order(judged.seeds[i], orders) : nan;
   });
 }
 

@@ -21,15 +21,18 @@ class Designer {
 
   Json trials(const Claim& claim) const {
     Json arms{Json::Object{}}, bases{Json::Object{}};
+    std::vector<const BaseRecipe*> on;
+    for (const BaseRecipe& base : experiment_.bases)
+      if (reads(claim, base)) on.push_back(&base);
+    // An arm's forms on other bases are none of its business.
     const std::function<void(const Arm&)> add = [&](const Arm& arm) {
-      if (arms.find(arm.key())) return;
+      if (arms.find(arm.key()) || std::ranges::none_of(on, [&](const BaseRecipe* b) { return arm.runs_on(b->name); })) return;
       arms.set(arm.key(), design(arm));
       for (const Arm& other : experiment_.arms)
         if (std::ranges::find(arm.needs, other.name) != arm.needs.end()) add(other);
     };
     for (const Arm* arm : arms_of(claim, experiment_)) add(*arm);
-    for (const BaseRecipe& base : experiment_.bases)
-      if (reads(claim, base)) bases.set(base.name, design(base));
+    for (const BaseRecipe* base : on) bases.set(base->name, design(*base));
     return Json::object({{"arms", std::move(arms)}, {"bases", std::move(bases)}});
   }
 
@@ -71,7 +74,6 @@ class Designer {
     strip(Kind::optimizer, base.optimizer);
     base.expected_steps.reset();
     base.base_draws = 1;
-    base.arms.reset();  // arms have their own design
     return Json::object({{"recipe", resolved_json(base)}, {"model", design_of_model()}});
   }
 
