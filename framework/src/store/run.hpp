@@ -38,7 +38,7 @@ struct PluginUsed {
 struct Run {
   std::string experiment, title, hash;
   std::string folder = {};     // as it was given; "" where nobody said
-  std::string published = {};  // its figures: a name in share/published, or ""
+  std::string published = {};  // its figures: names in share/published, "paper84, paper85", or ""
   Environment environment = {};
   std::vector<TrialResult> trials = {};      // in plan order
   std::vector<Definition> definitions = {};  // of the probes' records; the engine's own need none
