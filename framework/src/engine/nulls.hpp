@@ -42,7 +42,7 @@ using NullsByArm = std::map<std::string, NullDraws>;
 
 // Of the form that an arm has on a base.
 inline const NullDraws* nulls_on(const NullsByArm& nulls, const std::string& base, const std::string& arm) {
-  auto found = nulls.find("@" + base + "/" + arm);
+  auto found = nulls.find(key_of_form(base, arm));
   if (found == nulls.end()) found = nulls.find(arm);
   return found == nulls.end() ? nullptr : &found->second;
 }

@@ -1,7 +1,6 @@
 // What a manifest describes, after overlays, defaults and validation: everything resolved, nothing implied.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -59,6 +58,9 @@ struct BaseRecipe : BaseKeys {
   Place place, train_place;
 };
 
+// Arm::key() of the form that a base has of an arm.
+std::string key_of_form(const std::string& base, const std::string& arm);
+
 struct Arm : ArmKeys {  // `steps` are not set where a budget decides
   std::string name;
   std::string on;                      // the base that has this arm in a form of its own; "": all bases but those `elsewhere`
@@ -74,10 +76,8 @@ struct Arm : ArmKeys {  // `steps` are not set where a budget decides
 
   bool reads_calibration = false;  // a probe evaluates on it
 
-  bool runs_on(const std::string& base) const {
-    return on.empty() ? std::find(elsewhere.begin(), elsewhere.end(), base) == elsewhere.end() : on == base;
-  }
-  std::string key() const { return on.empty() ? name : "@" + on + "/" + name; }  // forms of one arm differ in it
+  bool runs_on(const std::string& base) const;
+  std::string key() const;  // forms of one arm differ in it
 
   std::vector<Part> reads() const {
     std::vector<Part> parts{Part::train};
@@ -102,14 +102,9 @@ struct Let {
 
 struct Claim : ClaimKeys {
   std::vector<Let> let;
-  std::vector<std::string> paths() const {  // all that it reads
-    std::vector<std::string> out;
-    for (const Let& one : let)
-      for (const auto* list : {&one.paths, &one.least}) out.insert(out.end(), list->begin(), list->end());
-    return out;
-  }
-  std::string unit;  // of the measure, and so of what it predicts and of its margin: "nats", "1"
-  Json source;       // the claim as written
+  std::vector<std::string> paths() const;  // all that it reads
+  std::string unit;                        // of the measure, and so of what it predicts and of its margin: "nats", "1"
+  Json source;                             // the claim as written
   Place place;
 };
 

@@ -96,10 +96,6 @@ void expand_probes(Json& probes, const Swept& swept) {
   }
 }
 
-}  // namespace
-
-namespace {
-
 Swept expand(Json& manifest, const char* key, const Sweepable& kind) {
   Swept swept;
   Json* given = manifest.find(key);

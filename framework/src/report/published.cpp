@@ -78,10 +78,6 @@ FigureWithoutRecord read_without_record(const Json& json, const Json& file) {
   return {json.at("figure").as_string(), text_of_key(json, "where", file, "sources"), json.at("why").as_string()};
 }
 
-}  // namespace
-
-namespace {
-
 // What losses are said to fall from has a figure too, and a greater one.
 void check_falls(const std::vector<PublishedFigure>& figures, const Json& file) {
   for (std::size_t i = 0; i < figures.size(); ++i) {

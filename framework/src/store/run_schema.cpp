@@ -16,7 +16,7 @@ CREATE TABLE run(                    -- one row
   experiment TEXT NOT NULL,
   title      TEXT NOT NULL,
   hash       TEXT NOT NULL,          -- names the run: manifest, seeds, backend, plugins
-  published  TEXT NOT NULL,          -- whose figures stand beside it: names in share/published, 'paper84, paper85', or ''
+  published  TEXT NOT NULL,          -- whose figures stand beside it: a name in share/published, or ''
   command    TEXT NOT NULL,          -- that made it last
   manifest   TEXT NOT NULL,          -- as resolved, JSON
   started    TEXT NOT NULL,          -- UTC
