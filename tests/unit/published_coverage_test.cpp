@@ -1,14 +1,13 @@
 // share/published/coverage: every figure and statement of papers 84 and 85 has its record, its claim, or the reason why not.
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <map>
 #include <set>
 
 #include "khost/json.hpp"
 #include "manifest/experiment.hpp"
 #include "report/text.hpp"
-#include "unit/text_file.hpp"
+#include "unit/made_file.hpp"
 
 using namespace khost;
 
@@ -123,8 +122,5 @@ TEST_CASE("coverage: every record and claim that it names is there") {
 }
 
 TEST_CASE("coverage: docs/coverage.md is made from it") {
-  const std::string path = source + "/docs/coverage.md", made = page(items());
-  if (std::getenv("KHOST_REGENERATE")) write_text(path, made);
-  const bool is_made = content_of(path) == made;
-  CHECK_MESSAGE(is_made, "KHOST_REGENERATE=1 build/bin/khost_tests -tc='coverage: docs*' writes it");
+  check_made(source + "/docs/coverage.md", page(items()), "coverage: docs*");
 }

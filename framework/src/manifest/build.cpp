@@ -67,10 +67,11 @@ class Builder {
     keys.bases = by_name(e.bases);
     keys.arms = Json(Json::Object{});
     for (const Arm& arm : e.arms) {
-      Json* of = arm.on.empty() ? &keys.arms : keys.bases.find(arm.on)->find("arms!");
-      if (!of) {
-        keys.bases.find(arm.on)->set("arms!", Json(Json::Object{}));
-        of = keys.bases.find(arm.on)->find("arms!");
+      Json* of = &keys.arms;
+      if (!arm.on.empty()) {
+        Json& base = *keys.bases.find(arm.on);
+        if (!base.find("arms!")) base.set("arms!", Json(Json::Object{}));
+        of = base.find("arms!");
       }
       Json whole = resolved_json(arm);
       // Over an adapter that is written in operations, one of U and V says that it is none.

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "manifest/measure_functions.hpp"
+
 namespace khost {
 namespace {
 
@@ -184,7 +186,7 @@ class Reader {
       same(arguments[0], arguments[1], begin, "interpolates over");
       return arguments.back();
     }
-    if (name == "pearson" || name == "spearman") {
+    if (of_pairs(name)) {
       // x1, ..., xn, y1, ..., yn: the two sides may differ. A list is one argument, and of one unit.
       const std::size_t half = arguments.size() / 2;
       for (std::size_t i = 1; i < arguments.size(); ++i)
@@ -193,9 +195,7 @@ class Reader {
     }
     if (name == "abs" || name == "rint") return arguments[0];
     if (name == "sqrt") return {arguments[0].unit.power(0.5), arguments[0].number};
-    const bool of_many = name == "mean" || name == "avg" || name == "sum" || name == "min" || name == "max" || name == "range" ||
-                         name == "sd" || name == "argmin" || name == "argmax";
-    if (!of_many) return {{}, arguments[0].number};  // exp, ln, ...: numbers
+    if (!takes_many(name)) return {{}, arguments[0].number};  // exp, ln, ...: numbers
     Part all = arguments[0];
     for (const Part& part : arguments) all = same(all, part, begin, "takes together");
     if (name == "argmin" || name == "argmax") return {};

@@ -264,9 +264,7 @@ std::string claim_reasoning(const Json& claim, std::size_t width) {
     line("improvement", fmt::format("{:.0f} % of seeds ({:.0f} .. {:.0f} %)", 100 * number_at(*improvement, "share"),
                                     100 * number_at(*improvement, "low"), 100 * number_at(*improvement, "high")));
   if (const Json* without = claim.find("without_null"); without && !without->as_list().empty()) {
-    std::string names;
-    for (const Json& name : without->as_list()) names += (names.empty() ? "" : ", ") + name.as_string();
-    line("noise", "no guard: without a null are " + names);
+    line("noise", "no guard: without a null are " + listed(*without));
   } else {
     const double share = number_at(claim, "null_share");
     const Json* permute = claim.find("permute");

@@ -38,11 +38,9 @@ struct Compared {
 // weights) stands for all.
 class Values {
  public:
-  explicit Values(const BaseFigures& base) {
+  explicit Values(const BaseFigures& base) : by_record_(by_record(base)) {
     for (const ArmFigures& arm : base.arms)
       for (const TrialResult* trial : arm.trials) units_.insert({trial->key.draw, trial->key.seed});
-    for (const ArmFigures& arm : base.arms)
-      for (const Figure& f : arm.figures) by_record_.emplace(arm.arm + "/" + f.label(), std::pair(&arm, &f));
   }
 
   ByUnit of(const std::string& record) const {
@@ -59,7 +57,7 @@ class Values {
 
  private:
   std::set<Unit> units_;
-  std::map<std::string, std::pair<const ArmFigures*, const Figure*>> by_record_;
+  FiguresByRecord by_record_;
 };
 
 double apart(double value, double other) {
@@ -71,16 +69,13 @@ class OnBase {
  public:
   OnBase(const BaseFigures& base, const std::vector<PublishedFigure>& published) {
     const Values values(base);
-    std::map<std::string, double> printed;
-    for (const PublishedFigure& p : published) printed.emplace(p.record, p.value);
     bool odd = false;  // by its place among the published figures, whatever of them the run has
     for (const PublishedFigure& p : published) {
       if (p.record.find("/parameters/") != std::string::npos || !(p.value > 0)) continue;
       odd = !odd;
-      Compared one{p.value, 0, odd, values.of(p.record)};
+      Compared one{compared_value(p, published), 0, odd, values.of(p.record)};
       double sd = rounding_of(p.printed) / std::sqrt(3.0);
       if (!p.below.empty()) {
-        one.published = printed.at(p.below) - p.value;
         const ByUnit from = values.of(p.below);
         std::erase_if(one.values, [&](const auto& v) { return !from.contains(v.first); });
         for (auto& [unit, value] : one.values) value = from.at(unit) - value;
@@ -98,16 +93,16 @@ class OnBase {
     const auto from_published = [](const Unit& u) {
       return [&u](const Compared& c) { return apart(c.values.at(u), c.published); };
     };
+    const auto every = [](const Compared&) { return true; };
     Distance out{base, static_cast<int>(all_.size()), {}, {}, {}, nan};
-    out.whole = over_units([&](const Unit& u) { return rms([](const Compared&) { return true; }, from_published(u)); });
+    out.whole = over_units([&](const Unit& u) { return rms(every, from_published(u)); });
     out.odd = over_units([&](const Unit& u) { return rms([](const Compared& c) { return c.odd; }, from_published(u)); });
     out.even = over_units([&](const Unit& u) { return rms([](const Compared& c) { return !c.odd; }, from_published(u)); });
     std::vector<double> pairs;
     for (const Unit& u : units_)
       for (const Unit& other : units_)
         if (u.first == other.first && u.second < other.second)
-          pairs.push_back(rms([](const Compared&) { return true; },
-                              [&](const Compared& c) { return apart(c.values.at(u), c.values.at(other)); }));
+          pairs.push_back(rms(every, [&](const Compared& c) { return apart(c.values.at(u), c.values.at(other)); }));
     if (!pairs.empty()) out.apart = summarize(pairs).mean;
     return out;
   }

@@ -87,9 +87,9 @@ std::string figure_text(const Figure& f, Uncertainty uncertainty) {
   return text;
 }
 
-// One published figure a line, beside what each base gives; without any, all figures.
-std::vector<std::string> figure_lines(const Run& run, const Published& published, std::size_t width, Uncertainty uncertainty) {
-  const std::vector<BaseFigures> bases = figures_of(run, published.figures);
+// One published figure a line, beside what each base gives.
+std::vector<std::string> figure_lines(const std::vector<BaseFigures>& bases, const Published& published,
+                                      Uncertainty uncertainty) {
   std::map<const PublishedFigure*, std::map<std::string, std::string>> found;
   for (const BaseFigures& base : bases)
     for (const ArmFigures& arm : base.arms)
@@ -97,7 +97,7 @@ std::vector<std::string> figure_lines(const Run& run, const Published& published
         if (!f.published) continue;
         found[f.published][base.base] = figure_text(f, uncertainty);
       }
-  if (found.empty()) return lines_of(main_figures(run, published, width));
+  if (found.empty()) return {};
   Columns table(Columns::Align::left);
   std::vector<std::string> head{"published figure", "paper"};
   for (const BaseFigures& base : bases) head.push_back(base.base);
@@ -113,8 +113,8 @@ std::vector<std::string> figure_lines(const Run& run, const Published& published
 }
 
 // How far each base is from the published figures as a whole.
-std::vector<std::string> distance_lines(const Run& run, const Published& published) {
-  const std::vector<Distance> distances = distances_of(figures_of(run, published.figures), published.figures);
+std::vector<std::string> distance_lines(const std::vector<BaseFigures>& bases, const Published& published) {
+  const std::vector<Distance> distances = distances_of(bases, published.figures);
   if (distances.empty()) return {};
   Columns table(Columns::Align::left);
   table.add({"distance to the published figures", "rms of ln(ratio)", "figures", "two seeds apart"});
@@ -124,7 +124,7 @@ std::vector<std::string> distance_lines(const Run& run, const Published& publish
 }
 
 // What went wrong: of trials, and of records.
-std::vector<std::string> trouble_lines(const Run& run, std::size_t width, bool all) {
+std::vector<std::string> trouble_lines(const Run& run, const std::vector<BaseFigures>& bases, std::size_t width, bool all) {
   constexpr std::size_t few = 2;
   std::string out;
   std::size_t told = 0, failed = static_cast<std::size_t>(count_trials(run).failed);
@@ -135,7 +135,7 @@ std::vector<std::string> trouble_lines(const Run& run, std::size_t width, bool a
       ++told;
     }
   if (told < failed) out += fmt::format("and {} more failed trials: khost show {}\n", failed - told, run.folder);
-  const std::vector<NotFinite> odd = not_finite(figures_of(run, {}));
+  const std::vector<NotFinite> odd = not_finite(bases);
   for (std::size_t i = 0; i < std::min(odd.size(), all ? std::size_t{12} : few); ++i)
     add_lines(out, odd[i].record() + " is " + odd[i].text(), width, "", "  ");
   if (const std::size_t shown = all ? 12 : few; odd.size() > shown)
@@ -177,10 +177,12 @@ std::string verdict_counts(const Json& claims) {
 std::string ending(const Run& run, const Published& published, Screen screen) {
   const std::size_t width = std::max<std::size_t>(screen.columns, 60);
   const bool all = screen.rows == 0;
+  const std::vector<BaseFigures> bases = figures_of(run, published.figures);
   const std::vector<std::string> claims = fitting(width, 3, [&](int form) { return claim_lines(run.claims, Claims(form)); }),
-                                 figures = fitting(
-                                     width, 3, [&](int form) { return figure_lines(run, published, width, Uncertainty(form)); }),
-                                 distances = distance_lines(run, published), trouble = trouble_lines(run, width, all);
+                                 distances = distance_lines(bases, published), trouble = trouble_lines(run, bases, width, all);
+  std::vector<std::string> figures =
+      fitting(width, 3, [&](int form) { return figure_lines(bases, published, Uncertainty(form)); });
+  if (figures.empty()) figures = lines_of(main_figures(run, published, width));  // none is published
   std::string head;
   head += clipped(run.experiment + (run.title.empty() ? "" : ": " + shortened(run.title, 400)), width) + "\n";
   add_lines(head, text_of(count_trials(run)) + ", " + text_of(run.environment), width, "", "  ");

@@ -91,6 +91,18 @@ std::vector<BaseFigures> figures_of(const Run& run, const std::vector<PublishedF
   return bases;
 }
 
+FiguresByRecord by_record(const BaseFigures& base) {
+  FiguresByRecord out;
+  for (const ArmFigures& arm : base.arms)
+    for (const Figure& f : arm.figures) out.emplace(arm.arm + "/" + f.label(), std::pair(&arm, &f));
+  return out;
+}
+
+double compared_value(const PublishedFigure& figure, const std::vector<PublishedFigure>& published) {
+  const auto from = std::ranges::find(published, figure.below, &PublishedFigure::record);
+  return from == published.end() ? figure.value : from->value - figure.value;
+}
+
 std::vector<const PublishedFigure*> unmatched(const std::vector<BaseFigures>& bases,
                                               const std::vector<PublishedFigure>& published) {
   std::vector<const PublishedFigure*> result;

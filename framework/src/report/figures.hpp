@@ -1,6 +1,7 @@
 // A run's trials gathered into figures: one per base, arm, probe and record name. What table, summary and report all show.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,6 +36,13 @@ struct BaseFigures {
 // Bases and arms in the order in which the run's trials first name them. Only records of a whole trial (step -1) are figures. The
 // result points into `run` and `published`.
 std::vector<BaseFigures> figures_of(const Run& run, const std::vector<PublishedFigure>& published);
+
+// Of one base, by ARM/PROBE/NAME, each with its arm.
+using FiguresByRecord = std::map<std::string, std::pair<const ArmFigures*, const Figure*>>;
+FiguresByRecord by_record(const BaseFigures& base);
+
+// What of a published figure is compared: how far it falls from the one that it is below, or itself.
+double compared_value(const PublishedFigure& figure, const std::vector<PublishedFigure>& published);
 
 // "5.552 .. 6.048", or "no spread"; "" of fewer than two values, or where the mean is not finite.
 std::string interval_text(const Interval& interval, const NumberStyle& style);

@@ -41,30 +41,27 @@ void beside_published(std::string& out, const std::vector<BaseFigures>& bases, c
   out +=
       "\n## Published figures beside khost's\n\nMeans over seeds; in brackets ln(khost / published), of a loss that falls from "
       "another ln of the ratio of the falls.\n\n";
-  std::map<std::string, std::map<std::string, const Figure*>> of;  // by base, by ARM/PROBE/NAME
+  std::vector<FiguresByRecord> of;
   std::string right;
   for (const BaseFigures& base : bases) {
     right += "| " + markdown(base.base) + " ";
-    for (const ArmFigures& arm : base.arms)
-      for (const Figure& f : arm.figures) of[base.base][arm.arm + "/" + f.label()] = &f;
+    of.push_back(by_record(base));
   }
   heading(out, "| figure ", "| published " + right);
   for (const PublishedFigure& p : published.figures) {
     std::string line;
     bool any = false;
-    for (const BaseFigures& base : bases) {
-      const auto& here = of[base.base];
+    for (const FiguresByRecord& here : of) {
       const auto found = here.find(p.record);
       if (found == here.end()) {
         line += " | ";
         continue;
       }
       any = true;
-      const Figure& f = *found->second;
+      const Figure& f = *found->second.second;
       double value = f.interval.mean, printed = p.value;
-      if (const auto from = here.find(p.below); !p.below.empty() && from != here.end())
-        for (const PublishedFigure& q : published.figures)
-          if (q.record == p.below) value = from->second->interval.mean - value, printed = q.value - printed;
+      if (const auto from = here.find(p.below); from != here.end())
+        value = from->second.second->interval.mean - value, printed = compared_value(p, published.figures);
       const bool both = value > 0 && printed > 0;
       line += " | " + number_text(f.interval.mean, style_of(f.unit, f.interval.mean)) +
               (both ? " (" + number_text(std::log(value / printed), {NumberStyle::Form::fixed, 2}) + ")" : "");

@@ -91,13 +91,14 @@ void Progress::finish(int job, const TrialResult& result) {
   if (const auto found = active_.find(job); found != active_.end() && found->second.key.text() == result.key.text())
     active_.erase(found);
   ++finished_;
+  const std::string kind = same_work(result.key);
   if (result.status != "done")
     ++failed_;
   else if (result.reused)
     ++reused_;
   else
-    taken_[same_work(result.key)].seconds += result.seconds, ++taken_[same_work(result.key)].trials;
-  if (const auto arm = arms_.find(same_work(result.key)); arm != arms_.end()) --arm->second.trials;
+    taken_[kind].seconds += result.seconds, ++taken_[kind].trials;
+  if (const auto arm = arms_.find(kind); arm != arms_.end()) --arm->second.trials;
   // On a terminal the status line says how many are done; only what went wrong needs a line that stays.
   if (!output_.is_terminal || result.status != "done")
     print(fmt::format("[{}/{}] {}\n", finished_, total_, outcome(result)));

@@ -15,9 +15,9 @@ void Snr::Moments::add(double x) {
   mean_abs += (std::abs(x) - mean_abs) / static_cast<double>(n);
 }
 
-double Snr::Moments::variance() const { return n > 1 ? m2 / static_cast<double>(n - 1) : khost::missing; }
+double Snr::Moments::variance() const { return n > 1 ? m2 / static_cast<double>(n - 1) : 0; }
 
-double Snr::Moments::sd() const { return n > 1 ? std::sqrt(m2 / static_cast<double>(n - 1)) : 0; }
+double Snr::Moments::sd() const { return std::sqrt(variance()); }
 
 double Snr::Moments::ratio() const {
   const double s = sd();
@@ -25,7 +25,7 @@ double Snr::Moments::ratio() const {
 }
 
 double Snr::Moments::debiased() const {
-  const double s2 = n > 1 ? m2 / static_cast<double>(n - 1) : 0;
+  const double s2 = variance();
   return s2 > 0 ? (mean * mean - s2 / static_cast<double>(n)) / s2 : khost::missing;
 }
 

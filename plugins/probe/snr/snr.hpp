@@ -46,7 +46,7 @@ class Snr : public khost::Probe {
     std::int64_t n = 0;
     double mean = 0, m2 = 0, mean_abs = 0;
     void add(double x);
-    double variance() const;  // n - 1; missing of fewer than 2
+    double variance() const;  // n - 1; 0 of fewer than 2
     double sd() const;
     double ratio() const;     // mean |x| / sd; missing when sd is 0
     double debiased() const;  // (mean^2 - s^2 / n) / s^2; missing when s is 0
