@@ -3,20 +3,29 @@
 
 #include "commands.hpp"
 #include "output.hpp"
+#include "page/figures.hpp"
+#include "page/reports.hpp"
 #include "report/ending.hpp"
 
 namespace khost {
 
 namespace {
 
-void report(const std::string& folder) {
+// Figures and nothing else: the reports stay as they are.
+void figures(const RunReader& reader, const Run& run, const Published& published, const std::string& folder) {
+  const std::size_t count = write_figures(folder, run, reader, published);
+  std::cout << count << " pictures, each as SVG, PDF and CSV: " << folder << "\n";
+}
+
+void report(const std::string& folder, const std::string& figures_in) {
   const RunReader reader(folder);
   const Run run = reader.run();
   if (run.finished.empty())
-    throw Error(ErrorKind::usage, "the run in " + reader.folder() + ", begun " + run.started + ", has not come to its end")
-        .hint("the same command goes on with it: " + run.command)
-        .hint("khost show has the records of the trials that are finished");
+    std::cerr << "khost: this run, begun " << run.started
+              << ", has not come to its end: what is made is of the trials that are finished. "
+              << "The same command goes on with it: " << run.command << "\n";
   const Published published = read_published(run.published);
+  if (!figures_in.empty()) return figures(reader, run, published, figures_in);
   const std::vector<Error> failures = write_reports(reader.folder(), run, reader, published);
   for (const Error& e : failures) std::cerr << "warning: " << e.what() << "\n";
   std::cout << ending(run, published, screen_of_stdout());
@@ -26,11 +35,18 @@ void report(const std::string& folder) {
 }  // namespace
 
 Command report_command() {
-  Command command("report", "make a run's reports again from its run.db: summary.json, records.csv, report.md");
-  auto& folder = command.values<std::string>();
-  command.argument("RUN", folder, "the run's folder; khost run prints it at its end");
+  Command command("report",
+                  "make a run's reports from its run.db: report.html, report.md, summary.json, records.csv; or its pictures");
+  struct Options {
+    std::string folder, figures;
+  };
+  auto& o = command.values<Options>();
+  command.argument("RUN", o.folder, "the run's folder; khost run prints it at its end");
+  command.option("figures", "DIR", o.figures, "instead: each picture as SVG and PDF, with its data as CSV, into DIR");
   command.example("report runs/paper85/HASH");
-  command.does([&folder] { report(folder); });
+  command.example("report runs/paper85/HASH --figures figures");
+  command.note("A run that goes on, or was broken off, is reported as far as it has come.");
+  command.does([&o] { report(o.folder, o.figures); });
   return command;
 }
 

@@ -8,12 +8,25 @@
 
 #include "artifact/file.hpp"
 #include "khost/interrupt.hpp"
+#include "page/series_page.hpp"
 #include "report/columns.hpp"
 #include "report/ending.hpp"
+#include "report/figures.hpp"
 #include "run/registration.hpp"
 #include "run/run_folder.hpp"
 
 namespace khost {
+
+namespace {
+
+// A run's folder as a link from the series's own.
+std::string from_folder(const std::string& folder, const std::string& run) {
+  const std::filesystem::path there = where_started(run), here = where_started(folder);
+  const std::filesystem::path relative = there.lexically_relative(here);
+  return relative.empty() ? there.string() : relative.string();
+}
+
+}  // namespace
 
 void run_series(const Series& series, SessionOptions options, const std::string& out, Output& output) {
   std::vector<std::unique_ptr<Session>> sessions;
@@ -28,6 +41,8 @@ void run_series(const Series& series, SessionOptions options, const std::string&
   Columns table(Columns::Align::left);
   table.add({"experiment", "trials", "computed before", "time", "claims x bases", "run folder"});
   std::vector<std::pair<std::string, Json>> claims;  // by experiment
+  std::vector<SeriesPart> parts;
+  const std::string folder = out.empty() ? "runs/" + series.name : out;
   double seconds = 0;
   std::int64_t failed = 0, trials = 0;
   std::size_t unwritten = 0, lost = 0;
@@ -44,6 +59,8 @@ void run_series(const Series& series, SessionOptions options, const std::string&
     table.add({"  " + name, std::to_string(count), std::to_string(reused), duration_text(finished.seconds),
                verdict_counts(finished.run.claims), finished.run.folder});
     claims.emplace_back(name, finished.run.claims);
+    parts.push_back({name, session->experiment.title, from_folder(folder, finished.run.folder),
+                     text_of(count_trials(finished.run)), duration_text(finished.seconds), finished.run.claims});
     seconds += finished.seconds, failed += finished.failed, trials += count;
     unwritten += finished.unwritten.size(), lost += finished.lost.size();
     session.reset();  // its text and models
@@ -51,11 +68,13 @@ void run_series(const Series& series, SessionOptions options, const std::string&
   std::string text = fmt::format("\n{}: {}\n\n{}\n{} experiments, {} trials, {}\n", series.name, series.title, table.text(),
                                  series.manifests.size(), trials, duration_text(seconds));
   if (!failures.empty()) text += "\n" + failures;
-  const std::string page = (out.empty() ? "runs/" + series.name : out) + "/claims.md";
+  const std::string where = where_started(folder);
   std::error_code made;
-  std::filesystem::create_directories(std::filesystem::path(where_started(page)).parent_path(), made);
-  write_file_atomically(where_started(page), "# " + markdown(series.title) + "\n\n" + claim_markdown(claims));
-  output.series_ended(text + "\nclaims, one a line: " + page + "\n");
+  std::filesystem::create_directories(where, made);
+  write_file_atomically(where + "/claims.md", "# " + markdown(series.title) + "\n\n" + claim_markdown(claims));
+  write_series_html(where + "/claims.html", series.title, parts);
+  output.series_ended(text + "\nall claims, with their pictures: " + folder + "/claims.html\nas text, one a line: " + folder +
+                      "/claims.md\n");
   if (failed)
     throw Error(ErrorKind::trial,
                 fmt::format("{} of {} trials failed{}", failed, trials, failed == trials ? "" : "; the others are kept"))

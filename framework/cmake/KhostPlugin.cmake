@@ -1,6 +1,7 @@
 # khost_add_plugin(NAME KIND SOURCES ... [TESTS ...] [LIBRARIES ...])
 #
-# Builds build/plugins/NAME.so and, from TESTS (doctest cases), the ctest plugin.NAME. KIND: compute, model, optimizer, data,
+# Builds build/plugins/NAME.so and, from TESTS (doctest cases), the ctest plugin.NAME. A file pictures.json beside it says how
+# reports draw its records. KIND: compute, model, optimizer, data,
 # probe, adapter or core. The library exports khost_plugin_entry and nothing else, and every symbol it uses must be found when it is linked.
 # A compute plugin is a C table and does not link libkhost; its LIBRARIES stay in its own scope.
 
@@ -69,6 +70,12 @@ function(khost_add_plugin NAME KIND)
   target_link_libraries(${target} PRIVATE ${P_LIBRARIES})
   set_property(GLOBAL APPEND PROPERTY KHOST_PLUGIN_TARGETS ${target})
   set_property(GLOBAL APPEND PROPERTY KHOST_PLUGIN_FILES ${KHOST_PLUGIN_OUTPUT_DIRECTORY}/${NAME}.so)
+
+  # How reports draw its records (framework/src/page/picture_specs.hpp).
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/pictures.json)
+    configure_file(pictures.json ${KHOST_PLUGIN_OUTPUT_DIRECTORY}/${NAME}.pictures.json COPYONLY)
+    set_property(GLOBAL APPEND PROPERTY KHOST_PLUGIN_FILES ${KHOST_PLUGIN_OUTPUT_DIRECTORY}/${NAME}.pictures.json)
+  endif()
 
   if(BUILD_TESTING AND P_TESTS)
     add_executable(test_${NAME} ${P_TESTS} ${P_SOURCES})

@@ -247,7 +247,7 @@ TEST_CASE("a null that fails costs that null: the report has the figures, and wh
   const Json record = parse_json_file(khost.scratch / "null/summary.json").at("records").at("plain/A/faulty/value");
   CHECK(record.at("mean").as_number() == 1);
   CHECK(record.at("null").is_null());
-  const std::string report = read(khost.scratch / "null/report.md");
+  const std::string report = read(khost.scratch / "null/report.html");
   CHECK(has(report, "no null:"));
   CHECK(has(report, "in null, draw 7"));
   CHECK(has(o.err, "the null of A/faulty"));

@@ -56,7 +56,7 @@ TEST_CASE("show prints the records that are named, report makes the folder's fil
   }
   CHECK(has(khost({"show", "nowhere"}).err, "there is no run in 'nowhere'"));
 
-  const std::vector<std::string> files = {"summary.json", "records.csv", "report.md", "resolved.manifest"};
+  const std::vector<std::string> files = {"summary.json", "records.csv", "report.md", "report.html", "resolved.manifest"};
   std::map<std::string, std::string> before;
   for (const std::string& file : files) {
     before[file] = read(khost.scratch / ("run/" + file));
@@ -177,6 +177,10 @@ TEST_CASE(
   CHECK_MESSAGE(!has(shown.out, "failed"), shown.out);
   CHECK(claims.code == 2);
   CHECK(has(claims.err, "are not judged yet"));
+  const Finished report = khost({"report", "run"});
+  CHECK_MESSAGE(report.code == 0, report.err);
+  CHECK(has(report.err, "has not come to its end"));
+  CHECK(has(read(khost.scratch / "run/report.html"), "has not come to its end"));
   REQUIRE(khost(words).code == 0);
   const std::string verdicts = khost({"claims", "run"}).out;
   CHECK(has(stop({"--fresh"}), "with --fresh the same command computes all of them once more"));

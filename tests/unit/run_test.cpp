@@ -80,7 +80,7 @@ TEST_CASE("an experiment runs in this process: its folder is written, its listen
   CHECK(lab.heard.finished_count == 6);
   CHECK(lab.heard.ended);
   CHECK(std::ranges::any_of(lab.heard.messages, [](const std::string& m) { return m.starts_with("small: 6 trials"); }));
-  for (const char* file : {"resolved.manifest", "summary.json", "records.csv", "report.md"})
+  for (const char* file : {"resolved.manifest", "summary.json", "records.csv", "report.md", "report.html"})
     CHECK_MESSAGE(fs::is_regular_file(lab.scratch / (std::string("first/") + file)), file);
   CHECK(lab.computed.size() == 4);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "khost/json.hpp"
 
@@ -11,5 +12,17 @@ namespace khost {
 std::string published_text(const Json& claim, bool words = true);
 std::string estimate_text(const Json& claim);  // "-" without one
 std::string short_verdict(const Json& claim);  // "falsified"; "post hoc, confirmed"
+
+// What is shown of one claim on one base.
+struct ClaimRow {
+  std::string base, estimate, interval, noise, verdict;  // verdict with its look, its reason, or what would decide
+};
+ClaimRow claim_row(const Json& claim);
+
+// Of a claim that was not fixed before its data, or that was changed: why; else "".
+std::string post_hoc_text(const Json& claim);
+
+double number_at(const Json& object, std::string_view key);     // NaN where there is none
+std::string text_at(const Json& object, std::string_view key);  // "" where there is none
 
 }  // namespace khost

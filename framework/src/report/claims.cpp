@@ -72,6 +72,8 @@ Json claim_json(const JudgedClaim& judged) {
   return json;
 }
 
+}  // namespace
+
 double number_at(const Json& object, std::string_view key) {
   const Json* value = object.find(key);
   return value && value->is_number() ? value->as_number() : std::nan("");
@@ -81,6 +83,8 @@ std::string text_at(const Json& object, std::string_view key) {
   const Json* value = object.find(key);
   return value && value->is_string() ? value->as_string() : "";
 }
+
+namespace {
 
 std::string range_text(const Json& object, NumberStyle style) {
   const double low = number_at(object, "low"), high = number_at(object, "high");
@@ -111,9 +115,8 @@ std::string short_verdict(const Json& claim) {
   return verdict == "post hoc" ? verdict + ", " + text_at(claim, "would_be") : verdict + which;
 }
 
-namespace {
+namespace {}  // namespace
 
-// Of a claim that was not fixed before its data: why, and what it said before if it is an edited one.
 std::string post_hoc_text(const Json& claim) {
   if (text_at(claim, "verdict") != "post hoc") return "";
   std::string text = "POST HOC";
@@ -124,6 +127,8 @@ std::string post_hoc_text(const Json& claim) {
   return text + fmt::format("; before: {} {}, margin {}", text_at(*before, "measure"), text_at(*before, "predicts"),
                             shortest(number_at(*before, "margin")));
 }
+
+namespace {
 
 std::string noise_text(const Json& claim, NumberStyle style) {
   const Json* null = claim.find("null");
@@ -161,14 +166,14 @@ std::string verdict_text(const Json& claim) {
   return needed && needed->is_integer() ? fmt::format("{}: {} seeds would decide", text, needed->as_integer()) : text;
 }
 
-struct Row {
-  std::string base, estimate, interval, noise, verdict;
-};
+}  // namespace
 
-Row row_of(const Json& claim) {
+ClaimRow claim_row(const Json& claim) {
   const NumberStyle style = style_of_claim(claim);
   return {text_at(claim, "base"), estimate_text(claim), range_text(claim, style), noise_text(claim, style), verdict_text(claim)};
 }
+
+namespace {
 
 // "K32/loss/final, K64/loss/final"
 std::string listed(const Json& texts) {
@@ -186,10 +191,10 @@ Json claims_json(const std::vector<JudgedClaim>& judged) {
 }
 
 std::string claim_table(const Json& claims, std::size_t width) {
-  std::vector<Row> rows;
-  for (const Json& claim : claims.as_list()) rows.push_back(row_of(claim));
+  std::vector<ClaimRow> rows;
+  for (const Json& claim : claims.as_list()) rows.push_back(claim_row(claim));
   std::size_t base = 0, estimate = 0, interval = 0, noise = 0;
-  for (const Row& r : rows) {
+  for (const ClaimRow& r : rows) {
     base = std::max(base, columns(r.base)), estimate = std::max(estimate, columns(r.estimate));
     interval = std::max(interval, columns(r.interval)), noise = std::max(noise, columns(r.noise));
   }
@@ -206,7 +211,7 @@ std::string claim_table(const Json& claims, std::size_t width) {
                 width, "  ", "    ");
       if (const std::string why = post_hoc_text(claim); !why.empty()) add_lines(out, why, width, "    ", "    ");
     }
-    const Row& r = rows[i];
+    const ClaimRow& r = rows[i];
     const std::string start = "    " + left(r.base, base) + "  " + right(r.estimate, estimate) + "  " +
                               left(r.interval, interval) + "  noise " + left(r.noise, noise) + "  ";
     add_lines(out, r.verdict, width, start, std::string(columns(start), ' '));
@@ -307,7 +312,7 @@ std::string claim_markdown(const std::vector<std::pair<std::string, Json>>& clai
         out += "| ";
         for (std::size_t k = i; k < end; ++k) {
           if (text_at(all[k], "base") != base) continue;
-          const Row r = row_of(all[k]);
+          const ClaimRow r = claim_row(all[k]);
           out += fmt::format("**{}**, {}{}; noise {} ", markdown(r.verdict), r.estimate,
                              r.interval.empty() ? "" : " (" + r.interval + ")", r.noise);
         }

@@ -103,6 +103,16 @@ double compared_value(const PublishedFigure& figure, const std::vector<Published
   return from == published.end() ? figure.value : from->value - figure.value;
 }
 
+double log_ratio(const PublishedFigure& figure, const std::vector<PublishedFigure>& published, const FiguresByRecord& of) {
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  const auto found = of.find(figure.record);
+  if (found == of.end()) return nan;
+  double value = found->second.second->interval.mean, printed = figure.value;
+  if (const auto from = of.find(figure.below); from != of.end())
+    value = from->second.second->interval.mean - value, printed = compared_value(figure, published);
+  return value > 0 && printed > 0 ? std::log(value / printed) : nan;
+}
+
 std::vector<const PublishedFigure*> unmatched(const std::vector<BaseFigures>& bases,
                                               const std::vector<PublishedFigure>& published) {
   std::vector<const PublishedFigure*> result;

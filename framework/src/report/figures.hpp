@@ -44,6 +44,10 @@ FiguresByRecord by_record(const BaseFigures& base);
 // What of a published figure is compared: how far it falls from the one that it is below, or itself.
 double compared_value(const PublishedFigure& figure, const std::vector<PublishedFigure>& published);
 
+// ln(khost / published) of the means of one base, of a loss that falls from another ln of the ratio of the falls; NaN where there
+// is no such figure, or no logarithm.
+double log_ratio(const PublishedFigure& figure, const std::vector<PublishedFigure>& published, const FiguresByRecord& of);
+
 // "5.552 .. 6.048", or "no spread"; "" of fewer than two values, or where the mean is not finite.
 std::string interval_text(const Interval& interval, const NumberStyle& style);
 

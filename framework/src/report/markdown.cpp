@@ -19,25 +19,9 @@ void heading(std::string& out, const std::string& columns_of_left, const std::st
   out += "|\n";
 }
 
-void row(std::string& out, const Figure& f, Footnotes& notes) {
-  const NumberStyle style = style_of(f.unit, f.interval.mean);
-  std::string published;
-  if (f.published) {
-    const std::string mark = notes.mark(*f.published);
-    published = markdown(f.published->printed) + (mark.empty() ? "" : " " + markdown(mark));
-  }
-  const std::string null = f.null ? number_text(f.null->mean, style) + " (" + number_text(f.null->low, style) + " .. " +
-                                        number_text(f.null->high, style) + ")"
-                                  : "";
-  out += "| " + markdown(f.label()) + " | " + markdown(f.unit) + " | " + number_text(f.interval.mean, style) + " | " +
-         interval_text(f.interval, style) + " | " + std::to_string(f.interval.n) + " of " + std::to_string(f.values.size()) +
-         " | " + null + " | " + published + " |\n";
-}
-
 // Every published figure beside what each base gives, and how far the bases are from all of them.
 void beside_published(std::string& out, const std::vector<BaseFigures>& bases, const Published& published) {
-  const std::vector<Distance> distances = distances_of(bases, published.figures);
-  if (distances.empty()) return;
+  if (unmatched(bases, published.figures).size() == published.figures.size()) return;
   out +=
       "\n## Published figures beside khost's\n\nMeans over seeds; in brackets ln(khost / published), of a loss that falls from "
       "another ln of the ratio of the falls.\n\n";
@@ -59,15 +43,14 @@ void beside_published(std::string& out, const std::vector<BaseFigures>& bases, c
       }
       any = true;
       const Figure& f = *found->second.second;
-      double value = f.interval.mean, printed = p.value;
-      if (const auto from = here.find(p.below); from != here.end())
-        value = from->second.second->interval.mean - value, printed = compared_value(p, published.figures);
-      const bool both = value > 0 && printed > 0;
+      const double ratio = log_ratio(p, published.figures, here);
       line += " | " + number_text(f.interval.mean, style_of(f.unit, f.interval.mean)) +
-              (both ? " (" + number_text(std::log(value / printed), {NumberStyle::Form::fixed, 2}) + ")" : "");
+              (std::isfinite(ratio) ? " (" + number_text(ratio, {NumberStyle::Form::fixed, 2}) + ")" : "");
     }
     if (any) out += "| " + markdown(p.record) + " | " + markdown(p.printed) + line + " |\n";
   }
+  const std::vector<Distance> distances = distances_of(bases, published.figures);
+  if (distances.empty()) return;
   out += "\n### Distance\n\n" + markdown(distance_definition) + ".\n\n";
   heading(out, "| base ", "| figures | seeds | all | 1st, 3rd, ... | 2nd, 4th, ... | two seeds apart ");
   for (const Distance& d : distances)
@@ -106,34 +89,6 @@ void environment(std::string& out, const Run& run) {
   for (const std::string& note : e.notes) pair(out, "note", note);
 }
 
-void definitions(std::string& out, const Run& run) {
-  out += "\n## Definitions\n\n";
-  heading(out, "| figure | unit | what it is | what noise gives ");
-  const std::vector<Definition> own = {
-      {"loss", "base", "nats", "loss per token on the trial's own batch before any update", {}},
-      {"loss", "final", "nats", "loss per token on the trial's own batch after the last update, without dropout", {}},
-      {"loss", "train", "nats", "each step's training loss, with dropout where there is one", {}},
-      {"loss", "train_last", "nats", "the last of them: before the last update", {}},
-      {"loss", "held_out_base", "nats", "loss per token on held-out text before any update", {}},
-      {"loss", "held_out_final", "nats", "loss per token on held-out text after the last update", {}},
-      {"loss", "at<n>", "nats", "loss per token on the trial's own batch after n updates; held_out_at<n>: on held-out text", {}},
-      {"parameters",
-       "adapter",
-       "parameters",
-       "sum over the adapted matrices (m x n) of K (m + n); of a schedule the largest",
-       {}},
-      {"parameters", "adapter_mean", "parameters", "its mean over steps", {}},
-      {"parameters", "trainable", "parameters", "what the optimizer updates; of a schedule the largest", {}},
-      {"parameters", "trainable_mean", "parameters", "its mean over steps", {}}};
-  for (const auto* list : {&own, &run.definitions})
-    for (const Definition& d : *list)
-      out += "| " + markdown(d.probe + "/" + d.name) + " | " + markdown(d.unit) + " | " + markdown(d.doc) + " | " +
-             markdown(list == &own     ? "no null: noise has no loss, and counts have no noise"
-                      : d.null.empty() ? "its probe gives no null"
-                                       : d.null) +
-             " |\n";
-}
-
 }  // namespace
 
 void write_report_md(const std::string& path, const Run& run, const Published& published) {
@@ -149,22 +104,6 @@ void write_report_md(const std::string& path, const Run& run, const Published& p
         "`khost claims` shows the reasoning of each.\n\n" +
         claim_markdown({{run.experiment, run.claims}});
   beside_published(out, bases, published);
-  Footnotes notes;
-  for (const BaseFigures& base : bases) {
-    out += "\n## Base " + markdown(base.base) + "\n";
-    for (const ArmFigures& arm : base.arms) {
-      out += "\n### " + markdown(arm.arm) + "\n\n";
-      if (arm.figures.empty()) {
-        out += "No trial of this arm finished.\n";
-        continue;
-      }
-      heading(out, "| figure | unit ", "| mean | 95 % interval | n | noise gives | published ");
-      for (const Figure& figure : arm.figures) row(out, figure, notes);
-    }
-  }
-
-  if (!notes.notes().empty()) out += "\n## Notes on published figures\n\n";
-  for (std::size_t i = 0; i < notes.notes().size(); ++i) out += std::to_string(i + 1) + ". " + markdown(notes.notes()[i]) + "\n";
   const std::vector<const PublishedFigure*> absent = unmatched(bases, published.figures);
   if (!absent.empty()) {
     out += "\n## Published, but not measured in this run\n\n";
@@ -183,7 +122,7 @@ void write_report_md(const std::string& path, const Run& run, const Published& p
   for (const TrialResult& trial : run.trials)
     if (trial.status == "failed") out += "- " + markdown(trial.key.text()) + ": " + markdown(trial.message) + "\n";
   environment(out, run);
-  definitions(out, run);
+  out += "\nAll figures with their definitions and nulls, and their pictures: report.html. Any record by its name: khost show.\n";
   write_file_atomically(path, out);
 }
 

@@ -8,22 +8,22 @@ namespace {
 
 constexpr std::size_t chunk = 1 << 20;  // bytes
 
-std::string field(const std::string& text) {
+}  // namespace
+
+std::string csv_field(const std::string& text) {
   if (text.find_first_of("\",\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
   return quoted + "\"";
 }
 
-}  // namespace
-
 std::string csv_trial(const TrialKey& key) {
-  return field(key.base) + "," + field(key.arm) + "," + std::to_string(key.draw) + "," + std::to_string(key.seed) + ",";
+  return csv_field(key.base) + "," + csv_field(key.arm) + "," + std::to_string(key.draw) + "," + std::to_string(key.seed) + ",";
 }
 
 std::string csv_line(const std::string& trial, const Record& r) {
   const std::string step = r.step < 0 ? "" : std::to_string(r.step);
-  return trial + field(r.probe) + "," + field(r.name) + "," + step + "," + shortest(r.value) + "," + field(r.unit);
+  return trial + csv_field(r.probe) + "," + csv_field(r.name) + "," + step + "," + shortest(r.value) + "," + csv_field(r.unit);
 }
 
 void write_records_csv(const std::string& path, const Run& run, const RunReader& reader) {

@@ -72,13 +72,7 @@ void write_summary(const std::string& path, const Run& run, const Published& pub
 // Two identical runs give the same bytes. `run` is the reader's.
 void write_records_csv(const std::string& path, const Run& run, const RunReader& reader);
 
-// The table in Markdown, with every figure, the published ones without a record, the environment and the definitions.
+// For reading as text: claims, published figures beside khost's, what went wrong, the environment. report.html has the rest.
 void write_report_md(const std::string& path, const Run& run, const Published& published);
-
-inline constexpr const char* report_files[] = {"resolved.manifest", "summary.json", "records.csv", "report.md"};
-
-// All these of a run's folder, from its run.db. One that cannot be
-// written does not keep the others away: its error is given back.
-std::vector<Error> write_reports(const std::string& folder, const Run& run, const RunReader& reader, const Published& published);
 
 }  // namespace khost

@@ -10,7 +10,7 @@
 #include "khost/error.hpp"
 #include "khost/interrupt.hpp"
 #include "khost/json.hpp"
-#include "report/report.hpp"
+#include "page/reports.hpp"
 #include "run/artifacts.hpp"
 #include "run/run_folder.hpp"
 #include "store/run_reader.hpp"

@@ -14,6 +14,7 @@
 #include "engine/nulls.hpp"
 #include "engine/prepare.hpp"
 #include "manifest/record_path.hpp"
+#include "page/reports.hpp"
 #include "run/artifacts.hpp"
 #include "run/housekeeping.hpp"
 #include "run/process_executor.hpp"

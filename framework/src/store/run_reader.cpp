@@ -169,4 +169,40 @@ void RunReader::each_record(const TrialKey& trial, const std::function<void(cons
   });
 }
 
+void RunReader::each_series(const std::function<void(const TrialKey&, const RecordSeries&)>& visit) const {
+  with_database("read", path_, [&] {
+    SQLite::Transaction as_one(open_->db);
+    struct Named {
+      TrialKey trial;
+      RecordSeries series;
+    };
+    std::map<std::int64_t, Named> named;
+    SQLite::Statement row(open_->db,
+                          "SELECT s.id, t.arm, t.base, t.draw, t.seed, s.probe, s.name, s.unit FROM series s JOIN trial t ON "
+                          "s.trial = t.id WHERE t.status = 'done'");
+    while (row.executeStep())
+      named.emplace(row.getColumn(0).getInt64(),
+                    Named{{row.getColumn(1), row.getColumn(2), row.getColumn(3).getInt64(), unsigned_of(row.getColumn(4))},
+                          {row.getColumn(5), row.getColumn(6), row.getColumn(7)}});
+    // In the order of the table's key, so that a series is whole before the next begins.
+    SQLite::Statement point(open_->db, "SELECT series, step, value FROM point WHERE step >= 0 ORDER BY series, step");
+    auto current = named.end();
+    const auto give = [&] {
+      if (current == named.end()) return;
+      visit(current->second.trial, current->second.series);
+      current->second.series.points = {};
+    };
+    while (point.executeStep()) {
+      const std::int64_t series = point.getColumn(0).getInt64();
+      if (current == named.end() || current->first != series) {
+        give();
+        current = named.find(series);
+        if (current == named.end()) continue;
+      }
+      current->second.series.points.push_back({point.getColumn(1).getInt64(), double_of(point.getColumn(2))});
+    }
+    give();
+  });
+}
+
 }  // namespace khost

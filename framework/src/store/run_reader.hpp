@@ -36,6 +36,10 @@ class RunReader {
   void each_record(const TrialKey& trial, const std::function<void(const Record&)>& visit,
                    const std::function<bool(const std::string& probe, const std::string& name)>& wants = {}) const;
 
+  // Of every finished trial the series that have steps, without the record of the whole trial: by trial, and as it made them.
+  // What is given is valid for that call.
+  void each_series(const std::function<void(const TrialKey&, const RecordSeries&)>& visit) const;
+
  private:
   struct Open;
   std::string folder_, path_;

@@ -1,5 +1,7 @@
+#include "page/reports.hpp"
+
 #include "artifact/file.hpp"
-#include "report/report.hpp"
+#include "page/run_page.hpp"
 
 namespace khost {
 
@@ -16,6 +18,7 @@ std::vector<Error> write_reports(const std::string& folder, const Run& run, cons
   written([&] { write_summary(folder + "/summary.json", run, published); });
   written([&] { write_records_csv(folder + "/records.csv", run, reader); });
   written([&] { write_report_md(folder + "/report.md", run, published); });
+  written([&] { write_report_html(folder + "/report.html", run, reader, published); });
   return failures;
 }
 

@@ -1,0 +1,116 @@
+#include "page/html.hpp"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "artifact/share.hpp"
+#include "artifact/whole_file.hpp"
+#include "core/shown.hpp"
+#include "khost/error.hpp"
+
+namespace khost {
+namespace {
+
+std::string part(const std::string& name) {
+  const std::string path = share_file("report/" + name);
+  if (path.empty())
+    throw Error(ErrorKind::usage, "khost's share folder has no report/" + name)
+        .hint("it is part of khost: build or install it again, or set KHOST_SHARE to its share folder");
+  return std::string(read_whole_file(path, "part of a report").text());
+}
+
+// share/report/page.html with its {{marks}} filled; what is filled in is not looked at again.
+std::string filled(const std::string& page, const std::map<std::string, std::string, std::less<>>& marks) {
+  std::string out;
+  for (std::size_t at = 0;;) {
+    const std::size_t open = page.find("{{", at), close = open == std::string::npos ? open : page.find("}}", open);
+    out += page.substr(at, open - at);
+    if (close == std::string::npos) return out;
+    const std::string mark = page.substr(open + 2, close - open - 2);
+    const auto found = marks.find(mark);
+    if (found == marks.end())
+      throw Error(ErrorKind::usage, "share/report/page.html has a mark {{" + mark + "}}, which nothing fills");
+    out += found->second;
+    at = close + 2;
+  }
+}
+
+// Without the address of its source map, which a browser would ask for beside the report.
+std::string library(const std::string& name) {
+  const std::string text = part(name);
+  return text.substr(0, text.rfind("\n//# sourceMappingURL="));
+}
+
+}  // namespace
+
+Json picture_templates() {
+  Json all{Json::Object()};
+  for (const char* form : {"lines", "points", "steps", "dots", "heat", "bars", "claim"})
+    all.set(form, parse_json(part(std::string(form) + ".vl.json"), std::string(form) + ".vl.json"));
+  return all;
+}
+
+std::string html(std::string_view text) {
+  std::string out;
+  for (const char c : printable(text)) {
+    switch (c) {
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+std::string script_json(const Json& json) {
+  std::string out;
+  for (const char c : json.text()) out += c == '<' ? "\\u003c" : std::string(1, c);
+  return out;
+}
+
+std::string figure_html(std::string_view text, std::string_view tip) {
+  return fmt::format("<span class=figure tabindex=0 data-tip=\"{}\">{}</span>", html(tip), html(text));
+}
+
+HtmlTable::HtmlTable(std::string_view caption, const std::vector<std::string>& heads, std::string_view css_class) {
+  text_ = fmt::format(
+      "<div class=scroll tabindex=0 role=region aria-label=\"{}\"><table class=\"{}\"><caption>{}</caption><thead><tr>",
+      html(caption), html(css_class), html(caption));
+  for (const std::string& head : heads) text_ += "<th scope=col>" + html(head) + "</th>";
+  text_ += "</tr></thead><tbody>\n";
+}
+
+void HtmlTable::row(const std::vector<std::string>& cells) {
+  text_ += "<tr>";
+  for (std::size_t i = 0; i < cells.size(); ++i) text_ += i ? "<td>" + cells[i] + "</td>" : "<th scope=row>" + cells[i] + "</th>";
+  text_ += "</tr>\n";
+}
+
+std::string whole_page(std::string_view title, const std::string& body, const Json& data) {
+  std::string scripts;
+  if (!data.is_null()) {
+    scripts = "<script>" + library("vega/vega.min.js") + "</script>\n<script>" + library("vega/vega-lite.min.js") +
+              "</script>\n" + "<script id=templates type=\"application/json\">" + script_json(picture_templates()) +
+              "</script>\n" + "<script id=pictures type=\"application/json\">" + script_json(data) + "</script>\n<script>" +
+              part("charts.js") + "</script>\n";
+  }
+  return filled(part("page.html"), {{"style", part("page.css")},
+                                    {"title", html(title)},
+                                    {"notice", data.is_null() ? "" : "\n" + part("vega/NOTICE")},
+                                    {"body", body},
+                                    {"scripts", scripts + "<script>" + part("page.js") + "</script>"}});
+}
+
+}  // namespace khost

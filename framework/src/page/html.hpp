@@ -1,0 +1,39 @@
+// HTML from text that may be anything: names and texts of manifests and plugins never become markup.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "khost/json.hpp"
+
+namespace khost {
+
+// As an element's text and as an attribute's value between double quotes; characters that act on a screen are escapes.
+std::string html(std::string_view text);
+
+// As the content of a script element: no "</script" and no "<!--" in it.
+std::string script_json(const Json& json);
+
+// A figure that says more on hover and on focus: `tip` in lines.
+std::string figure_html(std::string_view text, std::string_view tip);
+
+class HtmlTable {
+ public:
+  // `caption` and heads are text. The first column of each row is its head.
+  HtmlTable(std::string_view caption, const std::vector<std::string>& heads, std::string_view css_class = "");
+  void row(const std::vector<std::string>& cells);  // HTML
+  std::string text() const { return text_ + "</tbody></table></div>\n"; }
+
+ private:
+  std::string text_;
+};
+
+// The forms of pictures: share/report/NAME.vl.json by NAME.
+Json picture_templates();
+
+// A page that needs nothing beside it, by share/report/page.html. `data` is what its charts are drawn from, null without any:
+// they bring the library along. Throws a usage Error when khost's share folder lacks a part.
+std::string whole_page(std::string_view title, const std::string& body, const Json& data);
+
+}  // namespace khost
