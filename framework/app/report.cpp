@@ -5,6 +5,7 @@
 #include "output.hpp"
 #include "page/figures.hpp"
 #include "page/reports.hpp"
+#include "page/series_page.hpp"
 #include "report/ending.hpp"
 
 namespace khost {
@@ -17,7 +18,15 @@ void figures(const RunReader& reader, const Run& run, const Published& published
   std::cout << count << " pictures, each as SVG, PDF and CSV: " << folder << "\n";
 }
 
+void series(const std::string& folder, const std::string& figures_in) {
+  if (!figures_in.empty())
+    throw Error(ErrorKind::usage, "'" + folder + "' is of a series, whose pictures are its runs'").hint("give one of its runs");
+  for (const std::string& absent : write_series_reports(folder)) std::cerr << "warning: " << absent << "\n";
+  std::cout << "all claims, with their pictures: " << folder << "/claims.html\nas text, one a line: " << folder << "/claims.md\n";
+}
+
 void report(const std::string& folder, const std::string& figures_in) {
+  if (is_series_folder(folder)) return series(folder, figures_in);
   const RunReader reader(folder);
   const Run run = reader.run();
   if (run.finished.empty())
@@ -41,7 +50,7 @@ Command report_command() {
     std::string folder, figures;
   };
   auto& o = command.values<Options>();
-  command.argument("RUN", o.folder, "the run's folder; khost run prints it at its end");
+  command.argument("RUN", o.folder, "the folder of a run or of a series; khost run prints it at its end");
   command.option("figures", "DIR", o.figures, "instead: each picture as SVG and PDF, with its data as CSV, into DIR");
   command.example("report runs/paper85/HASH");
   command.example("report runs/paper85/HASH --figures figures");

@@ -6,12 +6,10 @@
 #include <filesystem>
 #include <memory>
 
-#include "artifact/file.hpp"
 #include "khost/interrupt.hpp"
 #include "page/series_page.hpp"
 #include "report/columns.hpp"
 #include "report/ending.hpp"
-#include "report/figures.hpp"
 #include "run/registration.hpp"
 #include "run/run_folder.hpp"
 
@@ -40,8 +38,7 @@ void run_series(const Series& series, SessionOptions options, const std::string&
   std::string failures;
   Columns table(Columns::Align::left);
   table.add({"experiment", "trials", "computed before", "time", "claims x bases", "run folder"});
-  std::vector<std::pair<std::string, Json>> claims;  // by experiment
-  std::vector<SeriesPart> parts;
+  std::vector<std::pair<std::string, std::string>> runs;  // by experiment, its folder
   const std::string folder = out.empty() ? "runs/" + series.name : out;
   double seconds = 0;
   std::int64_t failed = 0, trials = 0;
@@ -58,9 +55,7 @@ void run_series(const Series& series, SessionOptions options, const std::string&
     const auto reused = std::ranges::count(finished.run.trials, true, &TrialResult::reused);
     table.add({"  " + name, std::to_string(count), std::to_string(reused), duration_text(finished.seconds),
                verdict_counts(finished.run.claims), finished.run.folder});
-    claims.emplace_back(name, finished.run.claims);
-    parts.push_back({name, session->experiment.title, from_folder(folder, finished.run.folder),
-                     text_of(count_trials(finished.run)), duration_text(finished.seconds), finished.run.claims});
+    runs.emplace_back(name, from_folder(folder, finished.run.folder));
     seconds += finished.seconds, failed += finished.failed, trials += count;
     unwritten += finished.unwritten.size(), lost += finished.lost.size();
     session.reset();  // its text and models
@@ -69,10 +64,8 @@ void run_series(const Series& series, SessionOptions options, const std::string&
                                  series.manifests.size(), trials, duration_text(seconds));
   if (!failures.empty()) text += "\n" + failures;
   const std::string where = where_started(folder);
-  std::error_code made;
-  std::filesystem::create_directories(where, made);
-  write_file_atomically(where + "/claims.md", "# " + markdown(series.title) + "\n\n" + claim_markdown(claims));
-  write_series_html(where + "/claims.html", series.title, parts);
+  write_series_file(where, series.title, runs);
+  for (const std::string& absent : write_series_reports(where)) output.message("warning: " + absent);
   output.series_ended(text + "\nall claims, with their pictures: " + folder + "/claims.html\nas text, one a line: " + folder +
                       "/claims.md\n");
   if (failed)

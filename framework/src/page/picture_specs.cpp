@@ -7,6 +7,9 @@
 #include "artifact/share.hpp"
 #include "khost/error.hpp"
 #include "manifest/record_path.hpp"
+#include "plugin/registry.hpp"
+
+namespace fs = std::filesystem;
 
 namespace khost {
 namespace {
@@ -111,6 +114,17 @@ std::vector<std::pair<std::string, std::string>> instances_of(const std::string&
   return all;
 }
 
+// Beside the plugin, or where that is no longer, beside one of its name that this khost would load; "" when there is none.
+std::string pictures_of_plugin(const fs::path& plugin) {
+  const fs::path beside = fs::path(plugin).replace_extension(".pictures.json");
+  std::error_code none;
+  if (fs::is_regular_file(beside, none)) return beside;
+  if (fs::exists(plugin, none)) return "";
+  for (const std::string& folder : Registry::default_folders())
+    if (const fs::path other = folder / beside.filename(); fs::is_regular_file(other, none)) return other;
+  return "";
+}
+
 void append(std::vector<PictureSpec>& specs, std::vector<PictureSpec> more) {
   for (PictureSpec& spec : more) specs.push_back(std::move(spec));
 }
@@ -166,9 +180,7 @@ std::vector<PictureSpec> picture_specs(const Run& run, std::vector<std::string>&
   for (const auto& [instance, plugin] : instances)
     for (const PluginUsed& used : run.plugins) {
       if (used.name != plugin || used.kind != "probe") continue;
-      const std::string path = std::filesystem::path(used.path).replace_extension(".pictures.json");
-      std::error_code none;
-      if (std::filesystem::is_regular_file(path, none)) read(path, instance, plugin);
+      if (const std::string path = pictures_of_plugin(used.path); !path.empty()) read(path, instance, plugin);
     }
   return specs;
 }

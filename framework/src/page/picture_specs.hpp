@@ -1,5 +1,6 @@
 // What pictures a run's records have: khost's own are in share/report/pictures.json, a plugin's in NAME.pictures.json beside its
-// NAME.so. A record that none of them shows gets a picture by its shape (pictures.hpp).
+// NAME.so (of a run whose plugins are gone, beside this khost's). A record that none of them shows gets a picture by its shape
+// (pictures.hpp).
 //
 //   [{"id": "share", "title": "What is lost with the last dims", "records": ["share<k>"], "form": "lines", "x": "k",
 //     "x_title": "dims that stay", "x_log": true, "y_title": "share of the loss", "y_log": false, "where": {"s": "last"},
