@@ -228,7 +228,7 @@ TEST_CASE("a full disk at one trial is that trial's failure, with what to do") {
   std::signal(SIGXFSZ, handler);
   CHECK_MESSAGE(no_room.code == 2, no_room.err);
   CHECK_MESSAGE(has(no_room.err, "no_room/run.db'"), no_room.err);
-  CHECK(has(no_room.err, "5 of the run folder's files could not be written"));
+  CHECK(has(no_room.err, "6 of the run folder's files could not be written"));
   CHECK(has(no_room.out, "loss/final"));
   CHECK(has(no_room.out, "4 trials: 0 run, 4 from the cache"));
   CHECK(khost({path, "--out", "no_room"}).code == 0);

@@ -313,6 +313,7 @@ TEST_CASE("looks: other seeds are another look at a smaller level, the same ones
 TEST_CASE("what the release registered is not undone by trials that ran before, but by an edit") {
   Khost khost;
   std::filesystem::create_directories(khost.scratch / "share/registered");
+  std::filesystem::create_directory_symlink(KHOST_SOURCE_DIR "/share/report", khost.scratch / "share/report");
   Written manifest;
   const std::string path = manifest.write(khost, "small.manifest");
   REQUIRE(khost({"register", path, "--shipped", khost.scratch / "share/registered"}).code == 0);

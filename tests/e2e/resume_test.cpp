@@ -28,16 +28,19 @@ std::size_t checkpoints(const Khost& khost) {
 // Ends it amid a trial, with its checkpoint kept: what it said. A signal that came between two trials is none of those, nor one
 // that came after the last.
 std::string break_off(const Khost& khost, const std::vector<std::string>& words, int signal) {
+  // How long until trials are under way depends on what else the machine does: too early waits longer, too late shorter.
+  std::chrono::duration<double> wait = std::chrono::milliseconds(300);
   for (int attempt = 0;; ++attempt) {
     fs::remove_all(khost.scratch / "cache");
     Started run(khost, words);
     REQUIRE(run.until("at a time"));
-    std::this_thread::sleep_for(std::chrono::milliseconds(300 + 37 * attempt));
+    std::this_thread::sleep_for(wait);
     run.signal(signal);
     const int code = run.wait();
     if (code == 5 && checkpoints(khost) == 1) return run.err();
     const bool may_be = attempt < 20 && (code == 0 || code == 5);
     REQUIRE_MESSAGE(may_be, run.err());
+    wait *= code == 0 ? 0.7 : 1.45;  // not each other's inverse: no two lengths in turn
   }
 }
 

@@ -132,12 +132,13 @@ std::string claims_html(const Json& claims, const std::vector<Picture>& pictures
                            end - begin, html(published_text(claim)), end - begin, first + picture);
       }
       const std::string estimate = row.estimate + (row.interval.empty() ? "" : " (" + row.interval + ")");
+      const std::size_t word = std::min({row.verdict.find(':'), row.verdict.find(" ("), row.verdict.size()});
       out += fmt::format(
-          "<td>{}</td><td>{}<span class=noise>{}</span></td><td><details><summary><span class=\"{}\">{}</span></summary><pre "
+          "<td>{}</td><td>{}<span class=noise>{}</span></td><td><details><summary><span class=\"{}\">{}</span>{}</summary><pre "
           "tabindex=0>{}</pre></details></td></tr>\n",
           html(base_of(all[i])), figure_html(estimate, reasoning),
-          html(row.noise == "no null" ? row.noise : "noise " + row.noise), html(css_class(verdict_of(all[i]))), html(row.verdict),
-          html(reasoning));
+          html(row.noise == "no null" ? row.noise : "noise " + row.noise), html(css_class(verdict_of(all[i]))),
+          html(row.verdict.substr(0, word)), html(row.verdict.substr(word)), html(reasoning));
     }
     out += "</tbody>\n";
     ++picture;

@@ -13,7 +13,7 @@ struct Screen {
   std::size_t rows = 0;  // 0: no screen (a pipe), everything is printed
 };
 
-// At least 22 rows are taken to be there.
+// At least 23 rows are taken to be there.
 std::string ending(const Run& run, const Published& published, Screen screen);
 
 // How the claims of a run came out, each on each base: "3 confirmed, 1 falsified, 14 inconclusive"; "" without claims.

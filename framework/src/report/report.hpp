@@ -1,4 +1,4 @@
-// What a run answers with: a table on the terminal, summary.json, records.csv, report.md.
+// What a run answers with: a table on the terminal, summary.json, records.csv, report.md; report.html is made in page/.
 //
 // Statistics are over a base's and arm's trials (draws and seeds). A failed trial counts as missing in every figure.
 #pragma once

@@ -180,7 +180,7 @@ std::string figures_text(const std::vector<BaseFigures>& bases, std::size_t widt
     out += "\n";
     add_lines(
         out,
-        "Noise gives: 95 % of single trials in which the probe sees nothing but noise. What the noise is stands in report.md.",
+        "Noise gives: 95 % of single trials in which the probe sees nothing but noise. What the noise is stands in report.html.",
         width, "", "  ");
   }
   if (!sources.empty() || !notes.notes().empty()) out += "\n";
@@ -213,7 +213,7 @@ std::string main_figures(const Run& run, const Published& published, std::size_t
     out += "\n";
     add_lines(out,
               std::to_string(hidden) + (hidden == 1 ? " further figure is" : " further figures are") +
-                  " in report.md and summary.json; khost show prints them by name.",
+                  " in report.html and summary.json; khost show prints them by name.",
               width, "", "  ");
   }
   return out.substr(out.starts_with('\n'));

@@ -11,7 +11,7 @@
 
 namespace khost {
 
-// What a record is, as its probe declares it (Signals::Emit): shown in report.md.
+// What a record is, as its probe declares it (Signals::Emit): shown in report.html.
 struct Definition {
   std::string probe;  // as in Record: "snr"
   std::string name;   // "drift/<group>"; a part in <> stands for any text without '/'
