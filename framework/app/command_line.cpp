@@ -110,6 +110,11 @@ void Command::optional_argument(const std::string& name, std::string& to, const 
   arguments_.push_back({name, doc, &to, false});
 }
 
+void Command::arguments(const std::string& name, std::size_t least, std::vector<std::string>& to, const std::string& doc) {
+  for (std::size_t i = 0; i < least; ++i) arguments_.push_back({name, doc, nullptr, true, &to});
+  arguments_.push_back({name + "...", doc, nullptr, false, &to});
+}
+
 void Command::add_text(const std::string& name, const std::string& value, const std::string& doc,
                        std::function<void(const std::string&)> take) {
   const std::string expected = fmt::format("--{} {}: {}", name, value, doc);
@@ -158,7 +163,8 @@ std::string Command::usage(const std::string& program) const {
 std::string Command::help(const std::string& program) const {
   Rows rows;
   if (!arguments_.empty()) rows.title("Arguments");
-  for (const Argument& a : arguments_) rows.add(a.name, a.doc);
+  for (std::size_t i = 0; i < arguments_.size(); ++i)
+    if (i + 1 == arguments_.size() || arguments_[i].all == nullptr) rows.add(arguments_[i].name, arguments_[i].doc);
   rows.title("Options");
   for (const auto& option : options_->options()) {
     const bool takes_value = option->semantic()->max_tokens() > 0;
@@ -227,12 +233,13 @@ class Command::Words {
     for (const po::option& option : parsed.options) {
       if (option.position_key < 0) continue;
       const std::string& word = option.value[0];
+      if (count == command_.arguments_.size() && count > 0 && command_.arguments_.back().all) --count;
       if (count == command_.arguments_.size())
         throw usage_error(quoted(word) + " is a word too many").hint("usage: " + command_.usage(program_));
       const Argument& argument = command_.arguments_[count++];
       if (word.empty())
         throw usage_error(argument.name + " is empty; expected is " + argument.doc).hint("usage: " + command_.usage(program_));
-      *argument.to = word;
+      argument.all ? argument.all->push_back(word) : void(*argument.to = word);
     }
     if (count == command_.arguments_.size() || !command_.arguments_[count].required) return;
     const Argument& missing = command_.arguments_[count];

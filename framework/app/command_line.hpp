@@ -43,6 +43,8 @@ class Command {
   // By position, in the order of declaration. One that may be left out leaves `to` as it is; it comes last.
   void argument(const std::string& name, std::string& to, const std::string& doc);
   void optional_argument(const std::string& name, std::string& to, const std::string& doc);
+  // So many or more words, all that are left; the last of the arguments.
+  void arguments(const std::string& name, std::size_t least, std::vector<std::string>& to, const std::string& doc);
 
   // --NAME VALUE or --NAME=VALUE, at most once; `value` says in capitals what is expected. What is not given is left as it is.
   void option(const std::string& name, const std::string& value, std::string& to, const std::string& doc);
@@ -70,6 +72,7 @@ class Command {
     std::string name, doc;
     std::string* to;
     bool required;
+    std::vector<std::string>* all = nullptr;  // takes this word and all after it, in place of `to`
   };
   class Words;
 

@@ -6,10 +6,17 @@
 
 namespace khost {
 
+// Thrown at the end of a command whose work is done, where scripts are told the outcome by the exit code.
+struct Exit {
+  int code;
+};
+inline constexpr int exit_not_the_same = 6;
+
 Command run_command();
 Command plan_command();
 Command show_command();
 Command report_command();
+Command compare_command();
 Command claims_command();
 Command register_command();
 Command list_command();

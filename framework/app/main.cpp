@@ -40,25 +40,31 @@ bool may_be_manifest(const std::string& word) {
   return word.ends_with(".manifest") || word.find('/') != std::string::npos || std::filesystem::is_regular_file(word, ignored);
 }
 
-void run(int argc, char** argv) {
+int run(int argc, char** argv) {
   const khost::CommandLine line{
       .name = "khost",
       .version = KHOST_VERSION,
       .summary = "experiments on low-rank adaptation, composed of plugins by a manifest",
       .commands = {khost::run_command(), khost::plan_command(), khost::show_command(), khost::claims_command(),
-                   khost::report_command(), khost::register_command(), khost::list_command(), khost::inspect_command(),
-                   khost::doctor_command(), khost::clean_command()},
+                   khost::report_command(), khost::compare_command(), khost::register_command(), khost::list_command(),
+                   khost::inspect_command(), khost::doctor_command(), khost::clean_command()},
       .first_word = "M.manifest",
       .stands_for_first = may_be_manifest,
       .examples = {"experiments/quickstart.manifest", "plan experiments/kseries.manifest", "claims runs/paper85/HASH",
                    "inspect snr"},
       .note =
           "Exit codes: 0 done, 2 the command line or a manifest is wrong, 3 a plugin is, 4 a trial failed, "
-          "5 interrupted."};
-  line.run({argv + std::min(argc, 1), argv + argc});
+          "5 interrupted, 6 compare --check found a difference."};
+  int code = 0;
+  try {
+    line.run({argv + std::min(argc, 1), argv + argc});
+  } catch (const khost::Exit& e) {
+    code = e.code;
+  }
   if (!std::cout.flush())
     throw khost::Error(khost::ErrorKind::usage, "the output could not be written")
         .hint("is standard output closed, or the disk full? A run's results are in its folder");
+  return code;
 }
 
 }  // namespace
@@ -76,8 +82,7 @@ int main(int argc, char** argv) {
       khost::work_for(std::atoi(argv[2]));
       return 0;
     }
-    run(argc, argv);
-    return 0;
+    return run(argc, argv);
   } catch (const khost::Error& e) {
     std::fprintf(stderr, "khost: %s\n", e.what());
     return exit_code(e.kind());

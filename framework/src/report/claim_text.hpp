@@ -10,8 +10,9 @@ namespace khost {
 
 // "0.948, falsified", or without its words "0.948"; "" when its paper gives nothing.
 std::string published_text(const Json& claim, bool words = true);
-std::string estimate_text(const Json& claim);  // "-" without one
-std::string short_verdict(const Json& claim);  // "falsified"; "post hoc, confirmed"
+std::string estimate_text(const Json& claim);        // "-" without one
+std::string claim_interval_text(const Json& claim);  // "0.965 .. 1.064"; "" without one
+std::string short_verdict(const Json& claim);        // "falsified"; "post hoc, confirmed"
 
 // What is shown of one claim on one base.
 struct ClaimRow {

@@ -108,6 +108,8 @@ std::string estimate_text(const Json& claim) {
   return std::isnan(estimate) ? "-" : number_text(estimate, style_of_claim(claim));
 }
 
+std::string claim_interval_text(const Json& claim) { return range_text(claim, style_of_claim(claim)); }
+
 std::string short_verdict(const Json& claim) {
   const std::string verdict = text_at(claim, "verdict");
   const double look = number_at(claim, "look");

@@ -12,6 +12,18 @@ namespace khost {
 namespace {
 
 constexpr int wait_for_writer = 2000;  // milliseconds
+constexpr const char* points = "SELECT step, value FROM point WHERE series = ? ORDER BY step";
+
+// Of one finished trial.
+SQLite::Statement series_of(SQLite::Database& db, const TrialKey& trial, const std::string& order) {
+  SQLite::Statement series(db,
+                           "SELECT s.id, s.probe, s.name, s.unit FROM trial t JOIN series s ON s.trial = t.id WHERE t.base = ? "
+                           "AND t.draw = ? AND t.arm = ? AND t.seed = ? AND t.status = 'done' ORDER BY " +
+                               order);
+  bind_to(series, 1, trial.base), bind_to(series, 2, trial.draw), bind_to(series, 3, trial.arm);
+  bind_to(series, 4, static_cast<std::int64_t>(trial.seed));
+  return series;
+}
 
 std::uint64_t unsigned_of(const SQLite::Column& column) { return static_cast<std::uint64_t>(column.getInt64()); }
 
@@ -149,12 +161,8 @@ void RunReader::each_record(const TrialKey& trial, const std::function<void(cons
                             const std::function<bool(const std::string&, const std::string&)>& wants) const {
   with_database("read", path_, [&] {
     SQLite::Transaction as_one(open_->db);
-    SQLite::Statement series(open_->db,
-                             "SELECT s.id, s.probe, s.name, s.unit FROM trial t JOIN series s ON s.trial = t.id WHERE t.base = ? "
-                             "AND t.draw = ? AND t.arm = ? AND t.seed = ? AND t.status = 'done' ORDER BY s.id");
-    bind_to(series, 1, trial.base), bind_to(series, 2, trial.draw), bind_to(series, 3, trial.arm);
-    bind_to(series, 4, static_cast<std::int64_t>(trial.seed));
-    SQLite::Statement point(open_->db, "SELECT step, value FROM point WHERE series = ? ORDER BY step");
+    SQLite::Statement series = series_of(open_->db, trial, "s.id");
+    SQLite::Statement point(open_->db, points);
     while (series.executeStep()) {
       Record record{series.getColumn(1), series.getColumn(2), -1, 0, series.getColumn(3)};
       if (wants && !wants(record.probe, record.name)) continue;
@@ -203,6 +211,38 @@ void RunReader::each_series(const std::function<void(const TrialKey&, const Reco
     }
     give();
   });
+}
+
+struct RunReader::Cursor::Open {
+  Open(SQLite::Database& db, const std::string& file, const TrialKey& trial)
+      : path(file), series(series_of(db, trial, "s.probe, s.name")), point(db, points) {}
+  std::string path;
+  SQLite::Statement series, point;
+  bool within = false;  // a series
+};
+
+RunReader::Cursor::Cursor(std::unique_ptr<Open> open) : open_(std::move(open)) {}
+RunReader::Cursor::Cursor(Cursor&&) noexcept = default;
+RunReader::Cursor::~Cursor() = default;
+
+bool RunReader::Cursor::next(Record& record) {
+  return with_database("read", open_->path, [&] {
+    while (!open_->within || !open_->point.executeStep()) {
+      if (open_->within) open_->point.reset();
+      if (!(open_->within = open_->series.executeStep())) return false;
+      record.probe = open_->series.getColumn(1).getString();
+      record.name = open_->series.getColumn(2).getString();
+      record.unit = open_->series.getColumn(3).getString();
+      bind_to(open_->point, 1, open_->series.getColumn(0).getInt64());
+    }
+    record.step = open_->point.getColumn(0).getInt64();
+    record.value = double_of(open_->point.getColumn(1));
+    return true;
+  });
+}
+
+RunReader::Cursor RunReader::records_of(const TrialKey& trial) const {
+  return with_database("read", path_, [&] { return Cursor(std::make_unique<Cursor::Open>(open_->db, path_, trial)); });
 }
 
 }  // namespace khost

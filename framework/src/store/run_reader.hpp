@@ -40,6 +40,21 @@ class RunReader {
   // What is given is valid for that call.
   void each_series(const std::function<void(const TrialKey&, const RecordSeries&)>& visit) const;
 
+  // What each_record() visits, pulled record by record, so that two runs can be read side by side; by probe, name and step.
+  class Cursor {
+   public:
+    Cursor(Cursor&&) noexcept;
+    ~Cursor();
+    bool next(Record& record);  // false: there are no more
+
+   private:
+    friend class RunReader;
+    struct Open;
+    explicit Cursor(std::unique_ptr<Open> open);
+    std::unique_ptr<Open> open_;
+  };
+  Cursor records_of(const TrialKey& trial) const;  // valid as long as the reader
+
  private:
   struct Open;
   std::string folder_, path_;
