@@ -218,6 +218,12 @@ def main():
                 path, _, anchor = link[len("file://"):].partition("#")
                 with open(path) as file:
                     check("series: a link leads to what is there", not anchor or f'id="{anchor}"' in file.read(), link)
+            khost(folder, "compare", "all/one", "all/two", "--html", "compared.html")
+            for media in ("light", "dark"):
+                browser.open(folder + "/compared.html", media=media)
+                check("compared.html: nothing is complained of", not browser.complaints(), browser.complaints()[:5])
+                for fault in browser.evaluate(RULES) + browser.evaluate(CONTRAST):
+                    check(f"compared.html {media}: accessible", False, fault)
             by_keyboard(browser, report)
             by_mouse(browser, report)
             without_javascript(browser, report)

@@ -1,4 +1,4 @@
-// A comparison as one HTML page: no script, nothing from elsewhere; every text of a run is escaped in text().
+// A comparison as one HTML page.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,6 +6,7 @@
 
 #include "compare/shown.hpp"
 #include "core/shown.hpp"
+#include "page/html.hpp"
 
 namespace khost {
 namespace {
@@ -13,90 +14,32 @@ namespace {
 constexpr std::size_t most_rows = 5000;     // of a table; --json has no end
 constexpr std::size_t longest_value = 300;  // bytes: a whole base or arm is a page of JSON
 
-constexpr const char* head = R"(<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>khost compare</title>
-<style>
-:root { color-scheme: light dark; --text: #1a1a1a; --back: #fff; --line: #ccc; --soft: #f3f3f3; --bad: #a40000; --good: #1b5e20; }
-@media (prefers-color-scheme: dark) { :root { --text: #e4e4e4; --back: #161616; --line: #444; --soft: #232323; --bad: #ff8a80; --good: #a5d6a7; } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back); max-width: 80rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.3rem; } h2 { font-size: 1.15rem; border-top: 1px solid var(--line); padding-top: 1rem; margin-top: 2rem; }
-.differs { color: var(--bad); } .same, .identical { color: var(--good); }
-.scroll { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: 600; padding: .3rem 0; }
-th, td { text-align: left; vertical-align: top; padding: .15rem .6rem; border-bottom: 1px solid var(--line); overflow-wrap: break-word; max-width: 26rem; }
-thead th { background: var(--soft); position: sticky; top: 0; } tbody th { font-weight: 400; min-width: 7rem; }
-.number { text-align: right; white-space: nowrap; }
-summary { cursor: pointer; padding: .3rem 0; }
-</style>
-</head>
-<body>
-)";
-
-std::string text(std::string_view raw) {
-  std::string out;
-  for (const char c : printable(raw)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string element(const char* name, std::string_view content, const char* attributes = "") {
-  return fmt::format("<{}{}>{}</{}>\n", name, attributes, text(content), name);
+  return fmt::format("<{}{}>{}</{}>\n", name, attributes, html(content), name);
 }
 
+// The first column names the row; those from `numbers` on are numbers.
 class Table {
  public:
-  // The first column names the row; of others those from `numbers` on are numbers.
-  Table(std::string caption, std::vector<std::string> heads, std::size_t numbers = 99)
-      : caption_(std::move(caption)), heads_(std::move(heads)), numbers_(numbers) {}
+  Table(std::string_view caption, const std::vector<std::string>& heads, std::size_t numbers = 99)
+      : table_(caption, heads, numbers) {}
 
   void add(const std::vector<std::string>& cells) {
-    ++rows_;
-    if (rows_ > most_rows) return;
-    body_ += "<tr>";
-    for (std::size_t i = 0; i < cells.size(); ++i)
-      body_ += i == 0 ? "<th scope=\"row\">" + text(cells[i]) + "</th>"
-                      : fmt::format("<td{}>{}</td>", i >= numbers_ ? " class=\"number\"" : "", text(cells[i]));
-    body_ += "</tr>\n";
+    if (++rows_ > most_rows) return;
+    std::vector<std::string> escaped;
+    for (const std::string& cell : cells) escaped.push_back(html(cell));
+    table_.row(escaped);
   }
-  std::string html() const {
+  std::string text() const {
     if (rows_ == 0) return "";
-    std::string out = "<div class=\"scroll\"><table>\n<caption>" + text(caption_) + "</caption>\n<thead><tr>";
-    for (std::size_t i = 0; i < heads_.size(); ++i)
-      out += fmt::format("<th scope=\"col\"{}>{}</th>", i >= numbers_ ? " class=\"number\"" : "", text(heads_[i]));
-    out += "</tr></thead>\n<tbody>\n" + body_ + "</tbody>\n</table></div>\n";
-    if (rows_ > most_rows) out += element("p", fmt::format("and {} more rows: khost compare --json has them", rows_ - most_rows));
-    return out;
+    return table_.text() + (rows_ > most_rows
+                                ? element("p", fmt::format("and {} more rows: khost compare --json has them", rows_ - most_rows))
+                                : "");
   }
 
  private:
-  std::string caption_, body_;
-  std::vector<std::string> heads_;
-  std::size_t numbers_, rows_ = 0;
+  HtmlTable table_;
+  std::size_t rows_ = 0;
 };
 
 std::string joined_lines(const std::vector<std::string>& lines) {
@@ -117,7 +60,7 @@ std::string runs_table(const Comparison& c) {
     if (!first.empty() || !second.empty()) table.add({what, first, second});
   };
   names("has alone", &ComparedRun::unpaired), names("has not finished", &ComparedRun::unfinished);
-  return table.html();
+  return table.text();
 }
 
 std::string claims_table(const Comparison& c, const char* caption, bool changed) {
@@ -125,14 +68,14 @@ std::string claims_table(const Comparison& c, const char* caption, bool changed)
   for (const ComparedClaim& claim : c.claims)
     if (claim.is_changed() == changed)
       table.add({claim.id + claim_remark(claim), claim.base, one_side_text(claim.first), one_side_text(claim.second)});
-  return table.html();
+  return table.text();
 }
 
 std::string settings_table(const char* caption, const std::vector<Contrast>& settings) {
   Table table(caption, {"what", "first", "second", "places"}, 3);
   const auto side = [](const std::string& value) { return side_text(shortened(value, longest_value)); };
   for (const Contrast& s : settings) table.add({s.what, side(s.first), side(s.second), std::to_string(s.places)});
-  return table.html();
+  return table.text();
 }
 
 std::string records_table(const Comparison& c, const std::string& caption, Sameness sameness) {
@@ -147,7 +90,7 @@ std::string records_table(const Comparison& c, const std::string& caption, Samen
                  std::to_string(r.difference.n), difference_text(r.largest_by_spread),
                  fmt::format("{} of {}", r.outside, r.points), r.first_outside ? at_text(*r.first_outside) : "",
                  std::to_string(r.only_first + r.only_second)});
-  return table.html();
+  return table.text();
 }
 
 std::string names_table(const Comparison& c, const std::string& caption, Sameness sameness) {
@@ -156,7 +99,7 @@ std::string names_table(const Comparison& c, const std::string& caption, Samenes
     if (r.sameness == sameness)
       table.add({record_name(r) + " (" + r.unit + ")", std::to_string(r.points), std::to_string(r.only_first),
                  std::to_string(r.only_second)});
-  return table.html();
+  return table.text();
 }
 
 std::string folded(const std::string& summary, const std::string& content) {
@@ -165,7 +108,7 @@ std::string folded(const std::string& summary, const std::string& content) {
 
 std::string section(const Comparison& c) {
   std::string out = "<section>\n" + element("h2", c.first.folder + " and " + c.second.folder);
-  out += fmt::format("<p class=\"{}\"><strong>{}</strong></p>\n", answer_name(c.answer()), text(answer_text(c)));
+  out += fmt::format("<p class=\"{}\"><strong>{}</strong></p>\n", answer_name(c.answer()), html(answer_text(c)));
   out += claims_table(c, "Changed verdicts", true);
   for (const std::string& note : c.notes) out += element("p", "Note: " + note);
   out += runs_table(c);
@@ -186,10 +129,10 @@ std::string section(const Comparison& c) {
 }  // namespace
 
 std::string comparison_page(const std::vector<Comparison>& comparisons) {
-  std::string out = head;
-  out += "<main>\n" + element("h1", comparisons.size() == 1 ? "Two runs compared" : "Runs compared with the first");
-  for (const Comparison& c : comparisons) out += section(c);
-  return out + "</main>\n</body>\n</html>\n";
+  const std::string title = comparisons.size() == 1 ? "Two runs compared" : "Runs compared with the first";
+  std::string body = "<main>\n" + element("h1", title);
+  for (const Comparison& c : comparisons) body += section(c);
+  return whole_page("khost compare: " + title, body + "</main>\n", {});
 }
 
 }  // namespace khost

@@ -67,6 +67,9 @@ std::string html(std::string_view text) {
       case '"':
         out += "&quot;";
         break;
+      case '\'':
+        out += "&#39;";
+        break;
       default:
         out += c;
     }
@@ -84,33 +87,37 @@ std::string figure_html(std::string_view text, std::string_view tip) {
   return fmt::format("<span class=figure tabindex=0 data-tip=\"{}\">{}</span>", html(tip), html(text));
 }
 
-HtmlTable::HtmlTable(std::string_view caption, const std::vector<std::string>& heads, std::string_view css_class) {
-  text_ = fmt::format(
-      "<div class=scroll tabindex=0 role=region aria-label=\"{}\"><table class=\"{}\"><caption>{}</caption><thead><tr>",
-      html(caption), html(css_class), html(caption));
-  for (const std::string& head : heads) text_ += "<th scope=col>" + html(head) + "</th>";
+HtmlTable::HtmlTable(std::string_view caption, const std::vector<std::string>& heads, std::size_t numbers) : numbers_(numbers) {
+  text_ = fmt::format("<div class=scroll tabindex=0 role=region aria-label=\"{}\"><table><caption>{}</caption><thead><tr>",
+                      html(caption), html(caption));
+  for (std::size_t i = 0; i < heads.size(); ++i)
+    text_ += fmt::format("<th scope=\"col\"{}>{}</th>", i >= numbers ? " class=number" : "", html(heads[i]));
   text_ += "</tr></thead><tbody>\n";
 }
 
 void HtmlTable::row(const std::vector<std::string>& cells) {
   text_ += "<tr>";
-  for (std::size_t i = 0; i < cells.size(); ++i) text_ += i ? "<td>" + cells[i] + "</td>" : "<th scope=row>" + cells[i] + "</th>";
+  for (std::size_t i = 0; i < cells.size(); ++i)
+    text_ += i == 0 ? "<th scope=\"row\">" + cells[i] + "</th>"
+                    : fmt::format("<td{}>{}</td>", i >= numbers_ ? " class=number" : "", cells[i]);
   text_ += "</tr>\n";
 }
 
 std::string whole_page(std::string_view title, const std::string& body, const Json& data) {
   std::string scripts;
-  if (!data.is_null()) {
-    scripts = "<script>" + library("vega/vega.min.js") + "</script>\n<script>" + library("vega/vega-lite.min.js") +
-              "</script>\n" + "<script id=templates type=\"application/json\">" + script_json(picture_templates()) +
-              "</script>\n" + "<script id=pictures type=\"application/json\">" + script_json(data) + "</script>\n<script>" +
-              part("charts.js") + "</script>\n";
-  }
+  if (!data.is_null())
+    for (const std::string& script :
+         {std::string("<noscript><p class=warning>Charts need JavaScript. Each has its table, which does not.</p></noscript>"),
+          "<script>" + library("vega/vega.min.js") + "</script>", "<script>" + library("vega/vega-lite.min.js") + "</script>",
+          "<script id=templates type=\"application/json\">" + script_json(picture_templates()) + "</script>",
+          "<script id=pictures type=\"application/json\">" + script_json(data) + "</script>",
+          "<script>" + part("charts.js") + "</script>", "<script>" + part("page.js") + "</script>"})
+      scripts += script + "\n";
   return filled(part("page.html"), {{"style", part("page.css")},
                                     {"title", html(title)},
                                     {"notice", data.is_null() ? "" : "\n" + part("vega/NOTICE")},
                                     {"body", body},
-                                    {"scripts", scripts + "<script>" + part("page.js") + "</script>"}});
+                                    {"scripts", scripts}});
 }
 
 }  // namespace khost

@@ -20,20 +20,21 @@ std::string figure_html(std::string_view text, std::string_view tip);
 
 class HtmlTable {
  public:
-  // `caption` and heads are text. The first column of each row is its head.
-  HtmlTable(std::string_view caption, const std::vector<std::string>& heads, std::string_view css_class = "");
+  // `caption` and heads are text. The first column of each row is its head, those from `numbers` on stand to the right.
+  HtmlTable(std::string_view caption, const std::vector<std::string>& heads, std::size_t numbers = 99);
   void row(const std::vector<std::string>& cells);  // HTML
   std::string text() const { return text_ + "</tbody></table></div>\n"; }
 
  private:
   std::string text_;
+  std::size_t numbers_;
 };
 
 // The forms of pictures: share/report/NAME.vl.json by NAME.
 Json picture_templates();
 
-// A page that needs nothing beside it, by share/report/page.html. `data` is what its charts are drawn from, null without any:
-// they bring the library along. Throws a usage Error when khost's share folder lacks a part.
+// A page that needs nothing beside it, by share/report/page.html. `data` is what its charts are drawn from, null of a page
+// without any, which then has no script at all. Throws a usage Error when khost's share folder lacks a part.
 std::string whole_page(std::string_view title, const std::string& body, const Json& data);
 
 }  // namespace khost

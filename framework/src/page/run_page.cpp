@@ -79,7 +79,19 @@ const ArmFigures* arm_of(const BaseFigures& base, const Figure* figure) {
   return nullptr;
 }
 
-std::string beside_published(const std::vector<BaseFigures>& bases, const Published& published) {
+// What a record is, "" where nobody says. One that is declared without a placeholder is meant before one that fits a pattern.
+std::string definition_of(const Run& run, const Figure& f) {
+  std::string fitting;
+  for (const auto* list : {&engine_definitions(), &run.definitions})
+    for (const Definition& d : *list) {
+      if (d.probe != f.probe) continue;
+      if (d.name == f.name) return d.doc;
+      if (fitting.empty() && placeholders_in(d.name, f.name)) fitting = d.doc;
+    }
+  return fitting;
+}
+
+std::string beside_published(const Run& run, const std::vector<BaseFigures>& bases, const Published& published) {
   std::vector<std::string> heads{"figure", "published"};
   std::vector<FiguresByRecord> of;
   for (const BaseFigures& base : bases) heads.push_back(base.base), of.push_back(by_record(base));
@@ -103,7 +115,7 @@ std::string beside_published(const std::vector<BaseFigures>& bases, const Publis
       const double ratio = log_ratio(p, published.figures, of[i]);
       cells.push_back(
           figure_html(number_text(f.interval.mean, style_of(f.unit, f.interval.mean)),
-                      tip_of(f, bases[i].base + "/" + p.record, arm_of(bases[i], &f))) +
+                      tip_of(f, bases[i].base + "/" + p.record, arm_of(bases[i], &f)) + "\n" + definition_of(run, f)) +
           (std::isfinite(ratio) ? " <span class=ratio>(" + number_text(ratio, {NumberStyle::Form::fixed, 2}) + ")</span>" : ""));
     }
     if (any) table.row(cells), ++rows;
@@ -246,7 +258,7 @@ void write_report_html(const std::string& path, const Run& run, const RunReader&
   };
   if (!of.claims.empty()) add("verdicts", "Verdicts", claims_html(run.claims, of.claims, 0, links_of(of.pictures)));
   add("trouble", "What went wrong", trouble(run, of.bases, of));
-  add("published", "Published figures", beside_published(of.bases, published));
+  add("published", "Published figures", beside_published(run, of.bases, published));
   for (std::size_t i = 0; i < of.pictures.size();) {
     const std::string& name = of.pictures[i].section;
     std::string content, further;
