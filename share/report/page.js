@@ -30,7 +30,8 @@
   const owner = event => event.target.closest && event.target.closest('[data-tip]');
   for (const [name, act] of [['mouseover', e => owner(e) && show(owner(e))], ['mouseout', e => owner(e) && hide()],
                              ['focusin', e => owner(e) ? show(owner(e)) : hide()], ['focusout', hide],
-                             ['keydown', e => e.key === 'Escape' && hide()], ['scroll', hide]])
+                             ['keydown', e => e.key === 'Escape' && hide()],
+                             ['scroll', () => of && of === document.activeElement ? show(of) : hide()]])
     document.addEventListener(name, act, { passive: true });
 
   // For a mark of a chart: its text, or nothing.
