@@ -51,6 +51,8 @@
     const range = claim ? series.map(s => verdicts[s] || verdicts.inconclusive)
       : few ? hues.slice(0, series.length) : undefined;
     const xs = [...new Set(picture.rows.map(r => r.x))].sort((a, b) => a - b);
+    // As far as there are figures.
+    const references = picture.references.filter(point => point.x >= xs[0] && point.x <= xs[xs.length - 1]);
     const whole = picture.x_numeric && picture.form !== 'steps' && xs.length <= 12 && xs.every(Number.isInteger);  // ticks where the figures are
     const side = picture.form === 'dots' && series.length <= 8 ? series.length : 1;
     const categories = new Set(picture.rows.map(r => r.at)).size;
@@ -65,14 +67,14 @@
       x_axis: !picture.x_numeric ? {} : whole ? { values: xs, format: 'd', labelAngle: 0, labelOverlap: 'greedy' } : { format: '~g', labelAngle: 0 },
       y_scale: picture.y_log ? { type: 'log', domain, nice: false } : domain ? { domain, nice: false } : { zero: false },
       offset: side > 1 ? { field: 'series', type: 'nominal', sort: series, scale: { padding: 0.4 } } : undefined,
-      references: picture.references, region, said: picture.said,
+      references, region, said: picture.said,
       legend: series.length > 1 ? { title: null, orient: 'bottom', columns: few ? 6 : 4, labelLimit: 320, symbolLimit: 60, symbolOpacity: 1 } : null,
       ink: ink.ink, soft: ink.soft, noise: ink.noise, ground: ink.ground,
     };
     const spec = filled(templates[picture.form], values);
     // A layer without data would ask its scales for the extent of nothing.
     const has = { noise: some('noise_low'), published: some('published'), intervals: some('low'), bands: some('low'), estimates: some('y'),
-                  lines: some('y'), references: picture.references.length, labels: picture.references.length,
+                  lines: some('y'), references: references.length, labels: references.length,
                   region: region && region.length, said: picture.said };
     const inner = spec.spec || spec;
     inner.layer = inner.layer.filter(layer => has[layer.name]);
