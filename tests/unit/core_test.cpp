@@ -210,6 +210,21 @@ TEST_CASE("parallel_for covers each index once and passes an error on") {
   omp_set_num_threads(before);
 }
 
+TEST_CASE("a copy of a tensor is one of its own, also of one that was never made") {
+  const Tensor none;
+  Tensor copy = none;
+  CHECK(copy.size() == 0);
+  CHECK(copy.data() == nullptr);
+  Tensor made({2});
+  made.data()[1] = 3;
+  copy = made;
+  made.data()[1] = 4;
+  CHECK(copy.shape() == Shape{2});
+  CHECK(copy.data()[1] == 3);
+  copy = none;
+  CHECK(copy.size() == 0);
+}
+
 TEST_CASE("views say their type") {
   Tensor t({3, 2});
   CHECK(reinterpret_cast<std::uintptr_t>(t.data()) % 64 == 0);

@@ -87,7 +87,11 @@ Tensor::Tensor(Shape shape)
   std::fill_n(data_.get(), size_, 0.0f);
 }
 
-Tensor::Tensor(const Tensor& other) : Tensor(other.shape_) { std::copy_n(other.data(), size_, data_.get()); }
+Tensor::Tensor(const Tensor& other) {
+  if (!other.data_) return;  // as default construction leaves it
+  *this = Tensor(other.shape_);
+  std::copy_n(other.data(), size_, data_.get());
+}
 
 Tensor& Tensor::operator=(const Tensor& other) {
   if (this != &other) *this = Tensor(other);
