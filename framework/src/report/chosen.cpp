@@ -98,24 +98,11 @@ std::string seeds_text(const std::vector<const ChosenRecord*>& records) {
   throw Error(ErrorKind::usage, "this run has no " + what + " '" + wanted + "'").hint(nearest_and_all(wanted, there, things));
 }
 
-void check_trials(const Run& run, const RecordChoice& choice) {
-  std::vector<std::string> bases, arms, seeds;
-  const auto add = [](std::vector<std::string>& to, const std::string& name) {
-    if (std::ranges::find(to, name) == to.end()) to.push_back(name);
-  };
-  for (const TrialResult& t : run.trials) add(bases, t.key.base), add(arms, t.key.arm), add(seeds, std::to_string(t.key.seed));
-  const auto check = [](const std::optional<std::string>& wanted, const std::vector<std::string>& there, const char* what) {
-    if (wanted && std::ranges::find(there, *wanted) == there.end())
-      nothing(what, *wanted, there, (std::string(what) + "s").c_str());
-  };
-  check(choice.base, bases, "base"), check(choice.arm, arms, "arm");
-  if (choice.seed) check(std::to_string(*choice.seed), seeds, "seed");
-}
-
 }  // namespace
 
 bool RecordChoice::takes(const TrialKey& trial) const {
-  return (!base || *base == trial.base) && (!arm || *arm == trial.arm) && (!seed || *seed == trial.seed);
+  return (!base || *base == trial.base) && (!arm || *arm == trial.arm) && (!seed || *seed == trial.seed) &&
+         (!draw || *draw == trial.draw);
 }
 
 bool RecordChoice::takes(const std::string& path) const {
@@ -135,45 +122,72 @@ bool ChosenRecord::has_steps() const {
   return std::ranges::any_of(trials, [](const OfTrial& t) { return !t.points.empty(); });
 }
 
-std::vector<ChosenRecord> choose_records(const RunReader& reader, const Run& run, const RecordChoice& choice) {
+void check_trials(const Run& run, const RecordChoice& choice) {
+  std::vector<std::string> bases, arms, draws, seeds;
+  const auto add = [](std::vector<std::string>& to, const std::string& name) {
+    if (std::ranges::find(to, name) == to.end()) to.push_back(name);
+  };
+  for (const TrialResult& t : run.trials) {
+    add(bases, t.key.base), add(arms, t.key.arm);
+    add(draws, std::to_string(t.key.draw)), add(seeds, std::to_string(t.key.seed));
+  }
+  const auto check = [](const std::optional<std::string>& wanted, const std::vector<std::string>& there, const char* what) {
+    if (wanted && std::ranges::find(there, *wanted) == there.end())
+      nothing(what, *wanted, there, (std::string(what) + "s").c_str());
+  };
+  check(choice.base, bases, "base"), check(choice.arm, arms, "arm");
+  if (choice.draw) check(std::to_string(*choice.draw), draws, "draw");
+  if (choice.seed) check(std::to_string(*choice.seed), seeds, "seed");
+}
+
+void each_chosen(const RunReader& reader, const Run& run, const RecordChoice& choice,
+                 const std::function<void(const TrialResult&, const Record&)>& visit) {
   check_trials(run, choice);
-  std::vector<ChosenRecord> out;
-  std::map<std::string, std::size_t> at;  // by path
   std::set<std::string> probes;
-  bool is_any_done = false;
+  bool is_any_done = false, is_any_taken = false;
   for (const BaseFigures& base : figures_of(run, {}))
     for (const ArmFigures& arm : base.arms)
       for (const TrialResult* trial : arm.trials) {
         if (trial->status != "done" || !choice.takes(trial->key)) continue;
         is_any_done = true;
-        const std::string begin = base.base + "/" + arm.arm + "/";
-        ChosenRecord* record = nullptr;
         reader.each_record(
             trial->key,
             [&](const Record& r) {
-              if (!record || record->name != r.name || record->probe != r.probe) {
-                const auto [found, is_new] = at.try_emplace(begin + r.probe + "/" + r.name, out.size());
-                if (is_new) out.push_back({base.base, arm.arm, r.probe, r.name, r.unit, {}});
-                record = &out[found->second];
-                record->trials.push_back({trial->key.draw, trial->key.seed});
-              }
-              ChosenRecord::OfTrial& own = record->trials.back();
-              if (r.step < 0)
-                own.whole = r.value;
-              else
-                own.points.emplace_back(r.step, r.value);
+              is_any_taken = true;
+              visit(*trial, r);
             },
             [&](const std::string& probe, const std::string& name) {
               probes.insert(probe + "/" + name);
-              return choice.takes(begin + probe + "/" + name);
+              return choice.takes(base.base + "/" + arm.arm + "/" + probe + "/" + name);
             });
       }
   if (!is_any_done) throw Error(ErrorKind::usage, "no trial of these is finished in " + reader.folder());
-  if (out.empty()) {
-    Error error(ErrorKind::usage, "no record of this run is named '" + choice.pattern + "'");
-    if (const std::string near = did_you_mean(choice.pattern, probes); !near.empty()) error.hint(near);
-    throw error.hint("a pattern is a path BASE/ARM/PROBE/NAME from any of its parts on, with * for any run of characters");
-  }
+  if (is_any_taken) return;
+  Error error(ErrorKind::usage, "no record of this run is named '" + choice.pattern + "'");
+  if (const std::string near = did_you_mean(choice.pattern, probes); !near.empty()) error.hint(near);
+  throw error.hint("a pattern is a path BASE/ARM/PROBE/NAME from any of its parts on, with * for any run of characters");
+}
+
+std::vector<ChosenRecord> choose_records(const RunReader& reader, const Run& run, const RecordChoice& choice) {
+  std::vector<ChosenRecord> out;
+  std::map<std::string, std::size_t> at;  // by path
+  const TrialResult* last = nullptr;
+  ChosenRecord* record = nullptr;
+  each_chosen(reader, run, choice, [&](const TrialResult& trial, const Record& r) {
+    if (last != &trial || record->name != r.name || record->probe != r.probe) {
+      const TrialKey& key = trial.key;
+      const auto [found, is_new] = at.try_emplace(key.base + "/" + key.arm + "/" + r.probe + "/" + r.name, out.size());
+      if (is_new) out.push_back({key.base, key.arm, r.probe, r.name, r.unit, {}});
+      record = &out[found->second];
+      record->trials.push_back({key.draw, key.seed});
+      last = &trial;
+    }
+    ChosenRecord::OfTrial& own = record->trials.back();
+    if (r.step < 0)
+      own.whole = r.value;
+    else
+      own.points.emplace_back(r.step, r.value);
+  });
   return out;
 }
 

@@ -1,7 +1,8 @@
-// The records of a run that somebody asks for by name, as `khost show` prints them.
+// The records of a run that somebody asks for by name, as `khost show` prints them and `khost export` hands them out.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +18,7 @@ struct RecordChoice {
   std::string pattern;
   std::optional<std::string> base, arm;
   std::optional<std::uint64_t> seed = {};
+  std::optional<std::int64_t> draw = {};  // of the base
 
   bool takes(const TrialKey& trial) const;
   bool takes(const std::string& path) const;
@@ -37,8 +39,16 @@ struct ChosenRecord {
   bool has_steps() const;
 };
 
-// By base and arm, and as the trials made them. `run` is the reader's. Throws a usage Error, with the nearest that there is, for
-// a base, arm, seed or pattern that names nothing.
+// Throws a usage Error, with the nearest that there is, for a base, arm, draw or seed that no trial of the run has.
+void check_trials(const Run& run, const RecordChoice& choice);
+
+// All of them, a trial after the other in the order of records.csv: those of one trial name by name as it made them, by rising
+// step. `run` is the reader's; what `visit` is given is valid for that call. Throws as check_trials() does, and for a pattern
+// that names nothing.
+void each_chosen(const RunReader& reader, const Run& run, const RecordChoice& choice,
+                 const std::function<void(const TrialResult& trial, const Record& record)>& visit);
+
+// The same gathered by base, arm and name.
 std::vector<ChosenRecord> choose_records(const RunReader& reader, const Run& run, const RecordChoice& choice);
 
 // A table: a record a line with mean, 95 % t interval and n over its trials, what noise gives and the published figure; and for
