@@ -176,6 +176,11 @@ std::vector<double> Adapters::displacement() const {
   return out;
 }
 
+std::vector<double> Adapters::core(std::size_t matrix) const {
+  const Matrix C = core_matrix(matrices_[matrix].rank, entries_[matrix], alpha_[matrix]);
+  return {C.data(), C.data() + C.size()};
+}
+
 std::vector<float> Adapters::difference(std::size_t matrix) const {
   const AdaptedMatrix& m = matrices_[matrix];
   if (m.rank == 0) return {};

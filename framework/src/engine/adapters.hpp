@@ -52,6 +52,7 @@ class Adapters {
 
   std::vector<double> displacement() const;                 // ||U C V'||_F of each matrix
   std::vector<float> difference(std::size_t matrix) const;  // U C V' [m, n]; empty where K = 0
+  std::vector<double> core(std::size_t matrix) const;       // C [K, K], row-major; likewise
 
  private:
   std::shared_ptr<const Directions> basis_;

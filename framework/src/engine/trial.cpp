@@ -86,6 +86,7 @@ class LiveTrial final : private TrialHost {
   double seconds() const;
   double pass(const Batch& batch, const Alphas& alphas, Program::Gradients gradients);
   void evaluate_end();
+  TrainedTrial trained() const;
 
   double loss_on(Part part);
   void record(const char* probe, const std::string& name, std::int64_t step, double value, const char* unit);
@@ -199,6 +200,7 @@ TrialResult LiveTrial::run() {
   train(checkpoint);
   phase_ = "after the last step";
   evaluate_end();
+  if (monitor_.trained) monitor_.trained(trained());
   probes_.conclude();
   result_.series = series_.take();
   std::ranges::move(probes_.series().take(), std::back_inserter(result_.series));
@@ -345,6 +347,32 @@ void LiveTrial::evaluate_end() {
   if (arm_.data.held_out_windows == 0) return;
   outcome_.held_out_final = evaluate(adapters_.alphas(), Part::held_out);
   record("loss", "held_out_final", -1, outcome_.held_out_final, "nats");
+}
+
+// A copy: it outlives the trial.
+TrainedTrial LiveTrial::trained() const {
+  const auto copy = [](const float* values, Shape shape) {
+    Tensor out(std::move(shape));
+    std::copy_n(values, out.size(), out.data());
+    return out;
+  };
+  const Batch& own_batch = text_.first();
+  TrainedTrial out{info_, {}, base_weights_->parameters, {}, {}, own_batch.tokens, own_batch.targets, outcome_.final};
+  for (std::size_t i = 0; i < info_.matrices.size(); ++i) {
+    const AdaptedMatrix& m = info_.matrices[i];
+    TrainedMatrix& own = out.matrices.emplace_back(TrainedMatrix{m, {}, {}, {}, {}});
+    if (adapters_.slot(i)) {
+      own.U = copy(adapters_.U(i), {m.rows, m.rank}), own.V = copy(adapters_.V(i), {m.cols, m.rank});
+      own.alpha = copy(adapters_.alphas()[i].data(), adapters_.alpha_shape(i));
+      own.C = adapters_.core(i);
+    }
+    for (const NamedArray& t : written_.tensors(i)) own.written.push_back({t.name, copy(t.array.f32().data(), t.array.shape)});
+  }
+  for (std::size_t i = 0; i < out.parameters.size(); ++i) {
+    out.merged.push_back(weights_.merged(i));
+    if (!shape_.trains.empty() && shape_.trains[i]) out.trained.push_back(out.parameters[i].name);
+  }
+  return out;
 }
 
 // After so many updates.

@@ -8,6 +8,7 @@
 #include "compute/backend.hpp"
 #include "engine/base_models.hpp"
 #include "engine/result.hpp"
+#include "engine/trained.hpp"
 
 namespace khost {
 
@@ -16,6 +17,7 @@ struct TrialMonitor {
   std::function<bool()> interrupted;                         // asked before each
   std::string checkpoint = {};                               // the file for it; "": none is kept
   double checkpoint_period = 30;                             // seconds
+  std::function<void(TrainedTrial)> trained = {};            // after the final losses, where somebody wants what was trained
 };
 
 // What all trials of a run share; outlives them.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace khost {
 
@@ -45,6 +46,22 @@ std::vector<Trained> TrialWeights::trained() {
 
 bool TrialWeights::trains_any() const {
   return std::ranges::any_of(own_, [](const Tensor& own) { return own.size() > 0; });
+}
+
+Tensor TrialWeights::merged(std::size_t i) const {
+  const WeightSlot& slot = slots_[i];
+  Tensor out(slot.parameter.shape);
+  std::copy_n(slot.value, out.size(), out.data());
+  if (!slot.parameter.adaptable) return out;
+  const auto matrix = static_cast<std::size_t>(std::count_if(slots_.begin(), slots_.begin() + static_cast<std::ptrdiff_t>(i),
+                                                             [](const WeightSlot& s) { return s.parameter.adaptable; }));
+  const auto add = [&](const auto& difference) {
+    for (std::size_t k = 0; k < difference.size(); ++k)
+      out.data()[k] = static_cast<float>(static_cast<double>(out.data()[k]) + static_cast<double>(difference[k]));
+  };
+  if (adapters_) add(adapters_->difference(matrix));
+  if (written_) add(written_->difference(matrix, std::as_const(out).span()));
+  return out;
 }
 
 std::vector<double> TrialWeights::displacement() const {

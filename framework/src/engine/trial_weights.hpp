@@ -31,6 +31,8 @@ class TrialWeights {
 
   // ||dW||_F of each adaptable matrix: the adapter's, or how far the matrix itself was trained. With both it is of their sum.
   std::vector<double> displacement() const;
+  // The i-th parameter with what adapters add to it, summed in double: what a model without adapters would have.
+  Tensor merged(std::size_t i) const;
   // dL/dW of the i-th parameter; empty where there is no room for it.
   std::span<const float> gradient(std::size_t i) const { return gradients_[i].span(); }
 

@@ -68,6 +68,14 @@ std::int64_t WrittenAdapters::parameters() const {
   return sum;
 }
 
+std::vector<NamedArray> WrittenAdapters::tensors(std::size_t matrix) const {
+  std::vector<NamedArray> out;
+  const std::size_t owner = matrices_[matrix].name.size() + 1;  // "layer.0.mlp.up/A"
+  for (const Held& t : tensors_)
+    if (t.matrix == matrix) out.push_back({t.parameter.name.substr(owner), t.value.view()});
+  return out;
+}
+
 std::vector<double> WrittenAdapters::difference(std::size_t matrix, std::span<const float> W) const {
   const AdaptedMatrix& m = matrices_[matrix];
   if (!adapter_ || m.rank == 0) return {};

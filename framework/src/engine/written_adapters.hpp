@@ -28,6 +28,8 @@ class WrittenAdapters {
   std::vector<WeightSlot> slots();                         // of the tensors
   std::vector<Trained> trained();                          // for the trainer: "layer.0.mlp.up/A"
   std::int64_t parameters() const;                         // of all tensors
+  // Of one matrix, by their names in the adapter ("A"), in its order; views of what is trained.
+  std::vector<NamedArray> tensors(std::size_t matrix) const;
 
   // dW [m, n] beside this W, which may be trained too; empty where K = 0
   std::vector<double> difference(std::size_t matrix, std::span<const float> W) const;
