@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "engine/base_models.hpp"
@@ -18,6 +19,9 @@ class RunListener {
 
   // A sentence, or several lines, for people: what is being made, warnings, notes.
   virtual void message(std::string_view /*text*/) {}
+  // An experiment's run begins: its name, and the hash that names the run. Before all else that is about it.
+  virtual void run_begins(const std::string& /*experiment*/, const std::string& /*run_hash*/) {}
+
   // A step of a base in training; its last but rarely.
   virtual void base(const PlannedBase& /*base*/, const BaseProgress& /*progress*/) {}
 

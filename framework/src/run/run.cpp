@@ -211,6 +211,7 @@ FinishedRun run_experiment(Session& session, const std::string& out, std::set<st
   const auto begun = std::chrono::steady_clock::now();
   const Experiment& experiment = session.experiment;
   RunListener& listener = session.listener;
+  listener.run_begins(experiment.name, session.plan.run_hash);
   for (const std::string& warning : experiment.warnings) listener.message("warning: " + warning);
   for (const std::string& note : session.environment.notes) listener.message("warning: " + note);
   Published published = read_published(experiment.published);
