@@ -17,6 +17,7 @@ Command plan_command();
 Command show_command();
 Command report_command();
 Command compare_command();
+Command export_command();
 Command claims_command();
 Command register_command();
 Command list_command();

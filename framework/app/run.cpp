@@ -1,10 +1,13 @@
 #include <fmt/format.h>
 
 #include <fstream>
+#include <memory>
 
 #include "commands.hpp"
+#include "export/tensorboard.hpp"
 #include "interruptions.hpp"
 #include "output.hpp"
+#include "run/run_folder.hpp"
 #include "series.hpp"
 #include "session_options.hpp"
 
@@ -34,10 +37,13 @@ std::string going_on(const SessionOptions& options) {
                        : "nothing that was finished is lost; the same command goes on from there: " + options.command;
 }
 
-void run(const SessionOptions& options, const std::string& out, Output& output) {
+void run(const SessionOptions& options, const std::string& out, const std::string& events, Output& output) {
   catch_interruptions(going_on(options));
-  if (const auto series = read_series(options.manifest)) return run_series(*series, options, out, output);
-  Session session(options, output);
+  std::unique_ptr<LiveEvents> live;
+  if (!events.empty()) live = std::make_unique<LiveEvents>(output, where_started(events));
+  RunListener& listener = live ? static_cast<RunListener&>(*live) : output;
+  if (const auto series = read_series(options.manifest)) return run_series(*series, options, out, output, listener);
+  Session session(options, listener);
   std::set<std::string> computed;
   const FinishedRun finished = run_experiment(session, out, computed);
   output.ended(finished, true);
@@ -62,7 +68,7 @@ Workers workers_named(const std::string& name) {
 Command run_command() {
   Command command("run", "run an experiment, or a series of them");
   struct Options : SessionOptions {
-    std::string out;
+    std::string out, tensorboard;
     std::optional<int> checkpoint, silence;
     std::optional<std::string> workers;
     bool quiet = false, json = false;
@@ -76,6 +82,7 @@ Command run_command() {
                  "what trials run in (processes, but for trials of seconds): a crash in a process costs its trial alone");
   command.option("silence", "SECONDS", o.silence, {1, 1000000},
                  "a trial in a worker process that makes no step for so long is ended (1800)");
+  command.option("tensorboard", "FOLDER", o.tensorboard, "write TensorBoard's event files there while the run goes on");
   command.flag("fresh", o.fresh, "compute trials anew that are in the cache, and replace them");
   command.flag("quiet", o.quiet, "no progress: warnings and the end alone");
   command.flag("json", o.json, "what happens as JSON, an object a line, on standard output");
@@ -93,7 +100,7 @@ Command run_command() {
     if (o.quiet && o.json) throw Error(ErrorKind::usage, "--quiet and --json exclude each other");
     const auto output = make_output(o.json ? Telling::json : o.quiet ? Telling::quiet : Telling::normal);
     try {
-      run(o, o.out, *output);
+      run(o, o.out, o.tensorboard, *output);
     } catch (Error& e) {
       if (e.kind() == ErrorKind::interrupted) e.hint(going_on(o));
       throw;

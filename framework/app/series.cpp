@@ -26,12 +26,12 @@ std::string from_folder(const std::string& folder, const std::string& run) {
 
 }  // namespace
 
-void run_series(const Series& series, SessionOptions options, const std::string& out, Output& output) {
+void run_series(const Series& series, SessionOptions options, const std::string& out, Output& output, RunListener& listener) {
   std::vector<std::unique_ptr<Session>> sessions;
   for (const std::string& manifest : series.manifests) {
     check_interrupt();
     options.manifest = manifest;
-    sessions.push_back(std::make_unique<Session>(options, output));
+    sessions.push_back(std::make_unique<Session>(options, listener));
   }
   for (const auto& session : sessions) register_claims(*session);  // they share trials
   std::set<std::string> computed;

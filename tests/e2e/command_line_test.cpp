@@ -9,7 +9,7 @@ using namespace khost::test;
 
 namespace {
 
-const std::vector<std::string> commands{"run", "plan", "compare", "claims", "list", "inspect", "doctor"};
+const std::vector<std::string> commands{"run", "plan", "compare", "claims", "export", "list", "inspect", "doctor"};
 
 // The message of a mistake: exit code 2, nothing on stdout, and khost's form of an error.
 std::string refused(const Khost& khost, const std::vector<std::string>& words) {
