@@ -33,7 +33,12 @@ void report(const std::string& folder, const std::string& figures_in) {
     std::cerr << "khost: this run, begun " << run.started
               << ", has not come to its end: what is made is of the trials that are finished. "
               << "The same command goes on with it: " << run.command << "\n";
-  const Published published = read_published(run.published);
+  Published published;
+  try {
+    published = read_published(run.published);
+  } catch (const Error& e) {  // what can be shown is shown
+    std::cerr << "warning: without published figures: " << e.what() << "\n";
+  }
   if (!figures_in.empty()) return figures(reader, run, published, figures_in);
   const std::vector<Error> failures = write_reports(reader.folder(), run, reader, published);
   for (const Error& e : failures) std::cerr << "warning: " << e.what() << "\n";

@@ -27,7 +27,7 @@
     const region = (picture.region || [])[0] || {};
     const said = picture.said ? picture.said[0].said : undefined;
     const all = [region.low, region.high, said];
-    for (const row of picture.rows) all.push(row.y, row.low, row.high, row.noise_low, row.noise_high);
+    for (const row of picture.rows) all.push(row.y, row.low, row.high, row.also_low, row.also_high, row.noise_low, row.noise_high);
     const some = all.filter(v => Number.isFinite(v) && (!picture.y_log || v > 0));
     let low = Math.min(...some), high = Math.max(...some);
     if (!some.length) return [0, 1];
@@ -73,7 +73,7 @@
     };
     const spec = filled(templates[picture.form], values);
     // A layer without data would ask its scales for the extent of nothing.
-    const has = { noise: some('noise_low'), published: some('published'), intervals: some('low'), bands: some('low'), estimates: some('y'),
+    const has = { noise: some('noise_low'), nulls: some('noise'), also: some('also_low'), published: some('published'), intervals: some('low'), bands: some('low'), estimates: some('y'),
                   lines: some('y'), references: references.length, labels: references.length,
                   region: region && region.length, said: picture.said };
     const inner = spec.spec || spec;
@@ -96,7 +96,7 @@
   if (typeof document === 'undefined') return;
 
   const read = id => JSON.parse(document.getElementById(id).textContent);
-  const templates = read('templates'), pictures = read('pictures');
+  const templates = read('khost-templates'), pictures = read('khost-pictures');
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const drawn = new Map();
   global.khostDrawn = drawn;  // by element: its Vega view

@@ -7,11 +7,16 @@ for (const file of ['vega/vega.min.js', 'vega/vega-lite.min.js', 'charts.js'])
 const [, , list, forms] = process.argv;
 const read = file => JSON.parse(fs.readFileSync(file, 'utf8'));
 const templates = read(forms);
-for (const picture of read(list)) {
-  const spec = khostCharts.specOf(picture, templates, 'light', picture.form === 'claim' ? 420 : 1000);
-  spec.title = { text: picture.title, anchor: 'start', fontSize: 13, offset: 8, limit: 980 };
-  spec.background = 'white';
-  const view = new vega.View(vega.parse(vegaLite.compile(spec).spec), { renderer: 'none', logLevel: vega.Warn });
-  view.toSVG().then(svg => fs.writeFileSync(path.join(path.dirname(list), picture.id + '.svg'), svg))
-    .catch(error => { console.error(picture.id + ': ' + error.message); process.exitCode = 1; });
-}
+(async () => {
+  for (const picture of read(list))
+    try {
+      const spec = khostCharts.specOf(picture, templates, 'light', picture.form === 'claim' ? 420 : 1000);
+      spec.title = { text: picture.title, anchor: 'start', fontSize: 13, offset: 8, limit: 980 };
+      spec.background = 'white';
+      const view = new vega.View(vega.parse(vegaLite.compile(spec).spec), { renderer: 'none', logLevel: vega.Warn });
+      fs.writeFileSync(path.join(path.dirname(list), picture.id + '.svg'), await view.toSVG());
+    } catch (error) {
+      console.error(picture.id + ': ' + error.message);
+      process.exitCode = 1;
+    }
+})();

@@ -2,7 +2,7 @@
 (function () {
   'use strict';
   const tip = document.createElement('div');
-  tip.id = 'tip';
+  tip.id = 'khost-tip';
   tip.setAttribute('role', 'tooltip');
   tip.hidden = true;
   document.body.append(tip);
@@ -23,7 +23,7 @@
     hide();
     of = element;
     tip.textContent = element.dataset.tip;
-    element.setAttribute('aria-describedby', 'tip');
+    element.setAttribute('aria-describedby', 'khost-tip');
     const box = element.getBoundingClientRect();
     place(box.left, box.bottom - 8);
   }
@@ -33,6 +33,9 @@
                              ['keydown', e => e.key === 'Escape' && hide()],
                              ['scroll', () => of && of === document.activeElement ? show(of) : hide()]])
     document.addEventListener(name, act, { passive: true });
+
+  // On paper nothing can be unfolded.
+  addEventListener('beforeprint', () => { for (const e of document.querySelectorAll('header details')) e.open = true; });
 
   // For a mark of a chart: its text, or nothing.
   window.khostTip = function (event, text) {

@@ -53,13 +53,14 @@ def khost(folder, *words, fails=False):
 
 # Of each chart: marks drawn by layer, beside the rows that each layer is of.
 MARKS = """(() => {
-  const pictures = JSON.parse(document.getElementById('pictures').textContent);
-  const layers = {estimates: 'y', published: 'published', noise: 'noise_low', intervals: 'low'};
+  const pictures = JSON.parse(document.getElementById('khost-pictures').textContent);
+  const layers = {estimates: 'y', published: 'published', noise: 'noise_low', nulls: 'noise', intervals: 'low', also: 'also_low'};
   return [...document.querySelectorAll('.chart')].map(chart => {
     const picture = pictures[+chart.dataset.picture], out = {id: picture.id, form: picture.form, drawn: !!chart.querySelector('svg'), marks: {}};
     for (const [layer, field] of Object.entries(layers)) {
       const marks = chart.querySelectorAll(`g[class~="mark-symbol"][class*="${layer}_marks"] path, g[class~="mark-rule"][class*="${layer}_marks"] line, ` +
         `g[class~="mark-rect"][class*="${layer}_marks"] path`);
+      out.unseen = (out.unseen || 0) + (layer === 'nulls' ? [...marks].filter(m => { const b = m.getBoundingClientRect(); return Math.max(b.width, b.height) < 4; }).length : 0);
       out.marks[layer] = [marks.length, picture.rows.filter(row => row[field] !== undefined).length];
     }
     out.table = chart.closest('figure') ? chart.closest('figure').querySelectorAll('tbody > tr').length : chart.closest('tbody').rows.length;
@@ -111,7 +112,7 @@ CONTRAST = """(() => {
   const ground = e => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] > 0) return c; } return [255, 255, 255]; };
   const faults = new Map();
   for (const e of document.querySelectorAll('body *')) {
-    if (e.closest('script, style, noscript, #tip')) continue;
+    if (e.closest('script, style, noscript, #khost-tip')) continue;
     if (![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())) continue;
     const style = getComputedStyle(e);
     if (style.visibility === 'hidden') continue;
@@ -137,8 +138,11 @@ def look_at(browser, path, charts):
     check(f"{name}: has charts", len(seen) >= charts, len(seen))
     for chart in seen:
         check(f"{name} {chart['id']}: drawn", chart["drawn"])
+        check(f"{name} {chart['id']}: noise can be seen, however narrow", chart["unseen"] == 0, chart["unseen"])
         check(f"{name} {chart['id']}: its table has its rows", chart["table"] == chart["rows"], chart)
         for layer, (marks, rows) in chart["marks"].items():
+            if layer == "also" and chart["form"] != "claim":
+                continue
             if layer in ("estimates", "published") or chart["form"] not in ("steps", "points", "heat", "bars"):
                 check(f"{name} {chart['id']}: {layer}", marks == rows, f"{marks} marks of {rows} rows, {chart['form']}")
     return len(seen)
@@ -149,7 +153,7 @@ def by_keyboard(browser, path):
     at = """(() => { const e = document.activeElement; if (!e || e === document.body) return null;
       const all = [...document.querySelectorAll('*')]; const box = e.getBoundingClientRect();
       return {place: all.indexOf(e), tag: e.tagName, cls: e.className, shown: box.width > 0 && box.height > 0,
-              tip: document.getElementById('tip').hidden ? null : document.getElementById('tip').textContent, own: e.dataset.tip || null,
+              tip: document.getElementById('khost-tip').hidden ? null : document.getElementById('khost-tip').textContent, own: e.dataset.tip || null,
               described: e.getAttribute('aria-describedby')}; })()"""
     places, tips = [], 0
     for _ in range(60):
@@ -162,9 +166,9 @@ def by_keyboard(browser, path):
         places.append(now["place"])
         if now["own"]:
             tips += 1
-            check("keyboard: a figure says what stands behind it", now["tip"] == now["own"] and now["described"] == "tip", now)
+            check("keyboard: a figure says what stands behind it", now["tip"] == now["own"] and now["described"] == "khost-tip", now)
             browser.key("Escape")
-            check("keyboard: Escape takes it away", browser.evaluate("document.getElementById('tip').hidden"))
+            check("keyboard: Escape takes it away", browser.evaluate("document.getElementById('khost-tip').hidden"))
     check("keyboard: there is something to go to", len(places) > 20, len(places))
     check("keyboard: figures can be reached", tips > 3, tips)
 
@@ -175,8 +179,8 @@ def by_mouse(browser, path):
       m.scrollIntoView({block: 'center'}); const b = m.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()""")
     browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] - 60, y=box[1])
     browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0], y=box[1])
-    browser.wait(lambda: not browser.evaluate("document.getElementById('tip').hidden"), 10, "the tip of a mark")
-    check("mouse: a mark says what stands behind it", "by seed" in browser.evaluate("document.getElementById('tip').textContent"))
+    browser.wait(lambda: not browser.evaluate("document.getElementById('khost-tip').hidden"), 10, "the tip of a mark")
+    check("mouse: a mark says what stands behind it", "by seed" in browser.evaluate("document.getElementById('khost-tip').textContent"))
 
 
 def without_javascript(browser, path):

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "artifact/share.hpp"
 #include "khost/error.hpp"
@@ -96,16 +97,16 @@ TEST_CASE("names that fit a pattern give what its placeholders stand for") {
 }
 
 TEST_CASE("picture specs: a plugin's own names, and what is wrong with its place") {
-  const auto specs = read_picture_specs(
-      specs_json(
-          R"([{"id": "a", "title": "T", "records": {"x": "keep<k>", "y": "/grad/mean/<g>"}, "x": "k", "where": {"g": "last"},
+  const auto specs =
+      read_picture_specs(specs_json(
+                             R"([{"id": "a", "title": "T", "records": {"x": "keep<k>", "y": "/grad/mean/<k>"}, "x": "k",
                       "references": [{"label": "r", "points": [[1, 2], [3, 4]]}]}])"),
-      "cut", "ablation");
+                         "cut", "ablation");
   REQUIRE(specs.size() == 1);
   CHECK(specs[0].id == "cut-a");
   CHECK(specs[0].section == "cut");
   CHECK(specs[0].records[0].pattern == "cut/keep<k>");
-  CHECK(specs[0].records[1].pattern == "cut/grad/mean/<g>");  // an instance with a name of its own keeps it to itself
+  CHECK(specs[0].records[1].pattern == "cut/grad/mean/<k>");  // an instance with a name of its own keeps it to itself
   CHECK(specs[0].references[0].points[1] == std::pair(3.0, 4.0));
   CHECK(read_picture_specs(specs_json(R"([{"id": "a", "title": "T", "records": ["/grad/x"]}])"), "snr", "snr")[0]
             .records[0]
@@ -115,6 +116,11 @@ TEST_CASE("picture specs: a plugin's own names, and what is wrong with its place
         {R"([{"id": "a", "title": "T", "records": ["x"], "form": "dot"}])", "no form 'dot'"},
         {R"([{"id": "A b", "title": "T", "records": ["x"]}])", "found 'A b'"},
         {R"([{"id": "a", "title": "T"}])", "records"},
+        {R"([{"id": "a", "title": "T", "records": []}])", "needs a record"},
+        {R"([{"id": "a", "title": "T", "records": ["keep<k"]}])", "no record can be called 'keep<k'"},
+        {R"([{"id": "a", "title": "T", "records": ["keep<k>"], "x": "kk"}])", "'kk' is no placeholder of 'p/keep<k>'"},
+        {R"([{"id": "a", "title": "T", "records": ["keep<k>"], "x": "k", "where": {"k": "last"}}])", "cannot be held too"},
+        {R"([{"id": "a", "title": "T", "records": ["keep<k>"], "x": "k", "where": {"s": "last"}}])", "'s' is no placeholder"},
         {R"([{"id": "a", "title": "T", "records": ["x"], "references": [{"label": "r", "points": [[1]]}]}])", "expected [x, y]"}})
     CHECK_THROWS_WITH_AS(read_picture_specs(specs_json(text), "p", "p"), doctest::Contains(expected), Error);
 }
@@ -152,9 +158,10 @@ TEST_CASE("pictures that are asked for: what tells rows apart has colours first,
   CHECK(cut->rows[0].record == "null/K8/p/keep2");
   const Picture* rank = of("p-by-rank");
   REQUIRE(rank);
-  CHECK(rank->series() == std::vector<std::string>{"K"});  // of one family
+  CHECK(rank->series() == std::vector<std::string>{"K*"});  // of one family
   CHECK(rank->panels() == std::vector<std::string>{"null", "trained"});
-  CHECK(rank->rows.size() == 4);  // no K, no place
+  CHECK(rank->rows.size() == 4);
+  CHECK(rank->notes == std::vector<std::string>{"Without a K, and so not drawn: none."});
   CHECK(rank->rows[1].x == 32);
   const Picture* moved = of("p-moved");
   REQUIRE(moved);
@@ -205,6 +212,58 @@ TEST_CASE("a placeholder that is not shown is held at one value") {
   CHECK(of_step("last") == std::vector<double>{2, 3});
   CHECK(of_step("1") == std::vector<double>{1});
   CHECK(of_step("7").empty());
+}
+
+TEST_CASE("an arm stands at the K that its matrices had, not at the one that its policy began with") {
+  Run run = small_run();
+  run.trials.clear();
+  run.manifest =
+      R"({"arms": {"K8": {"adapter": {"rank": 8}}, "K16": {"adapter": {"rank": 16}}, "asc-2-8": {"adapter": {"rank": 8}},
+                     "lr0.16-K16": {"adapter": {"rank": 16}}, "adaptive": {"adapter": {"rank": 16}}}})";
+  const auto add = [&](const std::string& arm, double parameters, double mean) {
+    TrialResult t;
+    t.key = {arm, "null", 0, 0}, t.status = "done";
+    for (const auto& [name, value] : {std::pair("adapter", parameters), {"adapter_mean", mean}})
+      t.add({"parameters", name, -1, value, "parameters"});
+    t.add({"loss", "final", -1, 7, "nats"});
+    run.trials.push_back(t);
+  };
+  add("K8", 8000, 8000), add("K16", 16000, 16000), add("asc-2-8", 8000, 5000), add("lr0.16-K16", 16000, 16000);
+  add("adaptive", 12500, 12500);
+  const Pictured of(
+      run, read_picture_specs(
+               specs_json(R"([{"id": "a", "section": "s", "title": "T", "records": ["loss/final"], "x": "rank"}])"), "", ""));
+  const Picture* picture = of("a");
+  REQUIRE(picture);
+  std::map<std::string, std::vector<double>> seen;
+  for (const PictureRow& row : picture->rows) seen[row.series].push_back(row.x);
+  CHECK(seen ==
+        std::map<std::string, std::vector<double>>{{"K*", {8, 16}}, {"asc-2-8", {5}}, {"lr0.16-K*", {16}}, {"adaptive", {12.5}}});
+}
+
+TEST_CASE("what cannot be drawn is said: no finite figure, a logarithm of nothing, steps of other arms") {
+  Run run = small_run();
+  run.trials = {trial("null", "A", 0, {{"p", "x", -1, absent, "1"}, {"p", "at2", -1, 1, "1"}, {"p", "at0", -1, 2, "1"}}),
+                trial("null", "B", 0, {{"p", "at5", -1, 3, "1"}})};
+  run.definitions = {{"p", "x", "1", "d", {}, "p"}, {"p", "at<k>", "1", "d", {}, "p"}};
+  const Pictured of(run, read_picture_specs(specs_json(R"([
+    {"id": "log", "title": "T", "records": ["at<k>"], "x": "k", "x_log": true},
+    {"id": "last", "title": "T", "records": ["at<k>"], "x": "arm", "where": {"k": "last"}}])"),
+                                            "p", "p"));
+  REQUIRE(of("p-log"));
+  CHECK(!of("p-log")->x_log);
+  const Picture* last = of("p-last");
+  REQUIRE(last);
+  REQUIRE(last->rows.size() == 2);  // of each arm its own
+  CHECK(last->rows[0].record == "null/A/p/at2");
+  CHECK(last->rows[1].record == "null/B/p/at5");
+  CHECK(last->notes == std::vector<std::string>{"Of <k> the last that an arm has is drawn; khost show has the others."});
+  const Picture* none = of("p-x");
+  REQUIRE(none);
+  CHECK(!none->has_marks());
+  CHECK(has(picture_html(*none, 0), "nothing to draw"));
+  CHECK(!has(picture_html(*none, 0), "data-picture"));
+  REQUIRE(of("loss-base"));  // the engine's own, too
 }
 
 TEST_CASE("a long series is thinned alike in all trials, and panels beyond a page's room are named") {
@@ -296,8 +355,8 @@ TEST_CASE("a picture's CSV file has its rows") {
   row.record = "null/A/p/x";
   picture.rows = {row};
   CHECK(picture_csv(picture) ==
-        "panel,series,at,mean,low,high,n,noise,noise_low,noise_high,published,record\r\nnull,\"a, "
-        "b\",2,1.5,1,2,3,0,-1,1,,null/A/p/x\r\n");
+        "panel,series,at,mean,low,high,level,n,noise,noise_low,noise_high,published,record\r\nnull,\"a, "
+        "b\",2,1.5,1,2,0.95,3,0,-1,1,,null/A/p/x\r\n");
   CHECK(picture_id("../../etc/<x> y") == "etc-x-y");
   CHECK(picture_id("...") == "picture");
 }

@@ -52,6 +52,9 @@ Picture picture_of(const Json::List& all, std::size_t begin, std::size_t end) {
              number_at(all[i], "high")};
     if (const Json* null = all[i].find("null"); null && null->is_object()) row.noise = band_in(*null);
     positive = positive && row.y.mean > 0 && !(row.y.low <= 0) && !(row.noise && row.noise->low <= 0);
+    row.level = number_at(all[i], "level");
+    if (const double low = number_at(all[i], "corrected_low"); std::isfinite(low))
+      row.also = {low, number_at(all[i], "corrected_high")};
     row.record = picture.id;
     picture.rows.push_back(row);
   }
@@ -105,9 +108,9 @@ std::string claims_html(const Json& claims, const std::vector<Picture>& pictures
   std::string out =
       "<div class=scroll tabindex=0 role=region aria-label=Verdicts><table class=claims><caption>Claims, fixed before their data "
       "unless "
-      "marked post hoc. Drawn: estimate and interval (coloured by verdict), what confirms the claim (green ground), what noise "
-      "alone "
-      "gives in single seeds (grey bar), the paper's figure (dashed).</caption><colgroup><col class=wide><col class=narrow><col "
+      "marked post hoc. Drawn: estimate and interval (coloured by verdict), below it the interval corrected for skewness, which "
+      "has to agree (thin), what confirms the claim (green ground), what noise alone gives in single seeds (grey bar), the "
+      "paper's figure (dashed).</caption><colgroup><col class=wide><col class=narrow><col "
       "class=drawn><col class=narrow><col><col></colgroup><thead><tr><th scope=col>claim</th><th scope=col>published</th><th "
       "scope=col>interval</th><th scope=col>base</th><th scope=col>estimate; noise</th><th scope=col>verdict</th></tr></thead>\n";
   std::size_t picture = 0;
@@ -131,7 +134,9 @@ std::string claims_html(const Json& claims, const std::vector<Picture>& pictures
         out += fmt::format("<td rowspan={}>{}</td><td rowspan={} class=small-chart><div class=chart data-picture={}></div></td>",
                            end - begin, html(published_text(claim)), end - begin, first + picture);
       }
-      const std::string estimate = row.estimate + (row.interval.empty() ? "" : " (" + row.interval + ")");
+      const double level = 100 * number_at(all[i], "level");
+      const std::string estimate =
+          row.estimate + (row.interval.empty() ? "" : fmt::format(" ({} at {:.4g} %)", row.interval, level));
       const std::size_t word = std::min({row.verdict.find(':'), row.verdict.find(" ("), row.verdict.size()});
       out += fmt::format(
           "<td>{}</td><td>{}<span class=noise>{}</span></td><td><details><summary><span class=\"{}\">{}</span>{}</summary><pre "

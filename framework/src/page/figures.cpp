@@ -1,8 +1,10 @@
 #include "page/figures.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -20,13 +22,17 @@ namespace fs = std::filesystem;
 namespace khost {
 namespace {
 
-// Waits for its end. What it says goes where khost's errors go.
-void run_program(std::vector<std::string> words, const char* package) {
+// Waits for its end. What it complains of goes where khost's errors go.
+void run_program(std::vector<std::string> words, const char* package, bool quiet = false) {
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   pid_t pid = 0;
-  const int failure = ::posix_spawnp(&pid, arguments[0], nullptr, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  if (quiet) ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  const int failure = ::posix_spawnp(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
   if (failure == ENOENT)
     throw Error(ErrorKind::usage, words[0] + " is not there: --figures draws with it")
         .hint(fmt::format("it is in the Debian package {}: apt-get install {}", package, package));
@@ -51,6 +57,8 @@ struct Passing {
 }  // namespace
 
 std::size_t write_figures(const std::string& folder, const Run& run, const RunReader& reader, const Published& published) {
+  run_program({"node", "--version"}, "nodejs", true);  // before there is half a folder
+  run_program({"rsvg-convert", "--version"}, "librsvg2-bin", true);
   const RunPictures of(run, reader, published);
   std::error_code failure;
   fs::create_directories(folder, failure);
@@ -62,6 +70,7 @@ std::size_t write_figures(const std::string& folder, const Run& run, const RunRe
   std::vector<std::string> ids;
   for (const auto* list : {&of.claims, &of.pictures})
     for (const Picture& p : *list) {
+      if (!p.has_marks()) continue;
       data.push_back(picture_json(p));
       ids.push_back(p.id);
       write_file_atomically(folder + "/" + p.id + ".csv", picture_csv(p));

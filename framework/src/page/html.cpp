@@ -109,8 +109,8 @@ std::string whole_page(std::string_view title, const std::string& body, const Js
     for (const std::string& script :
          {std::string("<noscript><p class=warning>Charts need JavaScript. Each has its table, which does not.</p></noscript>"),
           "<script>" + library("vega/vega.min.js") + "</script>", "<script>" + library("vega/vega-lite.min.js") + "</script>",
-          "<script id=templates type=\"application/json\">" + script_json(picture_templates()) + "</script>",
-          "<script id=pictures type=\"application/json\">" + script_json(data) + "</script>",
+          "<script id=khost-templates type=\"application/json\">" + script_json(picture_templates()) + "</script>",
+          "<script id=khost-pictures type=\"application/json\">" + script_json(data) + "</script>",
           "<script>" + part("charts.js") + "</script>", "<script>" + part("page.js") + "</script>"})
       scripts += script + "\n";
   return filled(part("page.html"), {{"style", part("page.css")},

@@ -8,20 +8,23 @@
 #include <vector>
 
 #include "report/figures.hpp"
+#include "stats/rule.hpp"
 
 namespace khost {
 
-// One mark: mean and 95 % t interval over the trials of one base and arm, or of one step of theirs.
+// One mark: mean and t interval over the trials of one base and arm, or of one step of theirs; of a claim its estimate.
 struct PictureRow {
   std::string panel = {};   // of the charts side by side the one that it is in: a base, and an arm where there are several
   std::string series = {};  // what has a colour of its own: an arm, a record
   std::string at = {};      // where on the x axis, as text
   double x = std::numeric_limits<double>::quiet_NaN();  // the same where it is a number
   Interval y = {};
-  std::optional<Band> noise = {};              // of single trials in which the probe sees nothing but noise
-  const PublishedFigure* published = nullptr;  // of a picture's first rows alone where several would repeat it
-  const Figure* figure = nullptr;              // whose values by seed these are; null: of a step
-  std::string record = {};                     // BASE/ARM/PROBE/NAME
+  std::optional<Band> noise = {};  // of single trials in which the probe sees nothing but noise
+  const PublishedFigure* published = nullptr;
+  const Figure* figure = nullptr;  // whose values by seed these are; null: of a step
+  double level = 0.95;             // of the interval
+  std::optional<Ends> also = {};   // of a claim: its interval corrected for skewness, which has to agree
+  std::string record = {};         // BASE/ARM/PROBE/NAME
 };
 
 // A line that is known beforehand.
@@ -49,6 +52,7 @@ struct Picture {
   std::optional<std::pair<double, double>> region = {};
   double said = std::numeric_limits<double>::quiet_NaN();
 
+  bool has_marks() const;                   // is anything finite?
   std::vector<std::string> panels() const;  // in the order of the rows
   std::vector<std::string> series() const;
 };

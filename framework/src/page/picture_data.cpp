@@ -37,6 +37,20 @@ void set_number(Json& json, const char* key, double value) {
   if (std::isfinite(value)) json.set(key, value);
 }
 
+// What the marks are.
+std::string key_of(const Picture& p) {
+  std::string key = p.form == "steps"  ? "lines: means over trials; bands: 95 % t intervals"
+                    : p.form == "heat" ? "means over trials"
+                    : p.form == "bars" ? "sums over trials"
+                                       : "points: means over trials, with 95 % t intervals";
+  const bool with_noise = p.form == "lines" || p.form == "dots", with_published = with_noise || p.form == "points";
+  if (with_noise && std::ranges::any_of(p.rows, [](const PictureRow& r) { return r.noise.has_value(); }))
+    key += "; grey: what noise alone gives, 95 % of single trials and their mean";
+  if (with_published && std::ranges::any_of(p.rows, [](const PictureRow& r) { return r.published != nullptr; }))
+    key += "; diamonds: published";
+  return "<p class=key>" + key + "</p>";
+}
+
 Json list_of(const std::vector<std::string>& texts) { return Json::List(texts.begin(), texts.end()); }
 
 }  // namespace
@@ -59,7 +73,11 @@ Json picture_json(const Picture& p) {
     Json row = Json::object({{"panel", r.panel}, {"series", r.series}, {"at", r.at}, {"n", r.y.n}});
     set_number(row, "x", r.x), set_number(row, "y", r.y.mean);
     set_number(row, "low", r.y.low), set_number(row, "high", r.y.high);
-    if (r.noise) set_number(row, "noise_low", r.noise->low), set_number(row, "noise_high", r.noise->high);
+    if (r.also) set_number(row, "also_low", r.also->low), set_number(row, "also_high", r.also->high);
+    if (r.noise) {
+      set_number(row, "noise", r.noise->mean);
+      set_number(row, "noise_low", r.noise->low), set_number(row, "noise_high", r.noise->high);
+    }
     if (r.published) set_number(row, "published", r.published->value);
     rows.push_back(std::move(row));
   }
@@ -89,7 +107,11 @@ Json picture_json(const Picture& p) {
 std::string picture_html(const Picture& p, std::size_t i) {
   std::string out = fmt::format("<figure id=\"{}\"><figcaption><h3>{}</h3>", html(p.id), html(p.title));
   for (const std::string& text : p.definitions) out += "<p class=definition>" + html(text) + "</p>";
-  out += fmt::format("</figcaption><div class=chart data-picture={}></div>", i);
+  out += "</figcaption>";
+  if (p.has_marks())
+    out += fmt::format("<div class=chart data-picture={}></div>{}", i, key_of(p));
+  else
+    out += "<p class=key>None of its figures is finite: there is nothing to draw.</p>";
   if (!p.notes.empty()) {
     out += "<aside aria-label=\"Notes\"><ul>";
     for (const std::string& note : p.notes) out += "<li>" + html(note) + "</li>";
@@ -120,14 +142,14 @@ std::string picture_html(const Picture& p, std::size_t i) {
 }
 
 std::string picture_csv(const Picture& p) {
-  std::string out = "panel,series,at,mean,low,high,n,noise,noise_low,noise_high,published,record\r\n";
+  std::string out = "panel,series,at,mean,low,high,level,n,noise,noise_low,noise_high,published,record\r\n";
   const auto band = [](const std::optional<Band>& b) {
     return b ? shortest(b->mean) + "," + shortest(b->low) + "," + shortest(b->high) : std::string(",,");
   };
   for (const PictureRow& r : p.rows)
     out += csv_field(r.panel) + "," + csv_field(r.series) + "," + csv_field(r.at) + "," + shortest(r.y.mean) + "," +
-           shortest(r.y.low) + "," + shortest(r.y.high) + "," + std::to_string(r.y.n) + "," + band(r.noise) + "," +
-           (r.published ? shortest(r.published->value) : "") + "," + csv_field(r.record) + "\r\n";
+           shortest(r.y.low) + "," + shortest(r.y.high) + "," + shortest(r.level) + "," + std::to_string(r.y.n) + "," +
+           band(r.noise) + "," + (r.published ? shortest(r.published->value) : "") + "," + csv_field(r.record) + "\r\n";
   return out;
 }
 

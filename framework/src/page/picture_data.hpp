@@ -6,14 +6,14 @@
 namespace khost {
 
 // {"id", "form", "title", "x_title", "y_title", "x_numeric", "x_log", "y_log", "panels", "series", "references", "region",
-// "said", "rows": [{"panel", "series", "at", "x", "y", "low", "high", "n", "noise_low", "noise_high", "published"}]}; a row has
-// no member that it has no value for.
+// "said", "rows": [{"panel", "series", "at", "x", "y", "low", "high", "n", "also_low", "also_high", "noise", "noise_low",
+// "noise_high", "published"}]}; a row has no member that it has no value for.
 Json picture_json(const Picture& picture);
 
 // Its caption, definitions, notes, the chart's place (the i-th of the page) and its table.
 std::string picture_html(const Picture& picture, std::size_t i);
 
-// RFC 4180; header panel,series,at,mean,low,high,n,noise,noise_low,noise_high,published,record.
+// RFC 4180; header panel,series,at,mean,low,high,level,n,noise,noise_low,noise_high,published,record.
 std::string picture_csv(const Picture& picture);
 
 // What stands behind a figure: record, mean, interval, n, noise, published, values by seed; in lines.

@@ -41,6 +41,20 @@ std::string pattern_of(const std::string& declared, const std::string& instance,
   return name.probe + "/" + name.name;
 }
 
+std::vector<std::string> placeholders_of(std::string_view pattern) {
+  std::vector<std::string> names;
+  for (std::size_t open = pattern.find('<'); open != std::string_view::npos; open = pattern.find('<', open + 1))
+    names.emplace_back(pattern.substr(open + 1, pattern.find('>', open) - open - 1));
+  return names;
+}
+
+void check_placeholder(const PictureSpec& spec, const std::string& key, const Place& place) {
+  for (const PictureSpec::Shown& shown : spec.records)
+    if (const std::vector<std::string> names = placeholders_of(shown.pattern); !is_one_of(key, names))
+      throw Error(ErrorKind::usage, place, "'" + key + "' is no placeholder of '" + shown.pattern + "'")
+          .hint(did_you_mean(key, names));
+}
+
 Reference reference_of(const Json& json) {
   Reference reference{json.at("label").as_string(), {}};
   for (const Json& point : json.at("points").as_list()) {
@@ -74,16 +88,25 @@ PictureSpec spec_of(const Json& json, const std::string& instance, const std::st
   spec.y_title = text_of(json, "y_title");
   spec.note = text_of(json, "note");
   spec.x_log = flag_of(json, "x_log"), spec.y_log = flag_of(json, "y_log");
+  const auto add = [&](const std::string& label, const Json& record) {
+    const std::string& name = record.as_string();
+    if (const std::string fault = plugin.empty() ? "" : fault_of_name(name, NameForm::declared); !fault.empty())
+      throw Error(ErrorKind::usage, record.place, "no record can be called '" + name + "': " + fault);
+    spec.records.push_back({label, pattern_of(name, instance, plugin)});
+  };
   if (const Json& records = json.at("records"); records.is_object())
-    for (const JsonMember& m : records.as_object())
-      spec.records.push_back({m.key, pattern_of(m.value.as_string(), instance, plugin)});
+    for (const JsonMember& m : records.as_object()) add(m.key, m.value);
   else
-    for (const Json& record : records.as_list()) {
-      const std::string& name = record.as_string();
-      spec.records.push_back({records.as_list().size() > 1 ? name : "", pattern_of(name, instance, plugin)});
-    }
+    for (const Json& record : records.as_list()) add(records.as_list().size() > 1 ? record.as_string() : "", record);
+  if (spec.records.empty()) throw Error(ErrorKind::usage, json.at("records").place, "a picture needs a record");
+  constexpr std::array<std::string_view, 3> other{"arm", "rank", "step"};
+  if (!is_one_of(spec.x, other) && spec.x.find('/') == std::string::npos) check_placeholder(spec, spec.x, json.at("x").place);
   if (const Json* where = json.find("where"))
-    for (const JsonMember& m : where->as_object()) spec.where[m.key] = m.value.as_string();
+    for (const JsonMember& m : where->as_object()) {
+      check_placeholder(spec, m.key, m.place);
+      if (m.key == spec.x) throw Error(ErrorKind::usage, m.place, "<" + m.key + "> is on the x axis and cannot be held too");
+      spec.where[m.key] = m.value.as_string();
+    }
   if (const Json* references = json.find("references"))
     for (const Json& r : references->as_list()) spec.references.push_back(reference_of(r));
   return spec;
@@ -123,6 +146,19 @@ std::string pictures_of_plugin(const fs::path& plugin) {
   for (const std::string& folder : Registry::default_folders())
     if (const fs::path other = folder / beside.filename(); fs::is_regular_file(other, none)) return other;
   return "";
+}
+
+// Of a run that knows what its probes declare.
+void name_undeclared(const PictureSpec& spec, const Run& run, const std::string& path, std::vector<std::string>& faults) {
+  std::vector<std::string> declared;
+  for (const Definition& d : run.definitions) declared.push_back(d.probe + "/" + d.name);
+  if (declared.empty()) return;
+  for (const PictureSpec::Shown& shown : spec.records)
+    if (!is_one_of(shown.pattern, declared)) {
+      const std::string near = did_you_mean(shown.pattern, declared);
+      faults.push_back(path + ": picture '" + spec.id + "': its probe declares no record '" + shown.pattern + "'" +
+                       (near.empty() ? "" : "; " + near));
+    }
 }
 
 void append(std::vector<PictureSpec>& specs, std::vector<PictureSpec> more) {
@@ -180,7 +216,11 @@ std::vector<PictureSpec> picture_specs(const Run& run, std::vector<std::string>&
   for (const auto& [instance, plugin] : instances)
     for (const PluginUsed& used : run.plugins) {
       if (used.name != plugin || used.kind != "probe") continue;
-      if (const std::string path = pictures_of_plugin(used.path); !path.empty()) read(path, instance, plugin);
+      const std::string path = pictures_of_plugin(used.path);
+      if (path.empty()) continue;
+      const std::size_t before = specs.size();
+      read(path, instance, plugin);
+      for (std::size_t i = before; i < specs.size(); ++i) name_undeclared(specs[i], run, path, faults);
     }
   return specs;
 }

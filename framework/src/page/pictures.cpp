@@ -39,11 +39,22 @@ std::map<std::string, double> ranks_of(const Json& manifest) {
   return ranks;
 }
 
-// What arms of several K have in common: "K32-fresh" and "K64-fresh" are of "K-fresh".
+// What arms of several K have in common: "K32-fresh" and "K64-fresh" are of "K*-fresh". The arm where its name has not its K as a
+// number of its own.
 std::string family_of(const std::string& arm, double rank) {
   const std::string digits = fmt::format("{}", rank);
-  const std::size_t at = arm.find(digits);
-  return at == std::string::npos ? arm : arm.substr(0, at) + arm.substr(at + digits.size());
+  const auto is_part = [&](std::size_t at) {
+    return at < arm.size() && (std::isdigit(static_cast<unsigned char>(arm[at])) || arm[at] == '.');
+  };
+  for (std::size_t at = arm.find(digits); at != std::string::npos; at = arm.find(digits, at + 1))
+    if (!(at > 0 && is_part(at - 1)) && !is_part(at + digits.size()))
+      return arm.substr(0, at) + "*" + arm.substr(at + digits.size());
+  return arm;
+}
+
+double figure_in(const ArmFigures& arm, std::string_view label) {
+  const auto found = std::ranges::find_if(arm.figures, [&](const Figure& f) { return f.label() == label; });
+  return found == arm.figures.end() ? std::nan("") : found->interval.mean;
 }
 
 // A row, and what tells it from others.
@@ -86,21 +97,25 @@ class Builder {
       : run_(run), bases_(bases), steps_(steps) {
     for (const Definition& d : run.definitions)
       if (const std::string name = d.probe + "/" + d.name; name.find('<') == std::string::npos) plain_.insert(name);
-    if (!run.manifest.empty()) ranks_ = ranks_of(parse_json(run.manifest, "resolved.manifest"));
+    try {
+      if (!run.manifest.empty()) ranks_ = ranks_of(parse_json(run.manifest, "resolved.manifest"));
+    } catch (const Error&) {  // said where the specs are read; nothing has a K then
+    }
+    find_parameters_of_a_dim();
   }
 
   // Nothing where the run has no such records.
   std::optional<Picture> picture(const PictureSpec& spec) const {
     std::vector<Candidate> all = spec.x == "step" ? of_steps(spec) : of_trials(spec);
-    for (const auto& [key, wanted] : spec.where) {
-      if (all.empty()) break;
-      const std::string only =
-          wanted == "last" ? last_of(distinct(all, [&](const Candidate& c) { return value_of(c, key); })) : wanted;
-      std::erase_if(all, [&](const Candidate& c) { return value_of(c, key) != only; });
-    }
+    std::vector<std::string> held;
+    for (const auto& [key, wanted] : spec.where) hold(key, wanted, all, held);
     if (all.empty()) return std::nullopt;
     Picture picture{.id = spec.id, .section = spec.section, .title = spec.title, .form = spec.form};
-    picture.x_log = spec.x_log, picture.y_log = spec.y_log, picture.references = spec.references;
+    picture.references = spec.references;
+    // A logarithm of what is not positive is nowhere.
+    picture.x_log = spec.x_log && std::ranges::all_of(all, [](const Candidate& c) { return !(c.row.x <= 0); });
+    picture.y_log =
+        spec.y_log && std::ranges::all_of(all, [](const Candidate& c) { return !(c.row.y.mean <= 0) && !(c.row.y.low <= 0); });
     picture.x_numeric = spec.x != "arm" && std::ranges::all_of(all, [](const Candidate& c) { return std::isfinite(c.row.x); });
     picture.x_title = spec.x_title.empty() ? (spec.x == "rank" ? "K" : spec.x) : spec.x_title;
     const std::string& unit = all.front().unit;
@@ -109,6 +124,8 @@ class Builder {
     place(spec, all);
     for (const PictureSpec::Shown& shown : spec.records) define(picture, shown.pattern);
     if (!spec.note.empty()) picture.notes.push_back(spec.note);
+    for (const std::string& text : held) add_new(picture.notes, text);
+    note_left_out(spec, picture);
     limit(picture, all);
     note_published(picture, all);
     for (Candidate& c : all) picture.rows.push_back(std::move(c.row));
@@ -119,7 +136,7 @@ class Builder {
   std::vector<Picture> by_shape(const Definition& definition) const {
     std::vector<Picture> made;
     PictureSpec spec;
-    spec.section = definition.instance.empty() ? definition.probe : definition.instance;
+    spec.section = definition.probe == "loss" ? "Loss" : definition.instance.empty() ? definition.probe : definition.instance;
     spec.id = picture_id(definition.probe + "-" + definition.name);
     spec.title = definition.probe + "/" + definition.name;
     spec.records = {{"", definition.probe + "/" + definition.name}};
@@ -178,9 +195,9 @@ class Builder {
     if (spec.x == "arm") {
       c.row.at = arm.arm;
     } else if (spec.x == "rank") {
-      const auto rank = ranks_.find(arm.arm);
-      if (rank == ranks_.end()) return false;
-      c.row.x = rank->second, c.row.at = shortest(rank->second);
+      c.row.x = mean_rank(arm);
+      if (!std::isfinite(c.row.x)) return false;
+      c.row.at = number_text(c.row.x, {NumberStyle::Form::fixed, c.row.x == std::round(c.row.x) ? 0 : 1});
     } else if (spec.x.find('/') != std::string::npos) {
       const auto found = std::ranges::find_if(arm.figures, [&](const Figure& f) { return f.label() == spec.x; });
       if (found == arm.figures.end() || !std::isfinite(found->interval.mean)) return false;
@@ -209,6 +226,7 @@ class Builder {
                         std::move(*rest),
                         f.unit};
             c.row.record = base.base + "/" + arm.arm + "/" + f.label();
+            if (spec.x.find('/') != std::string::npos) c.row.published = nullptr;  // no paper gives it at that x
             if (place_x(spec, arm, c)) all.push_back(std::move(c));
           }
     return all;
@@ -230,13 +248,48 @@ class Builder {
     return all;
   }
 
+  // Of each base and arm the rows with that value; and what is said of the others.
+  static void hold(const std::string& key, const std::string& wanted, std::vector<Candidate>& all,
+                   std::vector<std::string>& said) {
+    std::map<std::pair<std::string, std::string>, std::vector<std::string>> values;
+    for (const Candidate& c : all) add_new(values[{c.base, c.arm}], value_of(c, key));
+    const std::size_t before = all.size();
+    std::erase_if(all, [&](const Candidate& c) {
+      return value_of(c, key) != (wanted == "last" ? last_of(values.at({c.base, c.arm})) : wanted);
+    });
+    if (all.size() < before)
+      said.push_back(fmt::format("Of <{}> {}; khost show has the others.", key,
+                                 wanted == "last" ? "the last that an arm has is drawn" : wanted + " alone is drawn"));
+  }
+
+  // Of most arms with a K in the manifest: adapter parameters / K, the sum of m + n over the adapted matrices.
+  void find_parameters_of_a_dim() {
+    std::map<double, int> counts;
+    for (const BaseFigures& base : bases_)
+      for (const ArmFigures& arm : base.arms)
+        if (const auto rank = ranks_.find(arm.arm); rank != ranks_.end() && rank->second > 0)
+          if (const double per = figure_in(arm, "parameters/adapter") / rank->second; per > 0) ++counts[per];
+    int most = 0;
+    for (const auto& [per, count] : counts)
+      if (count > most) most = count, parameters_of_a_dim_ = per;
+  }
+
+  // Of policies and schedules not the manifest's K but the one that matrices had: their mean by parameters, over steps.
+  double mean_rank(const ArmFigures& arm) const {
+    const auto rank = ranks_.find(arm.arm);
+    if (rank == ranks_.end()) return std::nan("");
+    const double mean = figure_in(arm, "parameters/adapter_mean") / parameters_of_a_dim_;
+    return std::isfinite(mean) && std::abs(mean - rank->second) > 1e-9 * rank->second ? mean : rank->second;
+  }
+
   // What has a colour of its own is the first of these that there are several of: records, a placeholder, arms. The others, and
   // bases, have panels.
   void place(const PictureSpec& spec, std::vector<Candidate>& all) const {
     std::vector<std::function<std::string(const Candidate&)>> ways;
     const auto arm = [&](const Candidate& c) {
       const auto rank = ranks_.find(c.arm);
-      return spec.x == "rank" && rank != ranks_.end() ? family_of(c.arm, rank->second) : c.arm;
+      const bool one = spec.x == "rank" && rank != ranks_.end() && c.row.x == rank->second;
+      return one ? family_of(c.arm, rank->second) : c.arm;
     };
     const auto add = [&](auto way) {
       if (distinct(all, way).size() > 1) ways.emplace_back(way);
@@ -273,6 +326,30 @@ class Builder {
                   fmt::format("{}{}: {}. Noise: {}", pattern, d.unit == "1" ? "" : " [" + d.unit + "]", d.doc, noise_of(d)));
   }
 
+  // Arms that have the record and no place on the x axis, and steps between those that are drawn.
+  void note_left_out(const PictureSpec& spec, Picture& picture) const {
+    std::vector<std::string> arms;
+    std::int64_t stride = 1;
+    for (const PictureSpec::Shown& shown : spec.records) {
+      if (spec.x == "step") {
+        for (const StepSeries& series : steps_)
+          if (fit(shown, series.probe, series.name)) stride = std::max(stride, series.stride);
+        continue;
+      }
+      for (const BaseFigures& base : bases_)
+        for (const ArmFigures& arm : base.arms)
+          for (const Figure& f : arm.figures)
+            if (auto rest = fit(shown, f.probe, f.name)) {
+              Candidate c{{}, base.base, arm.arm, "", std::move(*rest)};
+              if (!place_x(spec, arm, c)) add_new(arms, arm.arm);
+            }
+    }
+    if (!arms.empty())
+      picture.notes.push_back(
+          fmt::format("Without {}, and so not drawn: {}.", spec.x == "rank" ? "a K" : spec.x, fmt::join(arms, ", ")));
+    if (stride > 1) picture.notes.push_back(fmt::format("Every {}th step is drawn; khost show has all.", stride));
+  }
+
   // Each note once, with all records that it is of.
   static void note_published(Picture& picture, const std::vector<Candidate>& all) {
     std::vector<std::pair<std::string, std::vector<std::string>>> notes;
@@ -305,10 +382,29 @@ class Builder {
   const std::vector<BaseFigures>& bases_;
   const std::vector<StepSeries>& steps_;
   std::map<std::string, double> ranks_;
+  double parameters_of_a_dim_ = std::nan("");
   std::set<std::string> plain_;  // declared without a placeholder: "snr/drift/ratio" is none of "snr/drift/<group>"
 };
 
+// Records that nobody declared, as of a run whose khost did not keep that: each is its own definition.
+std::vector<Definition> undeclared(const std::vector<BaseFigures>& bases, const std::vector<Definition>& declared) {
+  std::vector<Definition> all;
+  std::set<std::string> seen;
+  for (const BaseFigures& base : bases)
+    for (const ArmFigures& arm : base.arms)
+      for (const Figure& f : arm.figures)
+        if (seen.insert(f.label()).second && std::ranges::none_of(declared, [&](const Definition& d) {
+              return d.probe == f.probe && (d.name == f.name || placeholders_in(d.name, f.name));
+            }))
+          all.push_back({f.probe, f.name, f.unit, "", "", f.probe});
+  return all;
+}
+
 }  // namespace
+
+bool Picture::has_marks() const {
+  return std::ranges::any_of(rows, [](const PictureRow& row) { return std::isfinite(row.y.mean); });
+}
 
 std::string picture_id(const std::string& text) {
   std::string id;
@@ -319,6 +415,8 @@ std::string picture_id(const std::string& text) {
     else if (!id.empty() && id.back() != '-')
       id += '-';
   }
+  constexpr std::size_t longest = 120;  // a file system takes 255 with an end
+  if (id.size() > longest) id.resize(longest);
   while (id.ends_with('-')) id.pop_back();
   return id.empty() ? "picture" : id;
 }
@@ -349,7 +447,10 @@ std::vector<Picture> pictures_of(const Run& run, const RunReader& reader, const 
       all.push_back(std::move(*picture));
       for (const PictureSpec::Shown& s : spec.records) shown.insert(s.pattern);
     }
-  for (const Definition& d : run.definitions) {
+  std::vector<Definition> others = run.definitions;
+  others.insert(others.end(), engine_definitions().begin(), engine_definitions().end());
+  for (const Definition& d : undeclared(bases, others)) others.push_back(d);
+  for (const Definition& d : others) {
     if (shown.contains(d.probe + "/" + d.name)) continue;
     for (Picture& picture : builder.by_shape(d)) {
       picture.further = asked.contains(picture.section);

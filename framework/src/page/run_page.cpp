@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "artifact/file.hpp"
 #include "page/claims.hpp"
@@ -25,12 +26,6 @@ std::string paragraph(const std::string& content) { return "<p>" + content + "</
 std::string section(std::string_view id, std::string_view title, const std::string& content) {
   return fmt::format("<section id=\"{}\" aria-labelledby=\"{}-title\"><h2 id=\"{}-title\">{}</h2>\n{}</section>\n", html(id),
                      html(id), html(id), html(title), content);
-}
-
-std::string id_of_section(const std::string& name) {
-  std::string id = "of-";
-  for (const char c : name) id += std::isalnum(static_cast<unsigned char>(c)) ? c : '-';
-  return id;
 }
 
 std::string definition_list(const std::vector<std::pair<std::string, std::string>>& pairs) {
@@ -56,6 +51,14 @@ std::string head(const Run& run) {
         "<p class=warning role=note>This run, begun {}, has not come to its end: what is here is of the trials that are "
         "finished. The same command goes on with it: <code>{}</code></p>\n",
         html(run.started), html(run.command));
+  std::set<std::int64_t> draws;
+  for (const BaseMade& b : run.bases) draws.insert(b.draw);
+  if (draws.size() > 1)
+    out += fmt::format(
+        "<p class=warning role=note>Its bases have {} draws each. Figures and their intervals are over all trials, seeds of all "
+        "draws together: they "
+        "speak of these draws. Intervals of claims are over draws, and speak of the kind of base.</p>\n",
+        draws.size());
   if (!run.claims.as_list().empty()) out += paragraph("Verdicts, each claim on each base: " + verdict_marks(run.claims));
   out += "<details><summary>How to have it again</summary>" +
          definition_list({{"command", "<code>" + html(run.command) + "</code>"},
@@ -269,7 +272,7 @@ void write_report_html(const std::string& path, const Run& run, const RunReader&
       count += is_further;
     }
     if (count) content += fmt::format("<details><summary>Its other records: {} pictures</summary>{}</details>\n", count, further);
-    add(id_of_section(name), name, content);
+    add(picture_id("of-" + name), name, content);
   }
   add("figures", "All figures", all_figures(of.bases));
   add("definitions", "Definitions", definitions(run));
