@@ -11,6 +11,7 @@
 #include <set>
 #include <tuple>
 
+#include "page/ranks.hpp"
 #include "page/steps.hpp"
 #include "report/definitions.hpp"
 
@@ -24,37 +25,6 @@ std::optional<double> number_in(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
-}
-
-// Of a resolved manifest by arm: the K that the manifest gives all of its matrices.
-std::map<std::string, double> ranks_of(const Json& manifest) {
-  std::map<std::string, double> ranks;
-  const Json* arms = manifest.find("arms");
-  if (!arms) return ranks;
-  for (const JsonMember& arm : arms->as_object()) {
-    const Json* adapter = arm.value.find("adapter");
-    const Json* rank = adapter && adapter->is_object() ? adapter->find("rank") : nullptr;
-    if (rank && rank->is_number()) ranks[arm.key] = rank->as_number();
-  }
-  return ranks;
-}
-
-// What arms of several K have in common: "K32-fresh" and "K64-fresh" are of "K*-fresh". The arm where its name has not its K as a
-// number of its own.
-std::string family_of(const std::string& arm, double rank) {
-  const std::string digits = fmt::format("{}", rank);
-  const auto is_part = [&](std::size_t at) {
-    return at < arm.size() && (std::isdigit(static_cast<unsigned char>(arm[at])) || arm[at] == '.');
-  };
-  for (std::size_t at = arm.find(digits); at != std::string::npos; at = arm.find(digits, at + 1))
-    if (!(at > 0 && is_part(at - 1)) && !is_part(at + digits.size()))
-      return arm.substr(0, at) + "*" + arm.substr(at + digits.size());
-  return arm;
-}
-
-double figure_in(const ArmFigures& arm, std::string_view label) {
-  const auto found = std::ranges::find_if(arm.figures, [&](const Figure& f) { return f.label() == label; });
-  return found == arm.figures.end() ? std::nan("") : found->interval.mean;
 }
 
 // A row, and what tells it from others.
@@ -94,14 +64,9 @@ std::string last_of(const std::vector<std::string>& values) {
 class Builder {
  public:
   Builder(const Run& run, const std::vector<BaseFigures>& bases, const std::vector<StepSeries>& steps)
-      : run_(run), bases_(bases), steps_(steps) {
+      : run_(run), bases_(bases), steps_(steps), ranks_(run.manifest, bases) {
     for (const Definition& d : run.definitions)
       if (const std::string name = d.probe + "/" + d.name; name.find('<') == std::string::npos) plain_.insert(name);
-    try {
-      if (!run.manifest.empty()) ranks_ = ranks_of(parse_json(run.manifest, "resolved.manifest"));
-    } catch (const Error&) {  // said where the specs are read; nothing has a K then
-    }
-    find_parameters_of_a_dim();
   }
 
   // Nothing where the run has no such records.
@@ -195,7 +160,7 @@ class Builder {
     if (spec.x == "arm") {
       c.row.at = arm.arm;
     } else if (spec.x == "rank") {
-      c.row.x = mean_rank(arm);
+      c.row.x = ranks_.of(arm);
       if (!std::isfinite(c.row.x)) return false;
       c.row.at = number_text(c.row.x, {NumberStyle::Form::fixed, c.row.x == std::round(c.row.x) ? 0 : 1});
     } else if (spec.x.find('/') != std::string::npos) {
@@ -262,35 +227,11 @@ class Builder {
                                  wanted == "last" ? "the last that an arm has is drawn" : wanted + " alone is drawn"));
   }
 
-  // Of most arms with a K in the manifest: adapter parameters / K, the sum of m + n over the adapted matrices.
-  void find_parameters_of_a_dim() {
-    std::map<double, int> counts;
-    for (const BaseFigures& base : bases_)
-      for (const ArmFigures& arm : base.arms)
-        if (const auto rank = ranks_.find(arm.arm); rank != ranks_.end() && rank->second > 0)
-          if (const double per = figure_in(arm, "parameters/adapter") / rank->second; per > 0) ++counts[per];
-    int most = 0;
-    for (const auto& [per, count] : counts)
-      if (count > most) most = count, parameters_of_a_dim_ = per;
-  }
-
-  // Of policies and schedules not the manifest's K but the one that matrices had: their mean by parameters, over steps.
-  double mean_rank(const ArmFigures& arm) const {
-    const auto rank = ranks_.find(arm.arm);
-    if (rank == ranks_.end()) return std::nan("");
-    const double mean = figure_in(arm, "parameters/adapter_mean") / parameters_of_a_dim_;
-    return std::isfinite(mean) && std::abs(mean - rank->second) > 1e-9 * rank->second ? mean : rank->second;
-  }
-
   // What has a colour of its own is the first of these that there are several of: records, a placeholder, arms. The others, and
   // bases, have panels.
   void place(const PictureSpec& spec, std::vector<Candidate>& all) const {
     std::vector<std::function<std::string(const Candidate&)>> ways;
-    const auto arm = [&](const Candidate& c) {
-      const auto rank = ranks_.find(c.arm);
-      const bool one = spec.x == "rank" && rank != ranks_.end() && c.row.x == rank->second;
-      return one ? family_of(c.arm, rank->second) : c.arm;
-    };
+    const auto arm = [&](const Candidate& c) { return spec.x == "rank" ? ranks_.family(c.arm, c.row.x) : c.arm; };
     const auto add = [&](auto way) {
       if (distinct(all, way).size() > 1) ways.emplace_back(way);
     };
@@ -381,8 +322,7 @@ class Builder {
   const Run& run_;
   const std::vector<BaseFigures>& bases_;
   const std::vector<StepSeries>& steps_;
-  std::map<std::string, double> ranks_;
-  double parameters_of_a_dim_ = std::nan("");
+  Ranks ranks_;
   std::set<std::string> plain_;  // declared without a placeholder: "snr/drift/ratio" is none of "snr/drift/<group>"
 };
 
