@@ -359,6 +359,8 @@ TEST_CASE("a picture's CSV file has its rows") {
         "b\",2,1.5,1,2,0.95,3,0,-1,1,,null/A/p/x\r\n");
   CHECK(picture_id("../../etc/<x> y") == "etc-x-y");
   CHECK(picture_id("...") == "picture");
+  CHECK(picture_id(std::string(400, 'x')).size() == 120);
+  CHECK(url_path("../a b#c%/d-1.html") == "../a%20b%23c%25/d-1.html");
 }
 
 TEST_CASE("the charting library is the one that share/report/vega says") {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <map>
 
 #include "artifact/share.hpp"
@@ -74,6 +75,15 @@ std::string html(std::string_view text) {
         out += c;
     }
   }
+  return out;
+}
+
+std::string url_path(std::string_view path) {
+  std::string out;
+  for (const char c : path)
+    out += std::isalnum(static_cast<unsigned char>(c)) || std::string_view("-_.~/").find(c) != std::string_view::npos
+               ? std::string(1, c)
+               : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   return out;
 }
 

@@ -12,6 +12,9 @@ namespace khost {
 // As an element's text and as an attribute's value between double quotes; characters that act on a screen are escapes.
 std::string html(std::string_view text);
 
+// A file's path as an address leads to it: "a b#c" is "a%20b%23c".
+std::string url_path(std::string_view path);
+
 // As the content of a script element: no "</script" and no "<!--" in it.
 std::string script_json(const Json& json);
 

@@ -63,6 +63,8 @@ std::string tip_of(const Figure& f, const std::string& record, const ArmFigures*
                     fmt::format(", {} of {} trials", f.interval.n, f.values.size());
   if (f.null)
     tip += "\nnoise alone, 95 % of single trials: " + band_text(f.null, style) + ", mean " + number_text(f.null->mean, style);
+  else
+    tip += "\nno null";
   if (f.published) tip += "\npublished " + f.published->printed + ", " + f.published->where;
   return tip + "\nby seed " + values_by_seed(f, arm, style);
 }

@@ -35,7 +35,7 @@ void write_series_html(const std::string& path, const std::string& title, const 
   std::string sections;
   Json::List data, all;
   for (const SeriesPart& part : parts) {
-    const std::string report = part.folder + "/report.html", id = picture_id("of-" + part.name);
+    const std::string report = url_path(part.folder + "/report.html"), id = picture_id("of-" + part.name);
     table.row({fmt::format("<a href=\"#{}\">{}</a>", html(id), html(part.name)),
                part.folder.empty() ? html(part.title) : fmt::format("<a href=\"{}\">{}</a>", html(report), html(part.title)),
                html(part.trials), html(part.seconds), verdict_marks(part.claims)});
