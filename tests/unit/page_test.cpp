@@ -302,7 +302,8 @@ TEST_CASE("the page has the verdicts, the figures beside the published ones, the
   run.definitions.push_back({"snr", "drift/<group>", "1", "mean|g| / sd(g) over the steps", "iid Gaussian gradients", "snr"});
   run.nulls[{"null", "K32"}]["snr/drift/0"] = {1, 0.05, 1.95};
   const RunReader reader = kept(run, folder / "run.db");
-  write_report_html(folder / "report.html", run, reader, small_published());
+  const Published published = small_published();
+  write_report_html(folder / "report.html", run, reader, figures_of(run, published.figures), published);
   const std::string page = content_of(folder / "report.html");
   for (const char* expected :
        {"<title>small: A run made up for a test</title>", "<h1>A run made up for a test</h1>", "khost x.manifest --out run",
@@ -313,7 +314,7 @@ TEST_CASE("the page has the verdicts, the figures beside the published ones, the
   CHECK(!has(page, "has not come to its end"));
   CHECK(!has(page, "sourceMappingURL"));
   run.finished = "";
-  write_report_html(folder / "unfinished.html", run, reader, small_published());
+  write_report_html(folder / "unfinished.html", run, reader, figures_of(run, published.figures), published);
   CHECK(has(content_of(folder / "unfinished.html"), "has not come to its end"));
 }
 
@@ -336,7 +337,7 @@ TEST_CASE("nothing of a manifest, a plugin or a published file becomes markup or
   judged.claim = &claim, judged.base = nasty, judged.verdict.reason = nasty;
   run.claims = claims_json({judged});
   const RunReader reader = kept(run, folder / "run.db");
-  write_report_html(folder / "report.html", run, reader, published);
+  write_report_html(folder / "report.html", run, reader, figures_of(run, published.figures), published);
   write_series_html(folder / "claims.html", nasty, {{nasty, nasty, nasty, nasty, nasty, run.claims}});
   for (const char* file : {"report.html", "claims.html"}) {
     const std::string page = content_of(folder / file);

@@ -8,6 +8,7 @@
 
 #include "khost/json.hpp"
 #include "report/ending.hpp"
+#include "report/figures.hpp"
 #include "report/text.hpp"
 #include "unit/scratch.hpp"
 #include "unit/small_run.hpp"
@@ -19,7 +20,8 @@ namespace {
 
 void write_csv(const std::string& path, const Run& run) {
   const RunReader reader = kept(run, path + ".db");
-  write_records_csv(path, reader.run(), reader);
+  const Run kept_run = reader.run();
+  write_records_csv(path, figures_of(kept_run, {}), reader);
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -98,7 +100,8 @@ TEST_CASE("summary.json is what scripts are promised") {
   Run run = small_run();
   run.trials[0].hash = "abc";
   run.trials[0].artifacts = {{"trace.safetensors", "def"}};
-  write_summary(folder / "summary.json", run, small_published());
+  const Published published = small_published();
+  write_summary(folder / "summary.json", run, figures_of(run, published.figures), published);
   const Json summary = parse_json_file(folder / "summary.json");
 
   std::vector<std::string> keys;
@@ -175,7 +178,9 @@ TEST_CASE("identical runs give identical records.csv, whatever they took") {
 
 TEST_CASE("report.md") {
   const Scratch folder;
-  write_report_md(folder / "report.md", small_run(), small_published());
+  const Run run = small_run();
+  const Published published = small_published();
+  write_report_md(folder / "report.md", run, figures_of(run, published.figures), published);
   const std::string text = content_of(folder / "report.md");
   for (const char* expected :
        {"# small: A run made up for a test\n", "| K32/snr/drift/0 | 5.879 | 5.800 (-0.01) |\n", "- K64/er/other = 1 (paper 83)\n",
@@ -187,8 +192,7 @@ TEST_CASE("report.md") {
 TEST_CASE("a file that cannot be written is named") {
   const Scratch folder;
   const RunReader reader = kept(small_run(), folder / "run.db");
-  CHECK_THROWS_WITH_AS(write_records_csv(folder / "none/records.csv", reader.run(), reader),
-                       doctest::Contains("none/records.csv"), Error);
+  CHECK_THROWS_WITH_AS(write_records_csv(folder / "none/records.csv", {}, reader), doctest::Contains("none/records.csv"), Error);
 }
 
 TEST_CASE("report.md: nothing of a manifest or plugin becomes markup or another row") {
@@ -207,7 +211,8 @@ TEST_CASE("report.md: nothing of a manifest or plugin becomes markup or another 
   judged.base = "null";
   judged.verdict.reason = nasty;
   run.claims = claims_json({judged});
-  write_report_md(folder / "report.md", run, small_published());
+  const Published published = small_published();
+  write_report_md(folder / "report.md", run, figures_of(run, published.figures), published);
   const std::string text = content_of(folder / "report.md");
   for (const char* raw : {"<img", "`a`", "\n| b &", "\x1b", "\r", " | \\`", "c \\x1b"})
     CHECK_MESSAGE(text.find(raw) == std::string::npos, std::string(raw));

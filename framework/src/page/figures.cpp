@@ -59,7 +59,8 @@ struct Passing {
 std::size_t write_figures(const std::string& folder, const Run& run, const RunReader& reader, const Published& published) {
   run_program({"node", "--version"}, "nodejs", true);  // before there is half a folder
   run_program({"rsvg-convert", "--version"}, "librsvg2-bin", true);
-  const RunPictures of(run, reader, published);
+  const std::vector<BaseFigures> bases = figures_of(run, published.figures);
+  const RunPictures of(run, reader, bases);
   std::error_code failure;
   fs::create_directories(folder, failure);
   if (failure) throw Error(ErrorKind::usage, "cannot make the folder '" + folder + "': " + failure.message());

@@ -14,11 +14,12 @@ std::vector<Error> write_reports(const std::string& folder, const Run& run, cons
       failures.push_back(failure);
     }
   };
+  const std::vector<BaseFigures> bases = figures_of(run, published.figures);
   written([&] { write_file_atomically(folder + "/resolved.manifest", run.manifest); });
-  written([&] { write_summary(folder + "/summary.json", run, published); });
-  written([&] { write_records_csv(folder + "/records.csv", run, reader); });
-  written([&] { write_report_md(folder + "/report.md", run, published); });
-  written([&] { write_report_html(folder + "/report.html", run, reader, published); });
+  written([&] { write_summary(folder + "/summary.json", run, bases, published); });
+  written([&] { write_records_csv(folder + "/records.csv", bases, reader); });
+  written([&] { write_report_md(folder + "/report.md", run, bases, published); });
+  written([&] { write_report_html(folder + "/report.html", run, reader, bases, published); });
   return failures;
 }
 

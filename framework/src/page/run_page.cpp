@@ -237,8 +237,8 @@ std::map<std::string, std::string> links_of(const std::vector<Picture>& pictures
 
 }  // namespace
 
-RunPictures::RunPictures(const Run& run, const RunReader& reader, const Published& published)
-    : bases(figures_of(run, published.figures)), claims(claim_pictures(run.claims)) {
+RunPictures::RunPictures(const Run& run, const RunReader& reader, const std::vector<BaseFigures>& bases)
+    : claims(claim_pictures(run.claims)) {
   const std::vector<PictureSpec> specs = picture_specs(run, faults);
   pictures = pictures_of(run, reader, bases, specs, left_out);
   std::map<std::string, int> ids;
@@ -247,8 +247,9 @@ RunPictures::RunPictures(const Run& run, const RunReader& reader, const Publishe
       while (++ids[p.id] > 1) p.id += fmt::format("-{}", ids[p.id]);
 }
 
-void write_report_html(const std::string& path, const Run& run, const RunReader& reader, const Published& published) {
-  const RunPictures of(run, reader, published);
+void write_report_html(const std::string& path, const Run& run, const RunReader& reader, const std::vector<BaseFigures>& bases,
+                       const Published& published) {
+  const RunPictures of(run, reader, bases);
   Json::List data;
   for (const auto* list : {&of.claims, &of.pictures})
     for (const Picture& p : *list) data.push_back(picture_json(p));
@@ -260,8 +261,8 @@ void write_report_html(const std::string& path, const Run& run, const RunReader&
     body += section(id, title, content);
   };
   if (!of.claims.empty()) add("verdicts", "Verdicts", claims_html(run.claims, of.claims, 0, links_of(of.pictures)));
-  add("trouble", "What went wrong", trouble(run, of.bases, of));
-  add("published", "Published figures", beside_published(run, of.bases, published));
+  add("trouble", "What went wrong", trouble(run, bases, of));
+  add("published", "Published figures", beside_published(run, bases, published));
   for (std::size_t i = 0; i < of.pictures.size();) {
     const std::string& name = of.pictures[i].section;
     std::string content, further;
@@ -274,7 +275,7 @@ void write_report_html(const std::string& path, const Run& run, const RunReader&
     if (count) content += fmt::format("<details><summary>Its other records: {} pictures</summary>{}</details>\n", count, further);
     add(picture_id("of-" + name), name, content);
   }
-  add("figures", "All figures", all_figures(of.bases));
+  add("figures", "All figures", all_figures(bases));
   add("definitions", "Definitions", definitions(run));
   add("environment", "Environment", environment(run));
   const std::string title = run.experiment + (run.title.empty() ? "" : ": " + run.title);

@@ -9,11 +9,10 @@
 
 namespace khost {
 
-// What of a run its page and its figures are made from. Points into `run` and `published`.
+// What of a run its page and its figures are made from. Points into `run` and `bases`, which are figures_of() it.
 struct RunPictures {
-  RunPictures(const Run& run, const RunReader& reader, const Published& published);
+  RunPictures(const Run& run, const RunReader& reader, const std::vector<BaseFigures>& bases);
 
-  std::vector<BaseFigures> bases;
   std::vector<Picture> claims;        // one of each claim: its estimate on each base
   std::vector<Picture> pictures;      // by section
   std::vector<std::string> faults;    // of picture specs that plugins bring
@@ -21,6 +20,7 @@ struct RunPictures {
 };
 
 // Throws a usage Error when khost's share folder lacks a part, or the file cannot be written.
-void write_report_html(const std::string& path, const Run& run, const RunReader& reader, const Published& published);
+void write_report_html(const std::string& path, const Run& run, const RunReader& reader, const std::vector<BaseFigures>& bases,
+                       const Published& published);
 
 }  // namespace khost

@@ -91,8 +91,7 @@ void environment(std::string& out, const Run& run) {
 
 }  // namespace
 
-void write_report_md(const std::string& path, const Run& run, const Published& published) {
-  const std::vector<BaseFigures> bases = figures_of(run, published.figures);
+void write_report_md(const std::string& path, const Run& run, const std::vector<BaseFigures>& bases, const Published& published) {
   std::string out = "# " + markdown(run.experiment + (run.title.empty() ? "" : ": " + run.title)) + "\n\n" +
                     text_of(count_trials(run)) +
                     ". Mean and 95 % t interval over trials; the interval speaks of this base alone where it has one draw.\n";

@@ -26,14 +26,14 @@ std::string csv_line(const std::string& trial, const Record& r) {
   return trial + csv_field(r.probe) + "," + csv_field(r.name) + "," + step + "," + shortest(r.value) + "," + csv_field(r.unit);
 }
 
-void write_records_csv(const std::string& path, const Run& run, const RunReader& reader) {
+void write_records_csv(const std::string& path, const std::vector<BaseFigures>& bases, const RunReader& reader) {
   NewFile file(path);
   std::string out = records_csv_head + std::string("\r\n");
   const auto flush = [&] {
     file.write(out.data(), out.size());
     out.clear();
   };
-  for (const BaseFigures& base : figures_of(run, {}))
+  for (const BaseFigures& base : bases)
     for (const ArmFigures& arm : base.arms)
       for (const TrialResult* trial : arm.trials) {
         const std::string key = csv_trial(trial->key);

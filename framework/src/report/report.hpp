@@ -14,6 +14,8 @@
 
 namespace khost {
 
+struct BaseFigures;  // report/figures.hpp; below, `bases` are figures_of() the run and the published figures, gathered once
+
 // One published figure tied to a record: share/published/<name>.json.
 struct PublishedFigure {
   std::string record;  // without base: "K32/snr/drift/0"
@@ -65,14 +67,14 @@ std::string claim_markdown(const std::vector<std::pair<std::string, Json>>& clai
 // design.md's summary.json. `values` has one entry per trial of the arm, in the order of (draw, seed). Missing values (NaN) are
 // null, infinite ones "inf" and "-inf"; "not_finite" says of every record that has such values, by "BASE/ARM/PROBE/NAME nan" or
 // "... inf", in how many trials and the first of them: {"trials", "of", "first": {"draw", "seed", "step"}}.
-void write_summary(const std::string& path, const Run& run, const Published& published);
+void write_summary(const std::string& path, const Run& run, const std::vector<BaseFigures>& bases, const Published& published);
 
 // RFC 4180; header base,arm,draw,seed,probe,name,step,value,unit. Every record of every finished trial, by base, arm, draw and
 // seed, name by name in the order in which the trial made them; a missing value (NaN) is empty, an infinite one "inf" or "-inf".
-// Two identical runs give the same bytes. `run` is the reader's.
-void write_records_csv(const std::string& path, const Run& run, const RunReader& reader);
+// Two identical runs give the same bytes.
+void write_records_csv(const std::string& path, const std::vector<BaseFigures>& bases, const RunReader& reader);
 
 // For reading as text: claims, published figures beside khost's, what went wrong, the environment. report.html has the rest.
-void write_report_md(const std::string& path, const Run& run, const Published& published);
+void write_report_md(const std::string& path, const Run& run, const std::vector<BaseFigures>& bases, const Published& published);
 
 }  // namespace khost

@@ -69,12 +69,11 @@ Json band_json(const std::optional<Band>& band) {
   return Json::object({{"mean", number_json(band->mean)}, {"low", number_json(band->low)}, {"high", number_json(band->high)}});
 }
 
-void write_summary(const std::string& path, const Run& run, const Published& published) {
+void write_summary(const std::string& path, const Run& run, const std::vector<BaseFigures>& bases, const Published& published) {
   Json::List trials, made;
   Json::Object records;
   for (const BaseMade& base : run.bases) made.push_back(base_json(base));
   for (const TrialResult& trial : run.trials) trials.push_back(trial_json(trial));
-  const std::vector<BaseFigures> bases = figures_of(run, published.figures);
   for (const BaseFigures& base : bases)
     for (const ArmFigures& arm : base.arms)
       for (const Figure& figure : arm.figures) {
