@@ -91,7 +91,10 @@ class JsonLines final : public Output {
 }  // namespace
 
 void Output::ended(const FinishedRun& finished, bool alone) {
-  if (alone) std::cout << ending(finished.run, finished.published, screen_of_stdout());
+  if (!alone) return;
+  Screen screen = screen_of_stdout();
+  screen.whole = finished.unwritten.empty();
+  std::cout << ending(finished.run, finished.published, screen);
 }
 
 void Output::series_ended(const std::string& text) { std::cout << text; }

@@ -42,7 +42,9 @@ void report(const std::string& folder, const std::string& figures_in) {
   if (!figures_in.empty()) return figures(reader, run, published, figures_in);
   const std::vector<Error> failures = write_reports(reader.folder(), run, reader, published);
   for (const Error& e : failures) std::cerr << "warning: " << e.what() << "\n";
-  std::cout << ending(run, published, screen_of_stdout());
+  Screen screen = screen_of_stdout();
+  screen.whole = failures.empty();
+  std::cout << ending(run, published, screen);
   if (!failures.empty()) throw lost_files(failures.size(), 0);
 }
 

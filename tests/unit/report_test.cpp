@@ -292,6 +292,8 @@ TEST_CASE("the end of a run: verdicts first, then published figures, within any 
                                    {"published", Json::object({{"value", 0.948}, {"words", "supported"}})}}));
   run.claims = claims;
   const std::string all = ending(run, small_published(), {100, 0});
+  CHECK(all.find("pictures: runs/small/0123456789abcdef/report.html\n") != std::string::npos);
+  CHECK(ending(run, small_published(), {100, 0, false}).find("report.html") == std::string::npos);
   INFO(all);
   for (const char* expected :
        {"small: A run made up for a test\n5 trials: 3 run, 1 from the cache, 1 failed, openblas",

@@ -192,7 +192,7 @@ std::string ending(const Run& run, const Published& published, Screen screen) {
       tail += clipped("base " + b.name + (b.draw ? fmt::format(" draw {}", b.draw) : "") + ": " + b.how, width) + "\n";
   if (!run.claims.as_list().empty()) tail += "the reasoning of verdicts: khost claims " + run.folder + "\n";
   tail += "records by name: khost show " + run.folder + "\n";
-  tail += "pictures: " + run.folder + "/report.html\n";
+  if (screen.whole) tail += "pictures: " + run.folder + "/report.html\n";
   tail += "run folder: " + run.folder + "\n";
 
   std::size_t most_claims = claims.size(), most_figures = figures.size();

@@ -11,6 +11,7 @@ namespace khost {
 struct Screen {
   std::size_t columns = 100;
   std::size_t rows = 0;  // 0: no screen (a pipe), everything is printed
+  bool whole = true;     // were all of the run's files written? Else none is pointed to
 };
 
 // At least 23 rows are taken to be there.
