@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <random>
 #include <sstream>
 
@@ -71,6 +72,16 @@ std::vector<pid_t> workers_of(const Started& run, const std::string& mapped) {
   }
   FAIL("it has no two workers: " << run.err());
   return {};
+}
+
+// What a process has taken of the CPU, in its own and in the kernel's code.
+long ticks_of(pid_t process) {
+  std::istringstream stat(read("/proc/" + std::to_string(process) + "/stat"));
+  std::string word;
+  for (int field = 1; field < 14; ++field) stat >> word;
+  long user = 0, system = 0;
+  stat >> user >> system;
+  return user + system;
 }
 
 }  // namespace
@@ -211,12 +222,16 @@ TEST_CASE("workers: one that ends while it has nothing to do is replaced, and no
   Started run(khost, {path, "--out", "run", "--workers", "processes", "--jobs", "2", "--set", "arms.A.steps=30000"}, {},
               {{"KHOST_PLUGIN_PATH", khost.plugin_path}});
   REQUIRE(run.until("C seed 0: loss"));
-  for (const pid_t worker : children(run.pid())) {
-    std::istringstream stat(read("/proc/" + std::to_string(worker) + "/stat"));
-    std::string word, state;
-    stat >> word >> word >> state;
-    if (state == "S") ::kill(worker, SIGKILL);  // the other one trains
-  }
+  // The other one trains; it sleeps at moments too, and what it takes of the CPU tells them apart.
+  const std::vector<pid_t> workers = children(run.pid());
+  std::map<pid_t, long> before;
+  for (const pid_t worker : workers) before[worker] = ticks_of(worker);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  std::vector<pid_t> idle;
+  for (const pid_t worker : workers)
+    if (ticks_of(worker) == before[worker]) idle.push_back(worker);
+  REQUIRE(idle.size() == 1);
+  ::kill(idle[0], SIGKILL);
   CHECK_MESSAGE(run.wait() == 0, run.err());
   CHECK_MESSAGE(!has(run.err(), "in threads of this process"), run.err());
 }
