@@ -16,6 +16,7 @@
 #include "export/records.hpp"
 #include "export/tensorboard.hpp"
 #include "interruptions.hpp"
+#include "record_options.hpp"
 #include "report/text.hpp"
 
 namespace khost {
@@ -27,8 +28,8 @@ constexpr std::size_t most_named = 10;
 
 struct Options {
   std::string run, to, out;
-  RecordChoice choice;
-  std::optional<int> seed, draw;
+  RecordOptions records;
+  std::optional<int> draw;
   bool anyway = false;
 };
 
@@ -148,8 +149,7 @@ void export_trial(const Options& o, const RecordChoice& choice) {
 }
 
 void run_export(const Options& o) {
-  RecordChoice choice = o.choice;
-  if (o.seed) choice.seed = static_cast<std::uint64_t>(*o.seed);
+  RecordChoice choice = o.records.chosen();
   if (o.draw) choice.draw = *o.draw;
   if (o.to.empty())
     throw Error(ErrorKind::usage, "--to says what is exported").hint(fmt::format("one of {}", fmt::join(forms, ", ")));
@@ -178,15 +178,10 @@ Command export_command() {
   Command command("export", "a run's records, or what one of its trials trained, for other programs");
   auto& o = command.values<Options>();
   command.argument("RUN", o.run, "the run's folder; khost run prints it at its end");
-  command.optional_argument(
-      "PATTERN", o.choice.pattern,
-      "which records: a path BASE/ARM/PROBE/NAME from any of its parts on, with * for any run of characters");
   command.option("to", "FORM", o.to,
                  "csv, jsonl, tensorboard: records of all trials that fit; peft, factors: the adapter of one trial; merged: its "
                  "whole model; base: the model that it began from");
-  command.option("base", "BASE", o.choice.base, "of this base alone");
-  command.option("arm", "ARM", o.choice.arm, "of this arm alone");
-  command.option("seed", "N", o.seed, {0, 1000000000}, "of this seed alone");
+  o.records.declare(command);
   command.option("draw", "N", o.draw, {0, 1000000000}, "of this draw of its base alone");
   command.option("out", "PATH", o.out, "the file (csv, jsonl; default: standard output), or the folder");
   command.flag("anyway", o.anyway, "export a trial though its final loss, computed again, is not that of the run");

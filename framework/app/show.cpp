@@ -2,7 +2,7 @@
 #include <iostream>
 
 #include "commands.hpp"
-#include "report/chosen.hpp"
+#include "record_options.hpp"
 
 namespace khost {
 
@@ -12,15 +12,13 @@ constexpr int width = 100;
 
 struct Options {
   std::string run;
-  RecordChoice choice;
-  std::optional<int> seed;
+  RecordOptions records;
   bool seeds = false, csv = false, json = false;
 };
 
 void show(const Options& o) {
   if (o.csv && o.json) throw Error(ErrorKind::usage, "--csv and --json exclude each other");
-  RecordChoice choice = o.choice;
-  if (o.seed) choice.seed = static_cast<std::uint64_t>(*o.seed);
+  const RecordChoice choice = o.records.chosen();
   const RunReader reader(o.run);
   Run run = reader.run();
   const bool all = choice.pattern.empty() && !choice.base && !choice.arm && !choice.seed;
@@ -45,12 +43,7 @@ Command show_command() {
   Command command("show", "records of a run: all its figures, or those that are named, as a table, CSV or JSON");
   auto& o = command.values<Options>();
   command.argument("RUN", o.run, "the run's folder; khost run prints it at its end");
-  command.optional_argument(
-      "PATTERN", o.choice.pattern,
-      "which records: a path BASE/ARM/PROBE/NAME from any of its parts on, with * for any run of characters");
-  command.option("base", "BASE", o.choice.base, "of this base alone");
-  command.option("arm", "ARM", o.choice.arm, "of this arm alone");
-  command.option("seed", "N", o.seed, {0, 1000000000}, "of this seed alone");
+  o.records.declare(command);
   command.flag("seeds", o.seeds, "each trial's value instead of their mean");
   command.flag("csv", o.csv, "as records.csv has them, every step");
   command.flag("json", o.json, "as JSON, every step");

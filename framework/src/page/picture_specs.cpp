@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <iterator>
 
 #include "artifact/share.hpp"
 #include "khost/error.hpp"
@@ -161,10 +162,6 @@ void name_undeclared(const PictureSpec& spec, const Run& run, const std::string&
     }
 }
 
-void append(std::vector<PictureSpec>& specs, std::vector<PictureSpec> more) {
-  for (PictureSpec& spec : more) specs.push_back(std::move(spec));
-}
-
 }  // namespace
 
 std::optional<Placeholders> placeholders_in(std::string_view pattern, std::string_view name) {
@@ -201,7 +198,7 @@ std::vector<PictureSpec> picture_specs(const Run& run, std::vector<std::string>&
   std::vector<PictureSpec> specs;
   const auto read = [&](const std::string& path, const std::string& instance, const std::string& plugin) {
     try {
-      append(specs, read_picture_specs(parse_json_file(path), instance, plugin));
+      std::ranges::move(read_picture_specs(parse_json_file(path), instance, plugin), std::back_inserter(specs));
     } catch (const Error& e) {
       faults.push_back(std::string(e.what()));
     }

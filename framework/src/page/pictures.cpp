@@ -39,13 +39,13 @@ void add_new(std::vector<std::string>& to, const std::string& text) {
   if (!text.empty() && std::ranges::find(to, text) == to.end()) to.push_back(text);
 }
 
-// The values of a placeholder, or of what else `of` takes, in the order of the candidates.
-template <class Of>
-std::vector<std::string> distinct(const std::vector<Candidate>& all, Of of) {
+// What `of` takes of each, in the order in which it first comes.
+template <class Item, class Of>
+std::vector<std::string> distinct(const std::vector<Item>& all, Of of) {
   std::vector<std::string> values;
   std::set<std::string> seen;
-  for (const Candidate& c : all)
-    if (const std::string value = of(c); seen.insert(value).second) values.push_back(value);
+  for (const Item& item : all)
+    if (const std::string value = of(item); seen.insert(value).second) values.push_back(value);
   return values;
 }
 
@@ -362,17 +362,11 @@ std::string picture_id(const std::string& text) {
 }
 
 std::vector<std::string> Picture::panels() const {
-  std::vector<std::string> names;
-  for (const PictureRow& row : rows)
-    if (std::ranges::find(names, row.panel) == names.end()) names.push_back(row.panel);
-  return names;
+  return distinct(rows, [](const PictureRow& row) { return row.panel; });
 }
 
 std::vector<std::string> Picture::series() const {
-  std::vector<std::string> names;
-  for (const PictureRow& row : rows)
-    if (std::ranges::find(names, row.series) == names.end()) names.push_back(row.series);
-  return names;
+  return distinct(rows, [](const PictureRow& row) { return row.series; });
 }
 
 std::vector<Picture> pictures_of(const Run& run, const RunReader& reader, const std::vector<BaseFigures>& bases,
