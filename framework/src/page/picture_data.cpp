@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::size_t most_values = 20;  // by seed, in a tip
 
-std::string band_text(const std::optional<Band>& noise, const NumberStyle& style) {
-  return noise ? number_text(noise->low, style) + " .. " + number_text(noise->high, style) : "";
-}
-
 std::string values_by_seed(const Figure& figure, const ArmFigures* arm, const NumberStyle& style) {
   std::string out;
   for (std::size_t i = 0; i < figure.values.size() && i < most_values; ++i) {
@@ -54,6 +50,10 @@ std::string key_of(const Picture& p) {
 Json list_of(const std::vector<std::string>& texts) { return Json::List(texts.begin(), texts.end()); }
 
 }  // namespace
+
+std::string band_text(const std::optional<Band>& noise, const NumberStyle& style) {
+  return noise ? number_text(noise->low, style) + " .. " + number_text(noise->high, style) : "";
+}
 
 std::string tip_of(const Figure& f, const std::string& record, const ArmFigures* arm) {
   const NumberStyle style = style_of(f.unit, f.interval.mean);

@@ -16,6 +16,9 @@ std::string picture_html(const Picture& picture, std::size_t i);
 // RFC 4180; header panel,series,at,mean,low,high,level,n,noise,noise_low,noise_high,published,record.
 std::string picture_csv(const Picture& picture);
 
+// "0.784 .. 0.815"; "" without noise.
+std::string band_text(const std::optional<Band>& noise, const NumberStyle& style);
+
 // What stands behind a figure: record, mean, interval, n, noise, published, values by seed; in lines.
 std::string tip_of(const Figure& figure, const std::string& record, const ArmFigures* arm = nullptr);
 

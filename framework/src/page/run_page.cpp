@@ -169,8 +169,7 @@ std::string all_figures(const std::vector<BaseFigures>& bases) {
         table.row({html(f.label()), html(f.unit),
                    figure_html(number_text(f.interval.mean, style), tip_of(f, name + "/" + f.label(), &arm)),
                    html(interval_text(f.interval, style)), fmt::format("{} of {}", f.interval.n, f.values.size()),
-                   f.null ? html(number_text(f.null->low, style) + " .. " + number_text(f.null->high, style)) : "",
-                   f.published ? html(f.published->printed) : ""});
+                   html(band_text(f.null, style)), f.published ? html(f.published->printed) : ""});
       }
       out += table.text();
       if (arm.figures.size() > most_figures)
