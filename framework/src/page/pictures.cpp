@@ -35,6 +35,12 @@ struct Candidate {
   std::string unit = {};
 };
 
+// Arms that have the record and no place on the x axis, and that every stride-th step is drawn.
+struct LeftOut {
+  std::vector<std::string> arms = {};
+  std::int64_t stride = 1;
+};
+
 void add_new(std::vector<std::string>& to, const std::string& text) {
   if (!text.empty() && std::ranges::find(to, text) == to.end()) to.push_back(text);
 }
@@ -71,7 +77,8 @@ class Builder {
 
   // Nothing where the run has no such records.
   std::optional<Picture> picture(const PictureSpec& spec) const {
-    std::vector<Candidate> all = spec.x == "step" ? of_steps(spec) : of_trials(spec);
+    LeftOut left_out;
+    std::vector<Candidate> all = spec.x == "step" ? of_steps(spec, left_out) : of_trials(spec, left_out);
     std::vector<std::string> held;
     for (const auto& [key, wanted] : spec.where) hold(key, wanted, all, held);
     if (all.empty()) return std::nullopt;
@@ -90,7 +97,7 @@ class Builder {
     for (const PictureSpec::Shown& shown : spec.records) define(picture, shown.pattern);
     if (!spec.note.empty()) picture.notes.push_back(spec.note);
     for (const std::string& text : held) add_new(picture.notes, text);
-    note_left_out(spec, picture);
+    note_left_out(spec, left_out, picture);
     limit(picture, all);
     note_published(picture, all);
     for (Candidate& c : all) picture.rows.push_back(std::move(c.row));
@@ -106,7 +113,8 @@ class Builder {
     spec.title = definition.probe + "/" + definition.name;
     spec.records = {{"", definition.probe + "/" + definition.name}};
     spec.form = "dots", spec.x = "arm";
-    std::vector<Candidate> all = of_trials(spec);
+    LeftOut none;  // every arm has a place on an axis of arms
+    const std::vector<Candidate> all = of_trials(spec, none);
     if (!all.empty()) {
       std::size_t most = 1, combinations = 1;
       for (const auto& [key, _] : all.front().rest) {
@@ -176,7 +184,7 @@ class Builder {
     return true;
   }
 
-  std::vector<Candidate> of_trials(const PictureSpec& spec) const {
+  std::vector<Candidate> of_trials(const PictureSpec& spec, LeftOut& left_out) const {
     std::vector<Candidate> all;
     for (const BaseFigures& base : bases_)
       for (const ArmFigures& arm : base.arms)
@@ -192,17 +200,21 @@ class Builder {
                         f.unit};
             c.row.record = base.base + "/" + arm.arm + "/" + f.label();
             if (spec.x.find('/') != std::string::npos) c.row.published = nullptr;  // no paper gives it at that x
-            if (place_x(spec, arm, c)) all.push_back(std::move(c));
+            if (place_x(spec, arm, c))
+              all.push_back(std::move(c));
+            else
+              add_new(left_out.arms, arm.arm);
           }
     return all;
   }
 
-  std::vector<Candidate> of_steps(const PictureSpec& spec) const {
+  std::vector<Candidate> of_steps(const PictureSpec& spec, LeftOut& left_out) const {
     std::vector<Candidate> all;
     for (const StepSeries& series : steps_)
       for (const PictureSpec::Shown& shown : spec.records) {
         const auto rest = fit(shown, series.probe, series.name);
         if (!rest) continue;
+        left_out.stride = std::max(left_out.stride, series.stride);
         for (const auto& [step, values] : series.values) {
           Candidate c{{}, series.base, series.arm, label_in(spec, shown), *rest, series.unit};
           c.row.x = static_cast<double>(step), c.row.at = std::to_string(step), c.row.y = summarize(values);
@@ -267,28 +279,12 @@ class Builder {
                   fmt::format("{}{}: {}. Noise: {}", pattern, d.unit == "1" ? "" : " [" + d.unit + "]", d.doc, noise_of(d)));
   }
 
-  // Arms that have the record and no place on the x axis, and steps between those that are drawn.
-  void note_left_out(const PictureSpec& spec, Picture& picture) const {
-    std::vector<std::string> arms;
-    std::int64_t stride = 1;
-    for (const PictureSpec::Shown& shown : spec.records) {
-      if (spec.x == "step") {
-        for (const StepSeries& series : steps_)
-          if (fit(shown, series.probe, series.name)) stride = std::max(stride, series.stride);
-        continue;
-      }
-      for (const BaseFigures& base : bases_)
-        for (const ArmFigures& arm : base.arms)
-          for (const Figure& f : arm.figures)
-            if (auto rest = fit(shown, f.probe, f.name)) {
-              Candidate c{{}, base.base, arm.arm, "", std::move(*rest)};
-              if (!place_x(spec, arm, c)) add_new(arms, arm.arm);
-            }
-    }
-    if (!arms.empty())
+  static void note_left_out(const PictureSpec& spec, const LeftOut& left_out, Picture& picture) {
+    if (!left_out.arms.empty())
       picture.notes.push_back(
-          fmt::format("Without {}, and so not drawn: {}.", spec.x == "rank" ? "a K" : spec.x, fmt::join(arms, ", ")));
-    if (stride > 1) picture.notes.push_back(fmt::format("Every {}th step is drawn; khost show has all.", stride));
+          fmt::format("Without {}, and so not drawn: {}.", spec.x == "rank" ? "a K" : spec.x, fmt::join(left_out.arms, ", ")));
+    if (left_out.stride > 1)
+      picture.notes.push_back(fmt::format("Every {}th step is drawn; khost show has all.", left_out.stride));
   }
 
   // Each note once, with all records that it is of.
