@@ -2,8 +2,9 @@
 // that is meant to change figures, KHOST_REGENERATE=1 build/bin/khost_e2e -tc='*golden*' writes them anew.
 //
 // It was written on one machine; others have vector units of another width, and so other last bits: between this khost's backends
-// the records of these 20 steps differ by up to 1.3e-5 of their value (a ratio of SNRs) and losses by 1e-8. tests/golden/
-// same_records.sh compares two builds on one machine, bit by bit.
+// the records of these 20 steps differ by up to 1.3e-5 of their value (a ratio of SNRs) and losses by 1e-8; and a difference of
+// two effective ranks, 0.23 of 7 dims, by 4e-5 dims between machines. tests/golden/same_records.sh compares two builds on one
+// machine, bit by bit.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -20,7 +21,7 @@ using namespace khost::test;
 namespace {
 
 constexpr const char* golden = KHOST_SOURCE_DIR "/tests/golden/quickstart.csv";
-constexpr double bound = 1e-4;  // of a value
+constexpr double bound = 1e-4;  // of a value; of losses and ranks, which may be differences, of 1 at least
 
 struct Row {
   std::string name;  // all fields but the value
@@ -61,7 +62,8 @@ TEST_CASE("the quickstart's records are the golden ones") {
     REQUIRE(found[i].name == expected[i].name);
     if (found[i].value == expected[i].value) continue;
     const double a = std::atof(found[i].value.c_str()), b = std::atof(expected[i].value.c_str());
-    const double error = std::abs(a - b) / std::max(std::abs(b), 1e-12);
+    const bool counted = found[i].name.ends_with(",dims,") || found[i].name.ends_with(",nats,");
+    const double error = std::abs(a - b) / std::max(std::abs(b), counted ? 1 : 1e-12);
     CHECK_MESSAGE(error <= bound, found[i].name << " is " << found[i].value << ", was " << expected[i].value);
     worst = std::max(worst, error);
   }
