@@ -97,9 +97,9 @@ class BaseReader {
   }
 
   // The experiment's, the patch over it; one that names its plugin begins anew.
-  Json patched(const char* key, const Json& own, const char* example) const {
+  Json patched(const char* key, const Json& own, const char* form) const {
     if (own.is_null()) return manifest_.at(key);
-    if (expect_object(own, std::string("'") + key + "' of " + owner_, example).find("plugin")) return own;
+    if (expect_object(own, std::string("'") + key + "' of " + owner_, form).find("plugin")) return own;
     return overlay(manifest_.at(key), own);
   }
 
