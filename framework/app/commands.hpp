@@ -22,6 +22,7 @@ Command claims_command();
 Command register_command();
 Command list_command();
 Command inspect_command();
+Command new_command();
 Command doctor_command();
 Command clean_command();
 

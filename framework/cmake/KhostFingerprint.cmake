@@ -2,7 +2,7 @@
 # code_hash.hpp, which sources of the host decide what a trial computes.
 
 set(KHOST_SDK_ABI 1)  # raise it for a change of the contract that the headers do not show
-set(KHOST_PLUGIN_KINDS compute model optimizer data probe adapter core)  # in the order of khost::Kind; the header of each is khost/KIND.hpp
+include(${CMAKE_CURRENT_LIST_DIR}/KhostPlugin.cmake)  # KHOST_PLUGIN_KINDS
 set(KHOST_FINGERPRINT_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 
 # One hash of C++ files, paths relative to FOLDER: the same whatever their comments, white space and checkout folder.

@@ -378,25 +378,6 @@ TEST_CASE("plan, list and inspect tell without running") {
   CHECK(khost({"run"}).code == 2);
 }
 
-TEST_CASE("the README's probe builds as it stands there and answers") {
-  const Khost khost;
-  const Finished o = khost(
-      {khost.manifest(R"("plugin_path": [")" KHOST_PAGE_PLUGINS R"("], "probes": [{"plugin": "gradient_norm", "every": 2}])"),
-       "--out", "run"});
-  INFO(o.err);
-  REQUIRE(o.code == 0);
-  const Json summary = parse_json_file(khost.scratch / "run/summary.json");
-  const Json& record = summary.at("records").at("plain/A/gradient_norm/norm");
-  CHECK(record.at("mean").as_number() > 0);
-  CHECK(record.at("unit").as_string() == "nats");
-  CHECK(has(records(khost, "run"), "gradient_norm,norm,4,"));
-  CHECK(!has(records(khost, "run"), "gradient_norm,norm,3,"));
-  const Finished wrong = khost(
-      {khost.manifest(R"("plugin_path": [")" KHOST_PAGE_PLUGINS R"("], "probes": [{"plugin": "gradient_norm", "evry": 2}])")});
-  CHECK(wrong.code == 2);
-  CHECK(has(wrong.err, "did you mean 'every'?"));
-}
-
 TEST_CASE("the page's model with an operation of its own builds as it stands there, and trains") {
   const Khost khost;
   const std::string manifest = khost.manifest(R"("plugin_path": [")" KHOST_PAGE_PLUGINS R"("],)"

@@ -49,8 +49,11 @@ std::vector<std::string> Registry::default_folders(const std::vector<std::string
   }
   std::error_code unknown;
   const fs::path program = boost::dll::program_location(unknown);
-  if (!unknown) add(program.parent_path() / ".." / "plugins");
-  add(KHOST_INSTALLED_PLUGINS);
+  if (!unknown) {
+    const fs::path prefix = program.parent_path() / "..";
+    add(prefix / "plugins");
+    add(prefix / KHOST_INSTALLED_PLUGINS);
+  }
   return folders;
 }
 
