@@ -10,6 +10,7 @@ namespace khost {
 struct Exit {
   int code;
 };
+inline constexpr int exit_unfit = 3;  // khost check: the plugin is wrong
 inline constexpr int exit_not_the_same = 6;
 
 Command run_command();
@@ -23,6 +24,7 @@ Command register_command();
 Command list_command();
 Command inspect_command();
 Command new_command();
+Command check_command();
 Command doctor_command();
 Command clean_command();
 

@@ -1,9 +1,11 @@
-# khost_add_plugin(NAME KIND SOURCES ... [TESTS ...] [LIBRARIES ...])
+# khost_add_plugin(NAME KIND SOURCES ... [TESTS ...] [LIBRARIES ...] [CONFIG JSON])
 #
 # Builds build/plugins/NAME.so and, from TESTS (doctest cases), the ctest plugin.NAME. A file pictures.json beside it says how
 # reports draw its records. KIND: compute, model, optimizer, data, probe, adapter or core; a policy is a probe. The library exports
 # khost_plugin_entry and nothing else, and every symbol it uses must be found when it is linked. A compute plugin is a C table and
 # does not link libkhost; its LIBRARIES stay in its own scope. `cmake --install` puts it where a khost of that prefix finds it.
+#
+# Out of khost's own tree it adds the ctest check.NAME too, `khost check` with the parameters CONFIG, which those need that have no default.
 #
 # The same function in khost's own tree and, after find_package(khost CONFIG REQUIRED), in anybody's.
 
@@ -61,10 +63,14 @@ function(khost_add_plugin NAME KIND)
   if(NOT KIND IN_LIST KHOST_PLUGIN_KINDS)
     message(FATAL_ERROR "khost_add_plugin(${NAME} ${KIND} ...): the kind is one of ${KHOST_PLUGIN_KINDS}")
   endif()
-  cmake_parse_arguments(P "" "" "SOURCES;TESTS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(P "" "CONFIG" "SOURCES;TESTS;LIBRARIES" ${ARGN})
   if(NOT P_SOURCES OR P_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "khost_add_plugin(${NAME} ${KIND} SOURCES ... [TESTS ...] [LIBRARIES ...]): "
                         "got SOURCES '${P_SOURCES}' and besides '${P_UNPARSED_ARGUMENTS}'")
+  endif()
+
+  if(NOT P_CONFIG)
+    set(P_CONFIG "{}")
   endif()
 
   # In khost's own tree a folder's kind is that of what it holds.
@@ -112,6 +118,9 @@ function(khost_add_plugin NAME KIND)
     endif()
   endif()
 
+  if(BUILD_TESTING AND KHOST_PROGRAM)  # of a khost that was found; its own plugins are checked by tests/misbehaving
+    add_test(NAME check.${NAME} COMMAND ${KHOST_PROGRAM} check $<TARGET_FILE:${target}> --config "${P_CONFIG}")
+  endif()
   if(BUILD_TESTING AND P_TESTS)
     khost_make_doctest()
     add_executable(test_${NAME} ${P_TESTS} ${P_SOURCES})
