@@ -1,10 +1,11 @@
 // khost list: every plugin that can be found, and why the others cannot be used.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
-#include <memory>
 
 #include "commands.hpp"
+#include "inspect/about.hpp"
 #include "plugin/registry.hpp"
 
 namespace khost {
@@ -40,16 +41,27 @@ void print_json(const Registry& registry, const Registry::Listing& listing) {
   std::cout << all.pretty() << '\n';
 }
 
+// By kind, and policies apart from the probes that only read.
+std::vector<std::pair<std::string, std::vector<const Plugin*>>> grouped(const std::vector<const Plugin*>& plugins) {
+  std::vector<std::pair<std::string, std::vector<const Plugin*>>> groups;
+  for (const Plugin* p : plugins) {
+    auto group = std::ranges::find(groups, kind_words(*p), [](const auto& g) { return g.first; });
+    if (group == groups.end()) group = groups.insert(groups.end(), {kind_words(*p), {}});
+    group->second.push_back(p);
+  }
+  return groups;
+}
+
 void print_text(const Registry& registry, const Registry::Listing& listing) {
   std::size_t width = 0;
   for (const Plugin* p : listing.plugins) width = std::max(width, p->name().size());
-  const Plugin* before = nullptr;
-  for (const Plugin* p : listing.plugins) {
-    if (!before || before->kind() != p->kind()) std::cout << fmt::format("{}{}\n", before ? "\n" : "", name_of(p->kind()));
-    std::cout << fmt::format("  {:<{}}  {}{}\n", p->name(), width, p->descriptor->summary, p->policy() ? " (policy)" : "");
-    before = p;
+  for (const auto& [kind, plugins] : grouped(listing.plugins)) {
+    std::cout << kind << '\n';
+    for (const Plugin* p : plugins) std::cout << fmt::format("  {:<{}}  {}\n", p->name(), width, p->descriptor->summary);
+    std::cout << '\n';
   }
-  if (listing.plugins.empty()) std::cout << "no plugins\n";
+  std::cout << (listing.plugins.empty() ? "no plugins\n"
+                                        : "khost inspect NAME: all of one; khost inspect --signals: what a probe can read\n");
   if (!listing.refused.empty()) {
     std::cout << "\nrefused\n";
     for (const auto& [path, reason] : listing.refused) {

@@ -10,8 +10,10 @@
 #include "console.hpp"
 #include "engine/checkpoint.hpp"
 #include "engine/pace.hpp"
+#include "inspect/words.hpp"
 #include "interruptions.hpp"
 #include "manifest/series.hpp"
+#include "plan_signals.hpp"
 #include "report/text.hpp"
 #include "session_options.hpp"
 #include "store/earlier.hpp"
@@ -20,14 +22,6 @@
 namespace khost {
 
 namespace {
-
-std::string when_text(const When& when) {
-  if (when.period == 1) return "every step";
-  if (when.period > 1) return fmt::format("every {} steps", when.period);
-  if (when.steps.empty()) return "at the end";
-  if (when.steps.size() == 1) return fmt::format("step {}", when.steps.front());
-  return fmt::format("{} steps, {} to {}", when.steps.size(), when.steps.front(), when.steps.back());
-}
 
 constexpr std::size_t few_bases = 4;  // whose own forms of arms are told in full
 
@@ -46,7 +40,7 @@ void print_arm(const Session& session, const Arm& arm) {
     std::vector<std::string> parts;
     std::string reads;
     for (const Signals::Need& need : signals.needs)
-      reads += (reads.empty() ? "reads " : ", ") + need.name + " (" + when_text(need.when) + ")";
+      reads += (reads.empty() ? "reads " : ", ") + need.name + " (" + when_words(need.when) + ")";
     if (!reads.empty()) parts.push_back(reads);
     for (const std::string& what : signals.modifies) parts.push_back("changes " + what);
     if (signals.evaluation_count()) parts.push_back(fmt::format("{} evaluations", signals.evaluation_count()));
@@ -180,18 +174,40 @@ void print_plan(const Session& session, Paces& paces, Estimate& estimate) {
   estimate.seconds += seconds;
 }
 
-void plan(SessionOptions options) {
+struct PlanOptions : SessionOptions {
+  bool signals = false, json = false;
+};
+
+void plan_signals(const PlanOptions& options, const std::vector<std::string>& manifests, Console& console) {
+  Json::List all;
+  SessionOptions one = options;
+  for (const std::string& manifest : manifests) {
+    one.manifest = manifest;
+    const Session session(one, console);
+    if (options.json)
+      all.push_back(plan_signals_json(session));
+    else
+      std::cout << (manifest == manifests.front() ? "" : "\n") << plan_signals_text(session);
+  }
+  if (options.json) std::cout << (all.size() == 1 ? all.front() : Json(std::move(all))).pretty() << '\n';
+}
+
+void plan(PlanOptions options) {
+  if (options.json && !options.signals)
+    throw Error(ErrorKind::usage, "--json is for --signals; a plan is for people").hint("khost plan --signals --json M.manifest");
   catch_interruptions();
   Console console;
   Paces paces;
   Estimate estimate;
   const auto series = read_series(options.manifest);
-  for (const std::string& manifest : series ? series->manifests : std::vector<std::string>{options.manifest}) {
+  const std::vector<std::string> manifests = series ? series->manifests : std::vector<std::string>{options.manifest};
+  if (options.signals) return plan_signals(options, manifests, console);
+  for (const std::string& manifest : manifests) {
     options.manifest = manifest;
     const Session session(options, console);
     for (const std::string& warning : session.experiment.warnings) console.message("warning: " + warning);
     for (const std::string& note : session.environment.notes) console.message("warning: " + note);
-    if (series && manifest != series->manifests.front()) std::cout << "\n";
+    if (manifest != manifests.front()) std::cout << "\n";
     print_plan(session, paces, estimate);
   }
   if (series)
@@ -204,9 +220,12 @@ void plan(SessionOptions options) {
 
 Command plan_command() {
   Command command("plan", "what a manifest would run, what is cached, and what it costs");
-  auto& o = command.values<SessionOptions>();
+  auto& o = command.values<PlanOptions>();
   declare(command, o);
+  command.flag("signals", o.signals, "who reads what and when, and who changes what, instead");
+  command.flag("json", o.json, "with --signals: as JSON, for scripts");
   command.example("plan experiments/kseries.manifest --seeds 3");
+  command.example("plan --signals experiments/paper85.manifest");
   command.does([&o] { plan(o); });
   return command;
 }

@@ -1,9 +1,10 @@
 # khost_add_plugin(NAME KIND SOURCES ... [TESTS ...] [LIBRARIES ...] [CONFIG JSON])
 #
 # Builds build/plugins/NAME.so and, from TESTS (doctest cases), the ctest plugin.NAME. A file pictures.json beside it says how
-# reports draw its records. KIND: compute, model, optimizer, data, probe, adapter or core; a policy is a probe. The library exports
-# khost_plugin_entry and nothing else, and every symbol it uses must be found when it is linked. A compute plugin is a C table and
-# does not link libkhost; its LIBRARIES stay in its own scope. `cmake --install` puts it where a khost of that prefix finds it.
+# reports draw its records, and example.manifest, keys of a manifest, how it is used where its defaults are not enough. KIND: compute,
+# model, optimizer, data, probe, adapter or core; a policy is a probe. The library exports khost_plugin_entry and nothing else, and every
+# symbol it uses must be found when it is linked. A compute plugin is a C table and does not link libkhost; its LIBRARIES stay in its own
+# scope. `cmake --install` puts it where a khost of that prefix finds it.
 #
 # Out of khost's own tree it adds the ctest check.NAME too, `khost check` with the parameters CONFIG, which those need that have no default.
 #
@@ -109,14 +110,16 @@ function(khost_add_plugin NAME KIND)
     install(TARGETS ${target} LIBRARY DESTINATION ${KHOST_PLUGIN_INSTALL_DIRECTORY})
   endif()
 
-  # How reports draw its records (framework/src/page/picture_specs.hpp).
-  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/pictures.json)
-    configure_file(pictures.json ${KHOST_PLUGIN_OUTPUT_DIRECTORY}/${NAME}.pictures.json COPYONLY)
-    set_property(GLOBAL APPEND PROPERTY KHOST_PLUGIN_FILES ${KHOST_PLUGIN_OUTPUT_DIRECTORY}/${NAME}.pictures.json)
-    if(KHOST_PLUGIN_INSTALL_DIRECTORY)
-      install(FILES pictures.json DESTINATION ${KHOST_PLUGIN_INSTALL_DIRECTORY} RENAME ${NAME}.pictures.json)
+  # How reports draw its records (framework/src/page/picture_specs.hpp), and how it is used (framework/src/inspect/example.hpp).
+  foreach(beside pictures.json example.manifest)
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${beside})
+      configure_file(${beside} ${KHOST_PLUGIN_OUTPUT_DIRECTORY}/${NAME}.${beside} COPYONLY)
+      set_property(GLOBAL APPEND PROPERTY KHOST_PLUGIN_FILES ${KHOST_PLUGIN_OUTPUT_DIRECTORY}/${NAME}.${beside})
+      if(KHOST_PLUGIN_INSTALL_DIRECTORY)
+        install(FILES ${beside} DESTINATION ${KHOST_PLUGIN_INSTALL_DIRECTORY} RENAME ${NAME}.${beside})
+      endif()
     endif()
-  endif()
+  endforeach()
 
   if(BUILD_TESTING AND KHOST_PROGRAM)  # of a khost that was found; its own plugins are checked by tests/misbehaving
     add_test(NAME check.${NAME} COMMAND ${KHOST_PROGRAM} check $<TARGET_FILE:${target}> --config "${P_CONFIG}")

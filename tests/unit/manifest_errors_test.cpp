@@ -155,9 +155,9 @@ TEST_CASE("manifest: what is wrong, where, what is allowed") {
       {R"x("K8": {})x", R"x("K8": {"probes": [{"plugin": "strange"}]})x",
        "m:14:23: probe 'strange' needs the signal 'alpha.grads', which nothing provides\n"
        "  did you mean 'alpha.grad'?\n"
-       "  the signals: loss, tokens, targets, weights, basis, alpha, alpha.grad, adapter, adapter.grad, weight.grad, activation, "
-       "activation.grad, "
-       "basis.svd, basis.random"},
+       "  the signals: loss, tokens, targets, weights, weight.grad, activation, activation.grad, adapter, adapter.grad, alpha, "
+       "alpha.grad, basis, basis.svd, basis.random\n"
+       "  `khost inspect --signals` says what each holds"},
       {R"x("K8": {})x", R"x("K8": {"probes": [{"plugin": "sly"}]})x",
        "m:14:23: probe 'sly' declares that it changes 'alpha.scale', but only a policy may"},
       {R"x("K8": {})x", R"x("K8": {"probes": [{"plugin": "losses", "as": "loss"}]})x",

@@ -3,19 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <vector>
 
 #include "plugin/record_names.hpp"
+#include "plugin/signal_table.hpp"
 
 namespace khost {
 namespace {
 
-constexpr std::array<std::string_view, 14> known_signals = {
-    "loss",    "tokens",       "targets",     "weights",    "basis",           "alpha",     "alpha.grad",
-    "adapter", "adapter.grad", "weight.grad", "activation", "activation.grad", "basis.svd", "basis.random"};
-
-// What a policy can change.
-constexpr std::array<std::string_view, 5> changeable = {"alpha", "alpha.scale", "alpha.rank", "adapter.rank", "optimizer.state"};
+std::vector<std::string_view> names_of(const auto& table) {
+  std::vector<std::string_view> names;
+  for (const auto& row : table) names.push_back(row.name);
+  return names;
+}
 
 template <class Names>
 Error unknown(const Place& place, const std::string& message, std::string_view name, const Names& names, const char* what) {
@@ -28,9 +28,10 @@ bool is_one_of(std::string_view name, const auto& names) { return std::find(name
 
 void check_needs(const Signals& signals, std::string_view owner, const Place& place) {
   for (const Signals::Need& need : signals.needs) {
-    if (!is_one_of(need.name, known_signals))
+    if (!find_signal(need.name))
       throw unknown(place, fmt::format("{} needs the signal '{}', which nothing provides", owner, need.name), need.name,
-                    known_signals, "signals");
+                    names_of(known_signals()), "signals")
+          .hint("`khost inspect --signals` says what each holds");
     constexpr std::string_view base = "basis.";
     if (!need.name.starts_with(base)) continue;
     const std::string kind = need.name.substr(base.size());
@@ -43,6 +44,7 @@ void check_needs(const Signals& signals, std::string_view owner, const Place& pl
 }
 
 void check_policy(const Signals& signals, std::string_view owner, bool policy, const Place& place) {
+  const std::vector<std::string_view> changeable = names_of(changeable_things());
   for (const std::string& thing : signals.modifies)
     if (policy && !is_one_of(thing, changeable))
       throw unknown(place, fmt::format("{} declares that it changes '{}', which nothing allows", owner, thing), thing, changeable,
