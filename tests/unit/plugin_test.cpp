@@ -332,7 +332,7 @@ TEST_CASE("what a plugin throws arrives as a khost Error with its place") {
     CHECK(e.kind() == ErrorKind::usage);  // as the plugin threw it
   }
   const Json declares = config("error", "declare");
-  CHECK(says(message_of([&] { describe(throwing, &declares); }), "no such signal today\n  in probe 'throwing' in describe"));
+  CHECK(says(message_of([&] { describe(throwing, &declares); }), "no such signal today\n  in probe 'throwing' in declare"));
 
   // Costs may depend on the trial that it declares for, and nothing else.
   const TrialInfo trial{.arm = "K8"};

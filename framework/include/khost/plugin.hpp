@@ -168,7 +168,7 @@ constexpr khost_entry entry(const char* fingerprint, const khost_descriptor* des
 
 namespace khost {
 
-// One of these per component; the last argument is its numerics version.
+// A call for what NAME.so brings, one a kind: a second probe is another plugin. The last number: its numerics (khost inspect).
 template <class P>
 constexpr khost_descriptor model(const char* name, const char* summary, std::uint32_t numerics) {
   return detail::descriptor<P, Model, const ModelContext, Kind::model>(name, summary, numerics);

@@ -73,6 +73,13 @@ std::vector<RankRule> rank_rules(const Json& rank) {
   return rules;
 }
 
+// What the host takes beside a plugin's parameters.
+Schema of_component(const std::vector<Field>& host_fields) {
+  Schema schema = schema_of<ComponentKeys>();
+  schema.fields.insert(schema.fields.end(), host_fields.begin(), host_fields.end());
+  return schema;
+}
+
 }  // namespace
 
 ReadComponent read_component(Reading& reading, Kind kind, const Json& given, const std::vector<Field>& host_fields) {
@@ -87,12 +94,12 @@ ReadComponent read_component(Reading& reading, Kind kind, const Json& given, con
     throw e.within(std::string(name_of(kind)) + " at " + given.at("plugin").place.text());
   }
   const std::string owner = std::string(name_of(kind)) + " '" + component.plugin + "'";
-  Schema schema = schema_of<ComponentKeys>();
-  schema.fields.insert(schema.fields.end(), host_fields.begin(), host_fields.end());
+  Schema schema = of_component(host_fields);
   for (const Field& field : description.schema.fields) {
     if (schema.find(field.name))
-      throw Error(ErrorKind::plugin, owner + " declares the key '" + field.name + "', which is the host's")
-          .hint("the plugin has to rename it");
+      throw Error(ErrorKind::plugin, given.at("plugin").place,
+                  owner + " declares the parameter '" + field.name + "', a key that khost itself takes here")
+          .hint("rename it in the plugin's fields(); khost's keys here: " + joined(keys_of(of_component(host_fields))));
     schema.fields.push_back(field);
   }
   const Json resolved = resolve(schema, given, owner, &reading.warnings);

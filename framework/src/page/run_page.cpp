@@ -14,6 +14,7 @@
 #include "page/pictures.hpp"
 #include "report/definitions.hpp"
 #include "report/distance.hpp"
+#include "report/failures.hpp"
 #include "report/not_finite.hpp"
 
 namespace khost {
@@ -182,8 +183,7 @@ std::string all_figures(const std::vector<BaseFigures>& bases) {
 
 std::string trouble(const Run& run, const std::vector<BaseFigures>& bases, const RunPictures& of) {
   std::vector<std::string> items;
-  for (const TrialResult& t : run.trials)
-    if (t.status == "failed") items.push_back(t.key.text() + " failed: " + t.message);
+  for (const Failure& f : failures_of(run)) items.push_back(f.trials + " failed: " + f.message);
   for (const NotFinite& record : not_finite(bases)) items.push_back(record.record() + ": " + record.text());
   for (const std::string& fault : of.faults) items.push_back("a plugin's pictures cannot be read: " + fault);
   if (!of.left_out.empty())

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/plain_symbol.hpp"
+#include "plugin/check_schema.hpp"
 #include "plugin/check_signals.hpp"
 #include "plugin/content.hpp"
 #include "plugin/elf.hpp"
@@ -359,8 +360,10 @@ Description describe(const Plugin& plugin, const Json* resolved, const TrialInfo
   if (plugin.kind() == Kind::compute)
     description.schema = schema_of_table(*plugin.descriptor->compute);
   else
-    checked(plugin, "describe", [&](khost_message* m) { return plugin.descriptor->describe(resolved, &description, m); });
+    checked(plugin, plugin.kind() == Kind::probe ? "declare" : "fields",
+            [&](khost_message* m) { return plugin.descriptor->describe(resolved, &description, m); });
   description.signals.trial = nullptr;
+  if (!resolved) check_schema(description.schema, title_of(plugin));
   if (plugin.kind() != Kind::probe) return description;
   check_signals(description.signals, title_of(plugin), plugin.policy());
   if (trial && !same_but_for_costs(description.signals, describe(plugin, resolved).signals))

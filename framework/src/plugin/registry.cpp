@@ -21,7 +21,7 @@ bool is_file(const fs::path& path) {
 }
 
 std::string with_article(Kind kind) {
-  const std::string name = kind == Kind::compute ? "compute backend" : name_of(kind);
+  const std::string name = kind == Kind::compute ? "compute backend" : kind == Kind::data ? "data source" : name_of(kind);
   return (name[0] == 'a' || name[0] == 'o' ? "an " : "a ") + name;
 }
 

@@ -10,6 +10,7 @@
 #include "report/claim_text.hpp"
 #include "report/columns.hpp"
 #include "report/distance.hpp"
+#include "report/failures.hpp"
 #include "report/figures.hpp"
 #include "report/not_finite.hpp"
 #include "report/text.hpp"
@@ -127,14 +128,14 @@ std::vector<std::string> distance_lines(const std::vector<BaseFigures>& bases, c
 std::vector<std::string> trouble_lines(const Run& run, const std::vector<BaseFigures>& bases, std::size_t width, bool all) {
   constexpr std::size_t few = 2;
   std::string out;
-  std::size_t told = 0, failed = static_cast<std::size_t>(count_trials(run).failed);
-  for (const TrialResult& trial : run.trials)
-    if (trial.status == "failed" && (all || told < few)) {
-      const std::string message = all ? trial.message : one_line(trial.message);
-      add_lines(out, "failed: " + trial.key.text() + ": " + message, width, "", "  ");
-      ++told;
-    }
-  if (told < failed) out += fmt::format("and {} more failed trials: khost show {}\n", failed - told, run.folder);
+  int left = count_trials(run).failed;
+  std::size_t told = 0;
+  for (const Failure& failure : failures_of(run)) {
+    if (!all && told++ == few) break;
+    add_lines(out, "failed: " + failure.trials + ": " + failure.message, width, "", "  ");
+    left -= failure.count;
+  }
+  if (left > 0) out += fmt::format("and {} more failed trials: khost show {}\n", left, run.folder);
   const std::vector<NotFinite> odd = not_finite(bases);
   for (std::size_t i = 0; i < std::min(odd.size(), all ? std::size_t{12} : few); ++i)
     add_lines(out, odd[i].record() + " is " + odd[i].text(), width, "", "  ");

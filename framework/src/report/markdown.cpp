@@ -4,6 +4,7 @@
 
 #include "artifact/file.hpp"
 #include "report/distance.hpp"
+#include "report/failures.hpp"
 #include "report/figures.hpp"
 #include "report/not_finite.hpp"
 #include "report/text.hpp"
@@ -118,8 +119,8 @@ void write_report_md(const std::string& path, const Run& run, const std::vector<
   if (!odd.empty()) out += "\n## Records that are NaN or infinite\n\nSteps count from 0, as in records.csv.\n\n";
   for (const NotFinite& record : odd) out += "- " + markdown(record.record()) + ": " + record.text() + "\n";
   if (count_trials(run).failed) out += "\n## Failed trials\n\n";
-  for (const TrialResult& trial : run.trials)
-    if (trial.status == "failed") out += "- " + markdown(trial.key.text()) + ": " + markdown(trial.message) + "\n";
+  for (const Failure& failure : failures_of(run))
+    out += "- " + markdown(failure.trials) + ": " + markdown(failure.message) + "\n";
   environment(out, run);
   out += "\nAll figures with their definitions and nulls, and their pictures: report.html. Any record by its name: khost show.\n";
   write_file_atomically(path, out);

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "core/shown.hpp"
+#include "report/failures.hpp"
 #include "report/figures.hpp"
 #include "report/not_finite.hpp"
 #include "report/text.hpp"
@@ -245,8 +246,7 @@ std::string figure_table(const Run& run, const Published& published, int wanted_
 
   if (const int failed = count_trials(run).failed) {
     out += failed == 1 ? "\n1 trial failed:\n" : "\n" + std::to_string(failed) + " trials failed:\n";
-    for (const TrialResult& trial : run.trials)
-      if (trial.status == "failed") add_lines(out, trial.key.text() + ": " + trial.message, width, "  ", "    ");
+    for (const Failure& failure : failures_of(run)) add_lines(out, failure.trials + ": " + failure.message, width, "  ", "    ");
   }
   return out;
 }
