@@ -66,19 +66,21 @@ const Json* naming(const Json& json, const std::string& plugin) {
   return nullptr;
 }
 
-// Broken where a line would be wider than a page.
-std::string lines(const Json& json, std::size_t indent) {
+// Broken where a line would be wider than a page. `before`: what stands on its line already.
+std::string lines(const Json& json, std::size_t indent, std::size_t before) {
   constexpr std::size_t widest = 116;
   std::string line = written_out(json);
   const bool list = json.is_list();
-  if (line.size() + indent <= widest || (!list && !json.is_object())) return line;
+  if (line.size() + before <= widest || (!list && !json.is_object())) return line;
   const std::string inner(indent + 2, ' ');
   std::string text;
   if (list)
-    for (const Json& each : json.as_list()) text += (text.empty() ? "" : ",\n" + inner) + lines(each, indent + 2);
+    for (const Json& each : json.as_list()) text += (text.empty() ? "" : ",\n" + inner) + lines(each, indent + 2, indent + 2);
   else
-    for (const JsonMember& m : json.as_object())
-      text += (text.empty() ? "" : ",\n" + inner) + Json(m.key).text() + ": " + lines(m.value, indent + 2 + m.key.size() + 4);
+    for (const JsonMember& m : json.as_object()) {
+      const std::string key = Json(m.key).text() + ": ";
+      text += (text.empty() ? "" : ",\n" + inner) + key + lines(m.value, indent + 2, indent + 2 + key.size());
+    }
   return (list ? "[\n" : "{\n") + inner + text + "\n" + std::string(indent, ' ') + (list ? "]" : "}");
 }
 
@@ -100,8 +102,10 @@ Json config_in(const Json& example, const Plugin& plugin, const Schema& schema) 
 
 std::string example_text(const Json& example) {
   std::string text;
-  for (const JsonMember& m : example.as_object())
-    text += (text.empty() ? "" : ",\n") + Json(m.key).text() + ": " + lines(m.value, 0);
+  for (const JsonMember& m : example.as_object()) {
+    const std::string key = Json(m.key).text() + ": ";
+    text += (text.empty() ? "" : ",\n") + key + lines(m.value, 0, key.size());
+  }
   return text + "\n";
 }
 

@@ -127,8 +127,8 @@ std::string made_part(const About& about) {
 std::string signals_part() {
   std::string out = "| signal | shape | unit | |\n|---|---|---|---|\n";
   for (const KnownSignal& s : known_signals())
-    out += fmt::format("| `{}` | {} | {} | {}. {}; of {}{} |\n", s.name, escaped(s.shape), unit_cell(s.unit), escaped(s.what),
-                       escaped(s.arrays), escaped(s.from), s.cost.empty() ? "" : fmt::format(". Costs {}", escaped(s.cost)));
+    out += fmt::format("| `{}` | {} | {} | {} ({}); of {}{} |\n", s.name, escaped(s.shape), unit_cell(s.unit), escaped(s.what),
+                       escaped(s.arrays), escaped(s.from), s.cost.empty() ? "" : fmt::format("; costs {}", escaped(s.cost)));
   out += "\n| what a policy can change | by | |\n|---|---|---|\n";
   for (const Changeable& c : changeable_things()) out += fmt::format("| `{}` | `{}()` | {} |\n", c.name, c.by, escaped(c.what));
   return out;
