@@ -89,7 +89,12 @@ std::size_t Probes::series_of(const Instance& instance, std::string_view name) {
   if (emit == instance.declared.emits.end()) {
     Error error(ErrorKind::plugin, "the record '" + std::string(name) + "' was not declared");
     std::string list;
-    for (const Signals::Emit& each : instance.declared.emits) list += (list.empty() ? "" : ", ") + each.name;
+    std::vector<std::string_view> names;
+    for (const Signals::Emit& each : instance.declared.emits) {
+      list += (list.empty() ? "" : ", ") + each.name;
+      names.push_back(each.name);
+    }
+    if (const std::string near = did_you_mean(name, names); !near.empty()) error.hint(near);
     throw error.hint("declared: " + (list.empty() ? "none" : list))
         .hint("add emit(\"" + std::string(name) + "\", unit, doc) to the probe's declare()");
   }
@@ -116,11 +121,17 @@ class Probes::StepView final : public Step {
   const Signal& operator[](std::string_view signal) const override {
     if (!instance_.needs(signal, index_)) {
       std::string list;
-      for (const Signals::Need& n : instance_.declared.needs)
+      std::vector<std::string_view> names;
+      for (const Signals::Need& n : instance_.declared.needs) {
         if (n.when.includes(index_)) list += (list.empty() ? "" : ", ") + n.name;
-      throw Error(ErrorKind::plugin,
-                  "the signal '" + std::string(signal) + "' was not declared for step " + std::to_string(index_))
-          .hint("declared: " + (list.empty() ? "none" : list));
+        names.push_back(n.name);
+      }
+      const bool at_others = std::ranges::find(names, signal) != names.end();
+      Error error(ErrorKind::plugin, "the signal '" + std::string(signal) + "' was not declared for step " +
+                                         std::to_string(index_) + (at_others ? ", only for others" : ""));
+      if (const std::string near = did_you_mean(signal, names); !at_others && !near.empty()) error.hint(near);
+      throw error.hint("declared for this step: " + (list.empty() ? "none" : list))
+          .hint("need(\"" + std::string(signal) + "\", WHEN) in the probe's declare() says when; steps count from 0");
     }
     const Signal* shown = probes_.host_->signal(std::string(signal));
     if (!shown) throw Error(ErrorKind::plugin, "the signal '" + std::string(signal) + "' is not shown in this trial");

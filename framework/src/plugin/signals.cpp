@@ -52,10 +52,12 @@ Signals& Signals::emit(std::string_view record, std::string_view unit, std::stri
   if (const std::string fault = fault_of_name(record, NameForm::declared); !fault.empty())
     throw Error(ErrorKind::plugin, fmt::format("emit(): '{}' is not a record's name: {}", record, fault))
         .hint("for example \"drift/<group>\": letters, digits, '_', '.' and '-', parts between '/', and <> for what varies");
-  if (!Unit::parse(unit))
-    throw Error(ErrorKind::plugin, fmt::format("emit(): the unit of '{}' is '{}', which khost does not know", record, unit))
-        .hint(fmt::format("units: 1 (a bare number), {}", fmt::join(Unit::names(), ", ")))
+  if (!Unit::parse(unit)) {
+    Error error(ErrorKind::plugin, fmt::format("emit(): the unit of '{}' is '{}', which khost does not know", record, unit));
+    if (const std::string near = did_you_mean(unit, Unit::names()); !near.empty()) error.hint(near);
+    throw error.hint(fmt::format("units: 1 (a bare number), {}", fmt::join(Unit::names(), ", ")))
         .hint("with powers and one quotient: \"nats^2\", \"nats / 10^4 parameters\"");
+  }
   for (const Emit& other : emits)
     if (other.name == record) throw Error(ErrorKind::plugin, fmt::format("emit(): the record '{}' is declared twice", record));
   emits.push_back({std::string(record), std::string(unit), std::string(doc)});
