@@ -132,7 +132,8 @@ std::vector<std::string> trouble_lines(const Run& run, const std::vector<BaseFig
   std::size_t told = 0;
   for (const Failure& failure : failures_of(run)) {
     if (!all && told++ == few) break;
-    add_lines(out, "failed: " + failure.trials + ": " + failure.message, width, "", "  ");
+    const std::string message = all ? failure.message : one_line(failure.message);
+    add_lines(out, "failed: " + failure.trials + ": " + message, width, "", "  ");
     left -= failure.count;
   }
   if (left > 0) out += fmt::format("and {} more failed trials: khost show {}\n", left, run.folder);
