@@ -84,8 +84,7 @@ Command check_command() {
   Command command("check", "is a plugin fit? Each test in a process of its own");
   auto& o = command.values<Options>();
   command.argument("PLUGIN", o.plugin, "a plugin's name, or the path of its file");
-  command.option("config", "JSON", o.config,
-                 "its parameters, as in a manifest: '{\"library\": \"...\"}'; its defaults otherwise");
+  command.option("config", "JSON", o.config, "its parameters, as in a manifest; otherwise its defaults, or what its example has");
   command.option("test", "NAME", o.test, "this test alone");
   command.option("seed", "N", o.seed, {0, 1'000'000'000}, "of what the tests draw (0): the same seed, the same tests");
   command.option("timeout", "SECONDS", o.timeout, {1, 86400}, "for each test (60)");

@@ -10,6 +10,7 @@
 
 #include "check/isolated.hpp"
 #include "check/test.hpp"
+#include "inspect/example.hpp"
 #include "khost/error.hpp"
 #include "manifest/parts.hpp"
 #include "plugin/registry.hpp"
@@ -67,6 +68,15 @@ std::string file_of(const std::string& plugin) {
     if (const fs::path file = fs::path(folder) / (plugin + ".so"); fs::is_regular_file(file)) return file;
   throw Error(ErrorKind::plugin, "there is no plugin '" + plugin + "' in " + joined(folders))
       .hint("give the path of its file, or add its folder to KHOST_PLUGIN_PATH");
+}
+
+// What --config gives; else, of a plugin with parameters that have no default, what its author's example has.
+Json config_of(const Plugin& plugin, const Json& given) {
+  if (!given.as_object().empty()) return given;
+  const Schema schema = describe(plugin, nullptr).schema;
+  const bool complete = std::ranges::none_of(schema.fields, &Field::required);
+  const bool has_example = fs::exists(fs::path(plugin.path).replace_extension(".example.manifest"));
+  return complete || !has_example ? given : config_in(example_of(plugin, schema), plugin, schema);
 }
 
 // In the process of a test: what it says, as one letter and a text.
@@ -140,7 +150,7 @@ std::vector<Checked> check_plugin(const CheckOptions& options, const std::functi
         for (const Plugin& plugin : load_plugin_file(file)) {
           digits += std::to_string(static_cast<int>(plugin.kind()));
           try {
-            if (plugin.kind() != Kind::compute) resolve_config(plugin, options.config);
+            if (plugin.kind() != Kind::compute) resolve_config(plugin, config_of(plugin, options.config));
           } catch (const Error& e) {
             throw check::Failure(e.what(),
                                  "the tests make instances, with its defaults and what --config '{\"KEY\": VALUE}' gives");
@@ -169,7 +179,8 @@ std::vector<Checked> check_plugin(const CheckOptions& options, const std::functi
            0},
           [&]() -> std::string {
             if (!without.empty()) throw check::Skipped(fmt::format("not asked, as '{}' did not pass", without));
-            return test.run({load_plugin_file(file)[i], options.config, options.seed, scratch.path()});
+            const Plugin& plugin = load_plugin_file(file)[i];
+            return test.run({plugin, config_of(plugin, options.config), options.seed, scratch.path()});
           },
           {});
       // One that skips itself says nothing against the next.

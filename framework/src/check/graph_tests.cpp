@@ -176,7 +176,7 @@ struct Adapted {
       AdapterTensors made;
       adapter.tensors(made, {p.name, p.shape[0], p.shape[1], K});
       for (const AdapterTensors::Tensor& t : made.all()) {
-        Variable v = variable(p.name + "/" + t.name, t.shape, at_start ? 0 : 0.5, 0, random);
+        Variable v = variable(p.name + "/" + t.name, t.shape, at_start ? 0 : 0.1, 0, random);
         if (at_start && t.start) t.start(v.value, all[index.at(p.name)].value, random);
         const Parameter own{v.name, t.shape};
         add(own, std::move(v)).of_adapter = true;

@@ -14,7 +14,7 @@ namespace khost::check {
 
 struct Subject {
   const Plugin& plugin;
-  Json given;           // --config, as it was given
+  Json given;           // its parameters, before defaults are filled in
   std::uint64_t seed;   // of what a test draws
   std::string scratch;  // a folder for this check's own files, shared by its tests
 
