@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "commands.hpp"
+#include "completes.hpp"
 #include "manifest/parts.hpp"
 
 namespace khost {
@@ -83,15 +84,19 @@ void check_and_tell(const Options& o) {
 Command check_command() {
   Command command("check", "is a plugin fit? Each test in a process of its own");
   auto& o = command.values<Options>();
-  command.argument("PLUGIN", o.plugin, "a plugin's name, or the path of its file");
+  command.argument("PLUGIN", o.plugin, "a plugin's name, or the path of its file", {completes::plugins});
   command.option("config", "JSON", o.config, "its parameters, as in a manifest; otherwise its defaults, or what its example has");
-  command.option("test", "NAME", o.test, "this test alone");
+  command.option("test", "NAME", o.test, "this test alone", [](const Typed&) {
+    std::vector<Candidate> all;
+    for (const TestSummary& t : check_tests()) all.push_back({t.name, t.asks});
+    return all;
+  });
   command.option("seed", "N", o.seed, {0, 1'000'000'000}, "of what the tests draw (0): the same seed, the same tests");
   command.option("timeout", "SECONDS", o.timeout, {1, 86400}, "for each test (60)");
   command.flag("json", o.json, "as JSON, for scripts");
   command.flag("in-process", o.in_process, "with --test: not in a process of its own, for a debugger");
   command.example("check build/plugins/gradient_norm.so");
-  command.example("check cblas --config '{\"library\": \"/usr/lib/x86_64-linux-gnu/blas/libblas.so.3\"}'");
+  command.example("check cblas --config '{\"library\": \"/usr/lib/libmy_blas.so\"}'");
   std::string tests = "Tests:";
   for (const TestSummary& t : check_tests()) tests += fmt::format("\n  {:<10}  {} ({})", t.name, t.asks, t.kinds);
   command.note(tests + "\nExit code 3 where one fails.");

@@ -2,6 +2,8 @@
 #include <iostream>
 
 #include "commands.hpp"
+#include "completes.hpp"
+#include "expected.hpp"
 #include "manifest/parts.hpp"
 #include "report/report.hpp"
 
@@ -40,14 +42,14 @@ void claims(const std::string& folder, const std::string& id, bool json) {
 }  // namespace
 
 Command claims_command() {
-  Command command("claims", "the verdicts of a run; with a claim's name, the whole reasoning of it");
+  Command command("claims", "the verdicts of a run, and the reasoning of one");
   struct Options {
     std::string folder, id;
     bool json = false;
   };
   auto& o = command.values<Options>();
-  command.argument("RUN", o.folder, "the run's folder; khost run prints it at its end");
-  command.optional_argument("CLAIM", o.id, "one claim's name");
+  command.argument("RUN", o.folder, "the run's folder; khost run prints it at its end", {completes::runs, expect_run});
+  command.optional_argument("CLAIM", o.id, "one claim's name", {completes::claims});
   command.flag("json", o.json, "as summary.json has them");
   command.example("claims runs/paper85/HASH");
   command.example("claims runs/paper85/HASH bottom-dims-are-noise");

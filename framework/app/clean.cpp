@@ -9,6 +9,7 @@
 #include "artifact/cache.hpp"
 #include "artifact/temporary.hpp"
 #include "commands.hpp"
+#include "completes.hpp"
 #include "compute/memory.hpp"
 #include "manifest/parts.hpp"
 #include "report/columns.hpp"
@@ -118,7 +119,7 @@ Command clean_command() {
   command.option("only", "KIND", o.only, "of this kind alone, as the table names it; may be repeated");
   command.option("older", "DAYS", o.older, {0, 100000}, "what was not used for so long");
   command.option("shrink-to", "SIZE", o.shrink_to, "until so much is left, what was used last (500M, 20G)");
-  command.option("runs", "FOLDER", o.runs, "runs' folders in there, too");
+  command.option("runs", "FOLDER", o.runs, "runs' folders in there, too", completes::folders);
   command.flag("yes", o.yes, "remove it; without, nothing is");
   command.example("clean");
   command.example("clean --older 30 --yes");

@@ -13,6 +13,8 @@ struct Exit {
 inline constexpr int exit_unfit = 3;  // khost check: the plugin is wrong
 inline constexpr int exit_not_the_same = 6;
 
+CommandLine khost_line();  // all of them
+
 Command run_command();
 Command plan_command();
 Command show_command();

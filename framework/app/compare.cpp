@@ -7,6 +7,8 @@
 #include "artifact/file.hpp"
 #include "commands.hpp"
 #include "compare/compare.hpp"
+#include "completes.hpp"
+#include "expected.hpp"
 
 namespace khost {
 
@@ -73,15 +75,16 @@ void compare(const Options& o) {
 }  // namespace
 
 Command compare_command() {
-  Command command("compare", "are two runs the same: backends, machines, versions of khost or of a manifest");
+  Command command("compare", "are two runs the same: backends, machines, versions");
   auto& o = command.values<Options>();
-  command.arguments("RUN", 2, o.runs, "folders of runs; the first is what the others are compared with");
+  command.arguments("RUN", 2, o.runs, "folders of runs; the first is what the others are compared with",
+                    {completes::runs, expect_run});
   command.option("rtol", "X", o.rtol, "how far apart two values may be, of their size; 1e-4 by default");
   command.option("atol", "X", o.atol, "and beside that in their own unit; 0 by default");
   command.option("arms", "A=B", o.arms, "pair arm A of the first run with arm B of the others");
   command.flag("check", o.check, "exit with 6 unless they are the same, and all of both was compared");
   command.flag("json", o.json, "all of it as JSON, a list with an entry for each comparison");
-  command.option("html", "FILE", o.html, "all of it as a page that needs nothing else, into FILE");
+  command.option("html", "FILE", o.html, "all of it as a page that needs nothing else, into FILE", completes::files);
   command.example("compare runs/paper85/HASH runs/paper85/OTHER");
   command.example("compare before after --rtol 1e-6 --check");
   command.example("compare RUN RUN --arms K32=K64");

@@ -376,7 +376,7 @@ void doctor(bool json) {
 }  // namespace
 
 Command doctor_command() {
-  Command command("doctor", "this machine, its backends and their speed, and what is missing");
+  Command command("doctor", "this machine, its backends' speed, and what is missing");
   auto& json = command.values<bool>();
   command.flag("json", json, "as JSON, for scripts");
   command.does([&json] { doctor(json); });

@@ -9,7 +9,9 @@
 
 #include "artifact/file.hpp"
 #include "commands.hpp"
+#include "completes.hpp"
 #include "console.hpp"
+#include "expected.hpp"
 #include "export/adapter.hpp"
 #include "export/again.hpp"
 #include "export/folder.hpp"
@@ -175,19 +177,20 @@ void run_export(const Options& o) {
 }  // namespace
 
 Command export_command() {
-  Command command("export", "a run's records, or what one of its trials trained, for other programs");
+  Command command("export", "records or a trained adapter, for other programs");
   auto& o = command.values<Options>();
-  command.argument("RUN", o.run, "the run's folder; khost run prints it at its end");
+  command.argument("RUN", o.run, "the run's folder; khost run prints it at its end", {completes::runs, expect_run});
   command.option("to", "FORM", o.to,
                  "csv, jsonl, tensorboard: records of all trials that fit; peft, factors: the adapter of one trial; merged: its "
-                 "whole model; base: the model that it began from");
+                 "whole model; base: the model that it began from",
+                 completes::one_of({forms.begin(), forms.end()}));
   o.records.declare(command);
   command.option("draw", "N", o.draw, {0, 1000000000}, "of this draw of its base alone");
-  command.option("out", "PATH", o.out, "the file (csv, jsonl; default: standard output), or the folder");
+  command.option("out", "PATH", o.out, "the file (csv, jsonl; default: standard output), or the folder", completes::files);
   command.flag("anyway", o.anyway, "export a trial though its final loss, computed again, is not that of the run");
   command.example("export runs/paper85/HASH --to jsonl 'K64/snr/*'");
   command.example("export runs/paper85/HASH --to tensorboard --out events");
-  command.example("export runs/paper85/HASH --to peft --base trained --arm K32 --seed 0 --out adapter");
+  command.example("export RUN --to peft --base trained --arm K32 --seed 0 --out adapter");
   command.note(
       "Columns of csv, members of jsonl: base, arm, draw, seed, probe, name, step (from 0; none: of the whole trial), value "
       "(none: missing; inf, -inf), unit. What a trial trained is not kept by a run: it is computed again. docs/export.md.");

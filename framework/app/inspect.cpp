@@ -2,8 +2,10 @@
 #include <iostream>
 
 #include "commands.hpp"
+#include "completes.hpp"
 #include "inspect/json.hpp"
 #include "inspect/text.hpp"
+#include "plugin/registry.hpp"
 
 namespace khost {
 namespace {
@@ -45,7 +47,7 @@ void inspect(const Options& o) {
 Command inspect_command() {
   Command command("inspect", "all of one plugin: parameters, signals, records, costs, an example");
   auto& o = command.values<Options>();
-  command.optional_argument("PLUGIN", o.name, "a plugin's name, or the path of its file");
+  command.optional_argument("PLUGIN", o.name, "a plugin's name, or the path of its file", {completes::plugins});
   command.flag("signals", o.signals, "all signals that a probe can read, and what a policy can change");
   command.flag("json", o.json, "as JSON, for scripts");
   command.example("inspect snr");

@@ -82,7 +82,7 @@ void print_text(const Registry& registry, const Registry::Listing& listing) {
 }  // namespace
 
 Command list_command() {
-  Command command("list", "all plugins that can be found, and why others cannot be used");
+  Command command("list", "all plugins, and why some cannot be used");
   auto& json = command.values<bool>();
   command.flag("json", json, "as JSON, for scripts");
   command.does([&json] {

@@ -5,10 +5,8 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
 #include <iostream>
 #include <string>
-#include <vector>
 
 #include "commands.hpp"
 #include "compute/process.hpp"
@@ -35,30 +33,10 @@ int exit_code(khost::ErrorKind kind) {
   return 1;
 }
 
-bool may_be_manifest(const std::string& word) {
-  std::error_code ignored;
-  return word.ends_with(".manifest") || word.find('/') != std::string::npos || std::filesystem::is_regular_file(word, ignored);
-}
-
 int run(int argc, char** argv) {
-  const khost::CommandLine line{
-      .name = "khost",
-      .version = KHOST_VERSION,
-      .summary = "experiments on low-rank adaptation, composed of plugins by a manifest",
-      .commands = {khost::run_command(), khost::plan_command(), khost::show_command(), khost::claims_command(),
-                   khost::report_command(), khost::compare_command(), khost::export_command(), khost::register_command(),
-                   khost::list_command(), khost::inspect_command(), khost::new_command(), khost::check_command(),
-                   khost::doctor_command(), khost::clean_command()},
-      .first_word = "M.manifest",
-      .stands_for_first = may_be_manifest,
-      .examples = {"experiments/quickstart.manifest", "plan experiments/kseries.manifest", "claims runs/paper85/HASH",
-                   "inspect snr"},
-      .note =
-          "Exit codes: 0 done, 2 the command line or a manifest is wrong, 3 a plugin is, 4 a trial failed, "
-          "5 interrupted, 6 compare --check found a difference."};
   int code = 0;
   try {
-    line.run({argv + std::min(argc, 1), argv + argc});
+    khost::khost_line().run({argv + std::min(argc, 1), argv + argc});
   } catch (const khost::Exit& e) {
     code = e.code;
   }

@@ -11,6 +11,7 @@
 #include "artifact/share.hpp"
 #include "artifact/whole_file.hpp"
 #include "commands.hpp"
+#include "completes.hpp"
 #include "manifest/parts.hpp"
 #include "plugin/registry.hpp"
 
@@ -117,8 +118,7 @@ void begin_plugin(const std::string& kind, const std::string& name) {
   std::sort(files.begin(), files.end());
   for (const std::string& file : files) std::cout << "  " << file << '\n';
   std::cout << "\nnext\n";
-  if (const std::string mine = folder_to_add(); !mine.empty())
-    std::cout << fmt::format("  export PATH='{}':\"$PATH\"\n", mine);
+  if (const std::string mine = folder_to_add(); !mine.empty()) std::cout << fmt::format("  export PATH='{}':\"$PATH\"\n", mine);
   std::cout << fmt::format("  cd {0}\n  cmake -B build\n  cmake --build build\n  ctest --test-dir build\n  khost {0}.manifest\n",
                            name);
 }
@@ -126,12 +126,13 @@ void begin_plugin(const std::string& kind, const std::string& name) {
 }  // namespace
 
 Command new_command() {
-  Command command("new", "begin a plugin of your own: a folder that builds, tests and runs");
+  Command command("new", "begin a plugin: a folder that builds, tests and runs");
   struct Options {
     std::string kind, name;
   };
   auto& o = command.values<Options>();
-  command.argument("KIND", o.kind, "probe, policy, optimizer, data, model, op, adapter or compute");
+  command.argument("KIND", o.kind, "probe, policy, optimizer, data, model, op, adapter or compute",
+                   {[](const Typed& typed) { return completes::one_of(kinds_in(templates()))(typed); }});
   command.argument("NAME", o.name, "what manifests will call it, and the folder that is made: gradient_norm");
   command.example("new probe gradient_norm");
   command.does([&o] { begin_plugin(o.kind, o.name); });

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "command_line.hpp"
+#include "completes.hpp"
 #include "report/chosen.hpp"
 
 namespace khost {
@@ -16,9 +17,10 @@ struct RecordOptions {
   void declare(Command& command) {
     command.optional_argument(
         "PATTERN", choice.pattern,
-        "which records: a path BASE/ARM/PROBE/NAME from any of its parts on, with * for any run of characters");
-    command.option("base", "BASE", choice.base, "of this base alone");
-    command.option("arm", "ARM", choice.arm, "of this arm alone");
+        "which records: a path BASE/ARM/PROBE/NAME from any of its parts on, with * for any run of characters",
+        {completes::records});
+    command.option("base", "BASE", choice.base, "of this base alone", completes::bases);
+    command.option("arm", "ARM", choice.arm, "of this arm alone", completes::arms);
     command.option("seed", "N", seed, {0, 1000000000}, "of this seed alone");
   }
   RecordChoice chosen() const {

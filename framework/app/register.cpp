@@ -8,6 +8,7 @@
 
 #include "artifact/file.hpp"
 #include "commands.hpp"
+#include "completes.hpp"
 #include "console.hpp"
 #include "interruptions.hpp"
 #include "khost/interrupt.hpp"
@@ -62,14 +63,15 @@ void register_manifest(SessionOptions options, const std::string& shipped) {
 }  // namespace
 
 Command register_command() {
-  Command command("register", "fix a manifest's claims before its trials run, without running them");
+  Command command("register", "fix a manifest's claims before its trials run");
   struct Options {
     SessionOptions session;
     std::string shipped;
   };
   auto& o = command.values<Options>();
   declare(command, o.session);
-  command.option("shipped", "FOLDER", o.shipped, "for a release: write the claims' hashes to FOLDER/<experiment>.json instead");
+  command.option("shipped", "FOLDER", o.shipped, "for a release: write the claims' hashes to FOLDER/<experiment>.json instead",
+                 completes::folders);
   command.example("register my.manifest");
   command.example("register experiments/kseries.manifest --shipped share/registered");
   command.note(

@@ -2,6 +2,8 @@
 #include <iostream>
 
 #include "commands.hpp"
+#include "completes.hpp"
+#include "expected.hpp"
 #include "output.hpp"
 #include "page/figures.hpp"
 #include "page/reports.hpp"
@@ -51,17 +53,22 @@ void report(const std::string& folder, const std::string& figures_in) {
 }  // namespace
 
 Command report_command() {
-  Command command("report",
-                  "make a run's reports from its run.db: report.html, report.md, summary.json, records.csv; or its pictures");
+  Command command("report", "make a run's reports again, or its pictures");
   struct Options {
     std::string folder, figures;
   };
   auto& o = command.values<Options>();
-  command.argument("RUN", o.folder, "the folder of a run or of a series; khost run prints it at its end");
-  command.option("figures", "DIR", o.figures, "instead: each picture as SVG and PDF, with its data as CSV, into DIR");
+  command.argument("RUN", o.folder, "the folder of a run or of a series; khost run prints it at its end",
+                   {completes::runs, [](const std::string& word) {
+                      if (!is_series_folder(word)) expect_run(word);
+                    }});
+  command.option("figures", "DIR", o.figures, "instead: each picture as SVG and PDF, with its data as CSV, into DIR",
+                 completes::folders);
   command.example("report runs/paper85/HASH");
   command.example("report runs/paper85/HASH --figures figures");
-  command.note("A run that goes on, or was broken off, is reported as far as it has come.");
+  command.note(
+      "From run.db it makes report.html, report.md, summary.json and records.csv. A run that goes on, or was broken off, is "
+      "reported as far as it has come.");
   command.does([&o] { report(o.folder, o.figures); });
   return command;
 }

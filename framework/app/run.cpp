@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "commands.hpp"
+#include "completes.hpp"
 #include "export/tensorboard.hpp"
 #include "interruptions.hpp"
 #include "output.hpp"
@@ -75,14 +76,16 @@ Command run_command() {
   };
   auto& o = command.values<Options>();
   declare(command, o);
-  command.option("out", "FOLDER", o.out, "the run's folder (default: runs/<experiment>/<hash>)");
+  command.option("out", "FOLDER", o.out, "the run's folder (default: runs/<experiment>/<hash>)", completes::folders);
   command.option("checkpoint", "SECONDS", o.checkpoint, {0, 86400},
                  "how often what is trained is written down, so that a killed run goes on from there (30); 0: at each step");
-  command.option("workers", "processes|threads", o.workers,
-                 "what trials run in (processes, but for trials of seconds): a crash in a process costs its trial alone");
+  command.option("workers", "WHICH", o.workers,
+                 "processes: a crash costs its trial alone; threads (default: processes, but for trials of seconds)",
+                 completes::one_of({"processes", "threads"}));
   command.option("silence", "SECONDS", o.silence, {1, 1000000},
                  "a trial in a worker process that makes no step for so long is ended (1800)");
-  command.option("tensorboard", "FOLDER", o.tensorboard, "write TensorBoard's event files there while the run goes on");
+  command.option("tensorboard", "FOLDER", o.tensorboard, "write TensorBoard's event files there while the run goes on",
+                 completes::folders);
   command.flag("fresh", o.fresh, "compute trials anew that are in the cache, and replace them");
   command.flag("quiet", o.quiet, "no progress: warnings and the end alone");
   command.flag("json", o.json, "what happens as JSON, an object a line, on standard output");

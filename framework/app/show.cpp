@@ -2,6 +2,8 @@
 #include <iostream>
 
 #include "commands.hpp"
+#include "completes.hpp"
+#include "expected.hpp"
 #include "record_options.hpp"
 
 namespace khost {
@@ -40,9 +42,9 @@ void show(const Options& o) {
 }  // namespace
 
 Command show_command() {
-  Command command("show", "records of a run: all its figures, or those that are named, as a table, CSV or JSON");
+  Command command("show", "records of a run, as a table, CSV or JSON");
   auto& o = command.values<Options>();
-  command.argument("RUN", o.run, "the run's folder; khost run prints it at its end");
+  command.argument("RUN", o.run, "the run's folder; khost run prints it at its end", {completes::runs, expect_run});
   o.records.declare(command);
   command.flag("seeds", o.seeds, "each trial's value instead of their mean");
   command.flag("csv", o.csv, "as records.csv has them, every step");

@@ -3,6 +3,7 @@
 #   bin/khost   lib/libkhost.so   lib/khost/plugins/*.so
 #   include/khost   lib/cmake/khost    the SDK: find_package(khost CONFIG REQUIRED), khost_add_plugin()
 #   share/khost                        published figures, report and plugin templates, experiments; share/doc/khost
+#   share/bash-completion, share/zsh, share/man
 #
 # Each plugin's own rule is khost_add_plugin()'s. Package: `cpack` in the build folder makes khost_VERSION_ARCH.deb.
 
@@ -32,6 +33,9 @@ install(FILES ${package}/khostConfig.cmake ${package}/khostConfigVersion.cmake c
   cmake/doctest_main.cpp DESTINATION lib/cmake/khost)
 
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/share/ DESTINATION share/khost)
+install(FILES ${CMAKE_SOURCE_DIR}/share/completion/khost.bash DESTINATION share/bash-completion/completions RENAME khost)
+install(FILES ${CMAKE_SOURCE_DIR}/share/completion/_khost DESTINATION share/zsh/site-functions)
+install(FILES ${CMAKE_BINARY_DIR}/man/man1/khost.1 DESTINATION share/man/man1)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/experiments DESTINATION share/khost)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/ DESTINATION share/doc/khost)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION share/doc/khost)
