@@ -36,8 +36,8 @@ TEST_CASE("help: one screen each, on stdout, with all commands and options") {
   const Finished all = khost({"--help"});
   CHECK(std::ranges::count(all.out, '\n') <= 23);  // 24 with the prompt
   const std::vector<std::string> commands = commands_of(all.out);
-  for (const char* command :
-       {"run", "plan", "report", "show", "claims", "compare", "export", "list", "inspect", "register", "doctor", "clean"}) {
+  for (const char* command : {"run", "plan", "report", "show", "claims", "compare", "export", "list", "inspect", "new",
+                              "register", "doctor", "clean"}) {
     INFO(command);
     CHECK(std::ranges::count(commands, command) == 1);
   }

@@ -33,6 +33,7 @@ CASES = [
     ("khost run --backend open", "khost run --backend openblas "),
     ("khost run --backend=open", "khost run --backend=openblas "),
     ("khost inspect effec", "khost inspect effective_rank "),
+    ("khost new pol", "khost new policy "),
     ("khost export x --to tens", "khost export x --to tensorboard "),
     ("khost run --workers thr", "khost run --workers threads "),
     # Manifests and folders, with names that a shell has to quote.
