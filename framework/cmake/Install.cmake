@@ -32,7 +32,7 @@ install(EXPORT khost NAMESPACE khost:: FILE khostTargets.cmake DESTINATION lib/c
 install(FILES ${package}/khostConfig.cmake ${package}/khostConfigVersion.cmake cmake/KhostPlugin.cmake cmake/plugin.map
   cmake/doctest_main.cpp DESTINATION lib/cmake/khost)
 
-install(DIRECTORY ${CMAKE_SOURCE_DIR}/share/ DESTINATION share/khost)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/share/ DESTINATION share/khost PATTERN completion EXCLUDE)
 install(FILES ${CMAKE_SOURCE_DIR}/share/completion/khost.bash DESTINATION share/bash-completion/completions RENAME khost)
 install(FILES ${CMAKE_SOURCE_DIR}/share/completion/_khost DESTINATION share/zsh/site-functions)
 install(FILES ${CMAKE_BINARY_DIR}/man/man1/khost.1 DESTINATION share/man/man1)
