@@ -248,10 +248,11 @@ std::string claim_reasoning(const Json& claim, std::size_t width) {
     line("look", fmt::format("{:.0f} at this claim's data, which has {:.4g} % of the level 5 %", look,
                              100 * look_share(static_cast<int>(look))));
   const double low = number_at(claim, "inner_low"), high = number_at(claim, "inner_high");
-  line("S", std::isnan(low) && std::isnan(high) ? ""
-            : std::isnan(low)                   ? "below " + shortest(high)
-            : std::isnan(high)                  ? "above " + shortest(low)
-                                                : shortest(low) + " .. " + shortest(high));
+  if (!std::isnan(low) && !std::isnan(high))
+    line("confirmed", fmt::format("when the interval lies within {:.6g} .. {:.6g}", low, high));
+  else if (!std::isnan(low) || !std::isnan(high))
+    line("confirmed",
+         fmt::format("when the interval lies {} {:.6g}", std::isnan(low) ? "below" : "above", std::isnan(low) ? high : low));
   std::string values;
   for (const Json& v : claim.at("values").as_list()) {
     const double value = number_at(v, "value");
