@@ -8,7 +8,7 @@ cd gradient_top
 says 'Build files have been written' cmake -B build
 says 'gradient_top' cmake --build build
 says '100% tests passed' ctest --test-dir build --output-on-failure
-says 'share  [1]' khost inspect build/plugins/gradient_top.so
+says 'share  drawn' khost inspect build/plugins/gradient_top.so
 
 # The README shows it as it is made.
 sed -n '\|^// gradient_top/gradient_top.hpp$|,/^```$/p' "$prefix/share/doc/khost/README.md" | sed '1d;$d' | diff - gradient_top.hpp ||
