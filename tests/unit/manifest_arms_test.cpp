@@ -260,7 +260,7 @@ TEST_CASE("manifest: signals and changes with and without an adapter") {
   CHECK(with_k8(R"({"probes": [{"plugin": "wild"}]})") ==
         "m:14:23: probe 'wild' declares that it changes 'alpha.scales', which nothing allows\n"
         "  did you mean 'alpha.scale'?\n"
-        "  the things a policy can change: alpha, alpha.scale, alpha.rank, adapter.rank, optimizer.state");
+        "  the things a policy can change: alpha.scale, alpha, alpha.rank, adapter.rank, optimizer.state");
   CHECK(with_k8(R"({"probes": [{"plugin": "peek"}]})") ==
         "m:14:23: probe 'peek' declares that it reads 'K8/loss/final' of another arm, but only a policy may");
   CHECK(with_k8(R"({"probes": [{"plugin": "forgetful"}, {"plugin": "forgetful", "as": "again"}]})") ==
