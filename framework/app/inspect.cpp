@@ -45,7 +45,7 @@ void inspect(const Options& o) {
 }  // namespace
 
 Command inspect_command() {
-  Command command("inspect", "all of one plugin: parameters, signals, records, costs, an example");
+  Command command("inspect", "all of one plugin: parameters, signals, records, costs");
   auto& o = command.values<Options>();
   command.optional_argument("PLUGIN", o.name, "a plugin's name, or the path of its file", {completes::plugins});
   command.flag("signals", o.signals, "all signals that a probe can read, and what a policy can change");

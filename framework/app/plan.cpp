@@ -219,7 +219,7 @@ void plan(PlanOptions options) {
 }  // namespace
 
 Command plan_command() {
-  Command command("plan", "what a manifest would run, what is cached, and what it costs");
+  Command command("plan", "what a manifest would run, and what it costs");
   auto& o = command.values<PlanOptions>();
   declare(command, o);
   command.flag("signals", o.signals, "who reads what and when, and who changes what, instead");

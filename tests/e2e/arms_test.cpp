@@ -79,7 +79,7 @@ TEST_CASE("a probe evaluates adapters of any kind on each part of the text, and 
   const Finished plan = khost({"plan", manifest});
   CHECK_MESSAGE(has(plan.out, "worth: 11 evaluations on the held_out part"), plan.out);
   CHECK_MESSAGE(has(plan.out, "worth: 10 evaluations on the held_out part"), plan.out);
-  CHECK_MESSAGE(has(plan.out, "target: reads alpha (at the end); 4 evaluations on the calibration part"), plan.out);
+  CHECK_MESSAGE(has(plan.out, "target: reads alpha (after the last step); 4 evaluations on the calibration part"), plan.out);
   const Finished none = khost({manifest, "--out", "none", "--set", "data.held_out_windows=0"});
   CHECK(none.code == 2);
   CHECK_MESSAGE(has(none.err, "'worth' evaluates on the held_out part, but \"held_out_windows\" of arm 'diagonal' is 0"),
