@@ -54,5 +54,5 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${CMAKE_BINARY_DIR}/lib)
 # openblas opens its library by path, which dpkg-shlibdeps does not see; blis has the OpenMP flavour's folder in its RPATH.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libopenblas0-openmp, libblis4-openmp")
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "g++, cmake, doctest-dev, nodejs, librsvg2-bin")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "g++, cmake, make, doctest-dev, nodejs, librsvg2-bin")
 include(CPack)
