@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <iostream>
-#include <set>
 
 #include "commands.hpp"
 #include "completes.hpp"
@@ -98,8 +97,8 @@ Command check_command() {
   command.flag("in-process", o.in_process, "with --test: not in a process of its own, for a debugger");
   command.example("check build/plugins/gradient_norm.so");
   command.example("check cblas --config '{\"library\": \"/usr/lib/libmy_blas.so\"}'");
-  std::set<std::string> tests;  // one question may have a test for each of several kinds
-  for (const TestSummary& t : check_tests()) tests.insert(t.name);
+  std::vector<std::string> tests;
+  for (const TestSummary& t : check_tests()) tests.push_back(t.name);
   command.note(fmt::format("Tests: {}; docs/check.md says what each asks, and of which kinds. Exit code 3 where one fails.",
                            fmt::join(tests, ", ")));
   command.does([&o] { check_and_tell(o); });

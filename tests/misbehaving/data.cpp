@@ -1,4 +1,6 @@
 // A data source with one fault, chosen by its configuration; without one it is fit. For `khost check`.
+#include <sys/stat.h>
+
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -27,6 +29,7 @@ class Misbehaving final : public khost::Data {
   std::int64_t tokens(khost::Part part) const override { return std::ssize(tokens_[static_cast<std::size_t>(part)]); }
   void windows(khost::Part part, std::int64_t count, std::int64_t length, khost::Random& random,
                std::span<std::int32_t> out) const override {
+    if (is("umask in windows")) ::umask(0777);
     const auto& all = tokens_[static_cast<std::size_t>(part)];
     for (std::int64_t i = 0; i < count; ++i) {
       std::size_t start = is("ignores the stream") ? 7 : random.below(all.size() - static_cast<std::size_t>(length) + 1);

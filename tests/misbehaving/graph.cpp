@@ -1,4 +1,9 @@
 // A model, an adapter and a core with one fault, chosen by the configuration; without one each is fit. For `khost check`.
+#include <unistd.h>
+#include <xmmintrin.h>
+
+#include <cfenv>
+#include <clocale>
 #include <cmath>
 
 #include "khost/core.hpp"
@@ -24,6 +29,7 @@ class Square final : public Op {
     if (p.needs_gradient()) p.keep(0);
   }
   void forward(OpStep& s) override {
+    if (fault_ == "flush to zero in an operation") _mm_setcsr(_mm_getcsr() | 0x8040u);
     for (std::int64_t i = 0; i < s.size(); ++i) s.out()[i] = s.in()[i] * s.in()[i];
   }
   void backward(OpStep& s) override {
@@ -50,6 +56,7 @@ class BadModel final : public Model {
     return {{"tok_emb", {vocabulary_, 6}, Init::normal, 0.02, true}, {"W", {6, 6}, Init::normal, 0.02, true, 0}};
   }
   void forward(Graph& g) const override {
+    if (fault_ == "locale in forward") std::setlocale(LC_ALL, "C.UTF-8");
     const Value x = embedding(g, "tok_emb");
     const Value y = linear(g, x, "W");
     const Value squared = g.apply(std::make_unique<Square>(fault_), {y});
@@ -77,6 +84,7 @@ class BadAdapter final : public Adapter {
     return add(g, y, khost::linear(g, through, own["B"]));
   }
   Value lookup(Graph& g, Value e, const AdaptedTo& own) const override {
+    if (is("folder in lookup")) static_cast<void>(!::chdir("/"));
     return add(g, e, matmul(g, embedding(g, own["B"]), own["A"]));
   }
   void difference(std::span<const std::span<const float>> tensors, std::span<const float>, const AdaptedTo& own,
@@ -106,6 +114,7 @@ class BadCore final : public Core {
   }
   void towards_U(const CoreStep& s, const float* p, float* out) const override { towards_V(s, p, out); }
   void gradient(const CoreStep& s, const float* u, const float* v, const CoreGradient& to) const override {
+    if (fault_ == "rounding in gradient") std::fesetround(FE_UPWARD);
     for (std::int64_t k = 0; k < s.K; ++k) {
       double sum = 0;
       for (std::int64_t r = 0; r < s.rows; ++r) sum += static_cast<double>(u[r * s.K + k]) * static_cast<double>(v[r * s.K + k]);

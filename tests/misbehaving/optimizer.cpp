@@ -1,4 +1,6 @@
 // An optimizer with one fault, chosen by its configuration; without one it is fit. For `khost check`.
+#include <xmmintrin.h>
+
 #include <cmath>
 #include <map>
 
@@ -15,6 +17,7 @@ class Misbehaving final : public khost::Optimizer {
   explicit Misbehaving(const Config& config) : fault_(config.fault) {}
   int slots() const override { return 1; }
   void update(const khost::Update& u) const override {
+    if (fault_ == "flush to zero") _mm_setcsr(_mm_getcsr() | 0x8040u);
     double norm = 0;
     for (const double g : u.gradient) norm += g * g;
     const auto scale = static_cast<float>(fault_ == "divides by zero" ? 0.1 / std::sqrt(norm) : 0.1);

@@ -53,6 +53,8 @@ class Misbehaving final : public khost::Probe {
       for (std::vector<std::vector<char>> all;;) all.emplace_back(std::size_t{64} << 20, 'x');
     if (is("exit") && step.index() == 3) ::exit(0);
     if (is("throws") && step.index() == 3) throw std::runtime_error("an exception of its own");
+    if (is("flush to zero in observe")) _mm_setcsr(_mm_getcsr() | 0x8040u);
+    if (is("locale in observe")) std::setlocale(LC_ALL, "C.UTF-8");
     if (is("undeclared")) step.record("another", 1);
     if (is("writes")) const_cast<float*>(step["weights"][0].array.f32().data())[0] += 0.1f;  // NOLINT: the fault
     double squares = 0;
@@ -67,6 +69,7 @@ class Misbehaving final : public khost::Probe {
 
   void null(khost::NullDraw& draw) override {
     static double drawn = 0;
+    if (is("rounding in null")) std::fesetround(FE_UPWARD);
     if (is("null crash")) ::raise(SIGSEGV);
     if (is("null missing")) return;
     draw.record("sum", is("null infinite")   ? HUGE_VAL
@@ -76,6 +79,7 @@ class Misbehaving final : public khost::Probe {
   }
 
   void state(khost::State& s) override {
+    if (is("no state")) return s.unknown();
     if (!is("forgets")) s(sum_);
   }
 

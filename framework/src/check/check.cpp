@@ -29,8 +29,8 @@ constexpr std::size_t memory = std::size_t{2} << 30;  // of a test: many times w
 const std::vector<Test>& all_tests() {
   static const std::vector<Test> all = [] {
     std::vector<Test> made;
-    for (const auto& some : {check::library_tests(), check::probe_tests(), check::graph_tests(), check::optimizer_tests(),
-                             check::data_tests(), check::compute_tests()})
+    for (const auto& some : {check::library_tests(), check::schema_tests(), check::probe_tests(), check::graph_tests(),
+                             check::optimizer_tests(), check::data_tests(), check::compute_tests()})
       made.insert(made.end(), some.begin(), some.end());
     return made;
   }();
@@ -113,7 +113,12 @@ std::vector<TestSummary> check_tests() {
   for (const Test& t : all_tests()) {
     std::vector<std::string> kinds;
     for (const Kind kind : t.kinds) kinds.push_back(name_of(kind));
-    all.push_back({std::string(t.name), std::string(t.asks), kinds.empty() ? "all" : joined(kinds)});
+    const std::string of = kinds.empty() ? "all" : joined(kinds);
+    // One question may have a test for each of several kinds.
+    if (const auto same = std::ranges::find(all, t.name, &TestSummary::name); same != all.end())
+      same->kinds += ", " + of;
+    else
+      all.push_back({std::string(t.name), std::string(t.asks), of});
   }
   return all;
 }

@@ -46,6 +46,8 @@ void watch_signals() {
   alternative.ss_sp = stack, alternative.ss_size = sizeof stack;
   ::sigaltstack(&alternative, nullptr);
   struct sigaction action {};
+  // A shell has those of a job in the background ignored, and whether a plugin does would not be seen.
+  for (const int signal : {SIGINT, SIGTERM, SIGPIPE, SIGCHLD}) ::signal(signal, SIG_DFL);
   action.sa_handler = &tell_place;
   action.sa_flags = SA_ONSTACK;
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, too_late}) ::sigaction(signal, &action, nullptr);

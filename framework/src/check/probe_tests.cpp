@@ -6,10 +6,14 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <set>
 
 #include "check/test.hpp"
+#include "check/watched.hpp"
 #include "core/interrupt.hpp"
 #include "engine/nulls.hpp"
+#include "plugin/registry.hpp"
 #include "run/run.hpp"
 
 namespace khost::check {
@@ -20,26 +24,54 @@ namespace fs = std::filesystem;
 
 constexpr int steps = 40;  // of the papers, too
 
+Signals declared(const Subject& of) {
+  const Json config = of.config();
+  return describe(of.plugin, &config).signals;
+}
+
+// The other arms whose records it reads, ARM/PROBE/RECORD, each with its probe; what is no plugin there is the engine's own.
+std::map<std::string, std::set<std::string>> arms_before(const Subject& of) {
+  std::map<std::string, std::set<std::string>> probes;
+  const std::vector<std::string> folders = Registry::default_folders({fs::path(of.plugin.path).parent_path()});
+  for (const std::string& path : declared(of).reads) {
+    const std::string arm = path.substr(0, path.find('/'));
+    const std::string probe = path.substr(arm.size() + 1, path.find('/', arm.size() + 1) - arm.size() - 1);
+    if ((arm + probe).find('<') != std::string::npos)
+      throw Skipped("it reads '" + path + "' of another arm: --config that names an arm and its probe lets that arm run first");
+    probes[arm];
+    const auto has = [&](const std::string& folder) { return fs::is_regular_file(fs::path(folder) / (probe + ".so")); };
+    if (std::ranges::any_of(folders, has)) probes[arm].insert(probe);
+  }
+  return probes;
+}
+
 // Arms "without" and "with" the probe, on data of one batch or of a fresh one each step. K is the papers' largest: what probes
 // ask for by default is there.
 std::string manifest(const Subject& of, bool fresh) {
   Json probe = of.given;
   probe.set("plugin", of.plugin.name());
+  Json arms{Json::Object{}}, with{Json::Object{}};
+  Json::List needs;
+  for (const auto& [arm, probes] : arms_before(of)) {
+    Json::List made;
+    for (const std::string& each : probes) made.push_back(Json::object({{"plugin", each}}));
+    arms.set(arm, Json::object({{"probes", std::move(made)}}));
+    needs.push_back(arm);
+  }
+  if (!needs.empty()) with.set("needs", std::move(needs));
+  with.set("probes", Json::List{probe});
+  arms.set("without", Json{Json::Object{}});
+  arms.set("with", std::move(with));
   const std::string path = fmt::format("{}/{}.manifest", of.scratch, fresh ? "fresh" : "fixed");
   std::ofstream(path) << fmt::format(
       R"({{"khost": 1, "experiment": "check", "seeds": 2, "steps": {}, "plugin_path": [{}],
- "data": {{"plugin": "synthetic", "vocab": 101, "sequence": 12, "batch": 2, "tokens": 20000, "reuse": "{}"}},
+ "data": {{"plugin": "synthetic", "vocab": 101, "sequence": 12, "batch": 2, "tokens": 20000, "source_seed": {}, "reuse": "{}"}},
  "model": {{"plugin": "gpt", "d_model": 64, "n_layer": 2, "n_head": 2}},
  "optimizer": {{"plugin": "adam", "lr": 1e-2}}, "adapter": {{"rank": 64}},
  "bases": {{"trained": {{"train": ["*"], "steps": 4, "optimizer": {{"plugin": "adam", "lr": 1e-3}}}}}},
- "arms": {{"without": {{}}, "with": {{"probes": [{}]}}}}}})",
-      steps, Json(fs::path(of.plugin.path).parent_path().string()).text(), fresh ? "fresh" : "fixed", probe.text());
+ "arms": {}}})",
+      steps, Json(fs::path(of.plugin.path).parent_path().string()).text(), of.seed, fresh ? "fresh" : "fixed", arms.text());
   return path;
-}
-
-Signals declared(const Subject& of) {
-  const Json config = of.config();
-  return describe(of.plugin, &config).signals;
 }
 
 class Quiet : public RunListener {
@@ -55,6 +87,7 @@ class Quiet : public RunListener {
   bool with_ = false;
 };
 
+// `cache`: a folder within the check's own.
 SessionOptions options(const Subject& of, const std::string& path, const std::string& cache) {
   SessionOptions o;
   o.manifest = path;
@@ -67,8 +100,8 @@ SessionOptions options(const Subject& of, const std::string& path, const std::st
 
 // The trials of both arms. Throws a Failure with what the first that failed says.
 std::vector<TrialResult> trials(const Subject& of, const SessionOptions& o, RunListener& listener) {
-  if (!declared(of).reads.empty()) throw Skipped("it reads records of another arm, and needs a manifest that has one");
   Session session(o, listener);
+  session.artifact_threads = 1;  // what two threads do to the process, neither could be blamed for
   std::set<std::string> computed;
   const FinishedRun finished = run_experiment(session, of.scratch + "/run", computed);
   for (const TrialResult& t : finished.run.trials)
@@ -108,9 +141,33 @@ std::string trial_test(const Subject& of) {
   return fmt::format("{} trials of {} steps", count, steps);
 }
 
+// The plan's arm with the probe, and what its null draws there.
+NullDraws draws(const Subject& of, bool fresh, const std::string& cache, int count) {
+  Quiet quiet;
+  const SessionOptions o = options(of, manifest(of, fresh), cache);
+  Session session(o, quiet);
+  for (const Arm& arm : session.experiment.arms)
+    if (arm.name == "with") return null_draws(*session.materials, arm, session.cache, count, 1);
+  return {};
+}
+
+// Each call of one trial of either seed, and of two draws of its null. The host puts some of what a plugin changes back,
+// so that nothing else would show it.
+std::string calls_test(const Subject& of) {
+  Watch found;
+  watch(of.plugin, declared(of), found);
+  Quiet quiet;
+  SessionOptions o = options(of, manifest(of, true), "cache");
+  o.fresh = true;  // what an earlier test computed has no calls any more
+  trials(of, o, quiet);
+  draws(of, true, "calls", 2);
+  if (found.first) throw Failure(*found.first);
+  return fmt::format("{} calls", found.calls.load());
+}
+
 // What the trial came to, but for what this probe recorded.
 std::string reading_test(const Subject& of) {
-  if (of.plugin.policy()) throw Skipped("a policy, which is there to change something");
+  if (of.plugin.policy()) throw Skipped("a policy, which is there to change something; 'calls' asks whether it writes elsewhere");
   std::size_t figures = 0;
   for (const bool fresh : {false, true}) {
     const std::vector<TrialResult> all = trials(of, fresh);
@@ -163,16 +220,6 @@ std::string records_test(const Subject& of) {
   return fmt::format("{} declared, all recorded", s.emits.size());
 }
 
-// The plan's arm with the probe, and what its null draws there.
-NullDraws draws(const Subject& of, bool fresh, const std::string& cache, int count) {
-  Quiet quiet;
-  const SessionOptions o = options(of, manifest(of, fresh), cache);
-  Session session(o, quiet);
-  for (const Arm& arm : session.experiment.arms)
-    if (arm.name == "with") return null_draws(*session.materials, arm, session.cache, count, 1);
-  return {};
-}
-
 // Is this figure the same in every trial, too? A share of a whole that is the whole, say.
 bool always(const Subject& of, bool fresh, const std::string& label, float value) {
   for (const TrialResult& t : trials(of, fresh))
@@ -180,10 +227,21 @@ bool always(const Subject& of, bool fresh, const std::string& label, float value
   return true;
 }
 
+// In dims or steps, say: noise may well give the same number each time.
+bool counts(const Signals& s, const std::string& label) {
+  const std::string name = label.substr(label.find('/') + 1);
+  const auto emit = std::ranges::find_if(
+      s.emits, [&](const Signals::Emit& e) { return matches_record(e.name, name) || matches_record(e.name, "/" + label); });
+  constexpr std::string_view whole[] = {"dims", "parameters", "tokens", "steps", "batches", "bytes"};
+  return emit != s.emits.end() && std::ranges::find(whole, emit->unit) != std::end(whole);
+}
+
 std::string null_test(const Subject& of) {
   constexpr int count = 24;
   const Signals s = declared(of);
-  if (!s.reads.empty()) throw Skipped("it reads records of another arm, and needs a manifest that has one");
+  arms_before(of);
+  Watch watched;
+  watch(of.plugin, s, watched);
   std::size_t drawn = 0;
   for (const Signals::Emit& e : s.emits)
     if (!s.null_of(e.name))
@@ -218,7 +276,7 @@ std::string null_test(const Subject& of) {
       }
       if (!number)
         throw Failure("every draw of the null of '" + name + "' is missing (NaN)", "a null is what noise gives: a number");
-      if (low == high && !always(of, fresh, name, low))
+      if (low == high && !(watched.drew && counts(s, name)) && !always(of, fresh, name, low))
         throw Failure(fmt::format("all {} draws of the null of '{}' are {}", values.size(), name, low),
                       "each draw has a stream of its own, draw.random(): draw from that. Where noise always gives one figure, "
                       "say so with s.no_null()");
@@ -231,22 +289,22 @@ std::string null_test(const Subject& of) {
 
 std::string checkpoint_test(const Subject& of) {
   const std::string path = manifest(of, true);
+  Watch found;
+  watch(of.plugin, declared(of), found);
   Quiet quiet;
   const std::vector<TrialResult> whole = trials(of, options(of, path, "cache"), quiet);
-  bool resumed = false;
   std::vector<TrialResult> broken;
   for (const std::int64_t at : {2, 25}) {
-    const std::string cache = "broken off " + std::to_string(at);
+    fs::remove_all(of.scratch + "/cache/trials");  // bases and nulls stay
     Quiet breaks(at);
     try {
-      trials(of, options(of, path, cache), breaks);
+      trials(of, options(of, path, "cache"), breaks);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::interrupted) throw;
     }
     clear_interrupt();
-    resumed = resumed || fs::exists(of.scratch + "/" + cache + "/checkpoints");
     Quiet goes_on;
-    broken = trials(of, options(of, path, cache), goes_on);
+    broken = trials(of, options(of, path, "cache"), goes_on);
     for (const std::uint64_t seed : {0, 1}) {
       const TrialResult &a = of_arm(whole, "with", seed), &b = of_arm(broken, "with", seed);
       for (const RecordSeries& s : a.series) {
@@ -259,14 +317,18 @@ std::string checkpoint_test(const Subject& of) {
       }
     }
   }
-  return "";
+  if (found.stateless)
+    throw Skipped(
+        "it has no state(), so a trial that is broken off begins anew (khost/state.hpp): legal, and dear in a long one");
+  return "2 trials of each seed, broken off and resumed";
 }
 
 }  // namespace
 
 std::vector<Test> probe_tests() {
   return {{"trial", "does a small experiment with it come to its end?", {Kind::probe}, &trial_test},
-          {"reading", "does it leave the trial alone to the last bit?", {Kind::probe}, &reading_test, "trial"},
+          {"calls", "does each call leave alone what it may only read?", {Kind::probe}, &calls_test, "trial"},
+          {"reading", "does it leave the trial alone to the last bit?", {Kind::probe}, &reading_test, "calls"},
           {"records", "does it record what it declares, as numbers?", {Kind::probe}, &records_test, "trial"},
           {"null", "does each record have a null, drawn from its own stream?", {Kind::probe}, &null_test, "trial"},
           {"checkpoint",

@@ -51,6 +51,7 @@ struct Test {
 void load_alone(const std::string& file);
 
 std::vector<Test> library_tests();
+std::vector<Test> schema_tests();
 std::vector<Test> probe_tests();
 std::vector<Test> graph_tests();
 std::vector<Test> optimizer_tests();
