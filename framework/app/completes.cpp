@@ -203,27 +203,22 @@ Candidates records(const Typed& typed) {
 
 std::vector<Candidate> plugin_names(std::optional<Kind> kind) {
   std::vector<Candidate> found;
-  std::set<std::string> seen;
-  for (const std::string& folder : Registry::default_folders()) {
-    std::error_code failed;
-    for (fs::directory_iterator it(folder, failed); !failed && it != fs::directory_iterator(); it.increment(failed)) {
-      if (it->path().extension() != ".so" || !seen.insert(it->path().stem()).second) continue;
-      std::string kinds;
-      bool fits = !kind;
-      try {
-        const std::string fingerprint = judge_plugin_file(it->path()).fingerprint;
-        const auto add = [&](Kind its) {
-          kinds += (kinds.empty() ? "" : ", ") + std::string(name_of(its));
-          fits = fits || its == kind;
-        };
-        for (const Kind each : {Kind::model, Kind::optimizer, Kind::data, Kind::probe, Kind::adapter, Kind::core})
-          if (names_kind(fingerprint, each)) add(each);
-        if (kinds.empty()) add(Kind::compute);  // a table of C functions, which no SDK's headers decide on
-      } catch (const Error&) {
-        continue;  // unfit; khost list says why
-      }
-      if (fits) found.push_back({it->path().stem(), kinds});
+  for (const std::string& path : Registry(Registry::default_folders()).files()) {
+    std::string kinds;
+    bool fits = !kind;
+    try {
+      const std::string fingerprint = judge_plugin_file(path).fingerprint;
+      const auto add = [&](Kind its) {
+        kinds += (kinds.empty() ? "" : ", ") + std::string(name_of(its));
+        fits = fits || its == kind;
+      };
+      for (const Kind each : {Kind::model, Kind::optimizer, Kind::data, Kind::probe, Kind::adapter, Kind::core})
+        if (names_kind(fingerprint, each)) add(each);
+      if (kinds.empty()) add(Kind::compute);  // a table of C functions, which no SDK's headers decide on
+    } catch (const Error&) {
+      continue;  // unfit; khost list says why
     }
+    if (fits) found.push_back({fs::path(path).stem(), kinds});
   }
   std::ranges::sort(found, {}, &Candidate::word);
   return found;

@@ -48,10 +48,9 @@ void check_plugin_name(const std::string& name) {
   if (name.empty() || !std::islower(static_cast<unsigned char>(name[0])) || !std::all_of(name.begin(), name.end(), fits))
     throw Error(ErrorKind::usage, fmt::format("'{}' cannot be a plugin's name", name))
         .hint("a name is made of small letters, digits and '_', and begins with a letter: gradient_norm");
-  for (const Plugin* plugin : Registry(Registry::default_folders()).list().plugins)
-    if (plugin->name() == name)
-      throw Error(ErrorKind::usage, fmt::format("there is a plugin '{}' already: {}", name, plugin->path))
-          .hint("of two plugins of one name only one is ever found: choose another name");
+  if (const std::string path = Registry(Registry::default_folders()).path_of(name); !path.empty())
+    throw Error(ErrorKind::usage, fmt::format("there is a plugin '{}' already: {}", name, path))
+        .hint("of two plugins of one name only one is ever found: choose another name");
 }
 
 std::string class_name(const std::string& name) {  // "gradient_norm" -> "GradientNorm"

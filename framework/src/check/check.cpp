@@ -63,11 +63,7 @@ std::string file_of(const std::string& plugin) {
     if (!fs::exists(plugin, error)) throw Error(ErrorKind::plugin, "there is no file '" + plugin + "'").hint("is it built?");
     return fs::absolute(plugin);
   }
-  const std::vector<std::string> folders = Registry::default_folders();
-  for (const std::string& folder : folders)
-    if (const fs::path file = fs::path(folder) / (plugin + ".so"); fs::is_regular_file(file)) return file;
-  throw Error(ErrorKind::plugin, "there is no plugin '" + plugin + "' in " + joined(folders))
-      .hint("give the path of its file, or add its folder to KHOST_PLUGIN_PATH");
+  return Registry(Registry::default_folders()).file_of(plugin);
 }
 
 // What --config gives; else, of a plugin with parameters that have no default, what its author's example has.

@@ -32,15 +32,14 @@ Signals declared(const Subject& of) {
 // The other arms whose records it reads, ARM/PROBE/RECORD, each with its probe; what is no plugin there is the engine's own.
 std::map<std::string, std::set<std::string>> arms_before(const Subject& of) {
   std::map<std::string, std::set<std::string>> probes;
-  const std::vector<std::string> folders = Registry::default_folders({fs::path(of.plugin.path).parent_path()});
+  const Registry registry(Registry::default_folders({fs::path(of.plugin.path).parent_path()}));
   for (const std::string& path : declared(of).reads) {
     const std::string arm = path.substr(0, path.find('/'));
     const std::string probe = path.substr(arm.size() + 1, path.find('/', arm.size() + 1) - arm.size() - 1);
     if ((arm + probe).find('<') != std::string::npos)
       throw Skipped("it reads '" + path + "' of another arm: --config that names an arm and its probe lets that arm run first");
     probes[arm];
-    const auto has = [&](const std::string& folder) { return fs::is_regular_file(fs::path(folder) / (probe + ".so")); };
-    if (std::ranges::any_of(folders, has)) probes[arm].insert(probe);
+    if (!registry.path_of(probe).empty()) probes[arm].insert(probe);
   }
   return probes;
 }

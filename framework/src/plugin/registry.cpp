@@ -20,6 +20,10 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
+bool is_plain(std::string_view name) { return !name.empty() && name.find('/') == name.npos; }
+
+std::string file_name(std::string_view name) { return std::string(name) + ".so"; }
+
 std::string with_article(Kind kind) {
   const std::string name = kind == Kind::compute ? "compute backend" : kind == Kind::data ? "data source" : name_of(kind);
   return (name[0] == 'a' || name[0] == 'o' ? "an " : "a ") + name;
@@ -77,19 +81,21 @@ std::vector<std::string> Registry::files(std::vector<std::pair<std::string, std:
   return result;
 }
 
-std::span<const Plugin> Registry::find(std::string_view name) const {
-  const std::string file = std::string(name) + ".so";
-  const bool plain = !name.empty() && name.find('/') == std::string_view::npos;
-  if (plain)
+std::string Registry::path_of(std::string_view name) const {
+  if (is_plain(name))
     for (const std::string& folder : folders_)
-      if (const fs::path path = fs::path(folder) / file; is_file(path)) return load_plugin_file(path.string());
+      if (const fs::path path = fs::path(folder) / file_name(name); is_file(path)) return path.string();
+  return "";
+}
 
+std::string Registry::file_of(std::string_view name) const {
+  if (std::string found = path_of(name); !found.empty()) return found;
   std::vector<std::string> names;
   for (const std::string& path : files()) names.push_back(fs::path(path).stem().string());
   const std::string near = did_you_mean(name, names);
   Error error(ErrorKind::plugin, fmt::format("there is no plugin '{}'{}", name, near.empty() ? "" : "; " + near));
-  if (plain) {
-    error.hint(fmt::format("looked for {} in", file));
+  if (is_plain(name)) {
+    error.hint(fmt::format("looked for {} in", file_name(name)));
     for (const std::string& folder : folders_) {
       std::error_code ignored;
       error.hint(fmt::format("  {}{}", folder, fs::is_directory(folder, ignored) ? "" : " (no such folder)"));
@@ -98,6 +104,8 @@ std::span<const Plugin> Registry::find(std::string_view name) const {
   error.hint("`khost list` shows all plugins; more folders: \"plugin_path\" in the manifest, or KHOST_PLUGIN_PATH");
   throw error;
 }
+
+std::span<const Plugin> Registry::find(std::string_view name) const { return load_plugin_file(file_of(name)); }
 
 const Plugin& Registry::get(Kind kind, std::string_view name) const {
   const std::span<const Plugin> found = find(name);

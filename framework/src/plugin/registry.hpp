@@ -24,6 +24,10 @@ class Registry {
   // the nearest names), unfit (why, both sides, the mend), another kind.
   const Plugin& get(Kind kind, std::string_view name) const;
 
+  // Where NAME.so is, in the first folder that has it; nothing of it is loaded. Of one that is in none: "", or the error of get.
+  std::string path_of(std::string_view name) const;
+  std::string file_of(std::string_view name) const;
+
   // All components of the first NAME.so; the errors of get but for the last.
   std::span<const Plugin> find(std::string_view name) const;
 
@@ -36,9 +40,10 @@ class Registry {
   };
   Listing list() const;
 
- private:
   // The .so files that can be found by name, and into `hidden` those that cannot, each with the one that is found instead.
   std::vector<std::string> files(std::vector<std::pair<std::string, std::string>>* hidden = nullptr) const;
+
+ private:
   std::vector<std::string> folders_;
 };
 
