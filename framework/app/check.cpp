@@ -3,27 +3,34 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
 
 #include "commands.hpp"
 #include "completes.hpp"
 #include "manifest/parts.hpp"
+#include "report/text.hpp"
 
 namespace khost {
 namespace {
 
-const char* word_of(Checked::Outcome outcome) {
-  return outcome == Checked::Outcome::passed ? "pass" : outcome == Checked::Outcome::failed ? "FAIL" : "skip";
+using Outcome = Checked::Outcome;
+
+// In a column of 4, and in a sentence.
+constexpr struct {
+  Outcome outcome;
+  const char *mark, *word;
+} outcomes[] = {{Outcome::passed, "pass", "passed"}, {Outcome::failed, "FAIL", "failed"}, {Outcome::skipped, "skip", "skipped"}};
+
+const auto& words_of(Outcome outcome) {
+  return *std::ranges::find(outcomes, outcome, [](const auto& o) { return o.outcome; });
 }
 
 void print(const Checked& c) {
-  const bool one_line = c.outcome != Checked::Outcome::failed;
-  std::cout << fmt::format("{}  {:<10}  {}\n", word_of(c.outcome), c.test,
+  const bool one_line = c.outcome != Outcome::failed;
+  std::cout << fmt::format("{}  {:<10}  {}\n", words_of(c.outcome).mark, c.test,
                            one_line ? (c.said.empty() ? c.asks : c.said) : c.asks);
-  if (one_line) return;
-  std::string text = c.said;
-  for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos; ++at) text.insert(at + 1, "      ");
-  std::cout << "      " << text << '\n';
+  if (!one_line) std::cout << indented(c.said, 6) << '\n';
 }
 
 Json json_of(const Checked& c) {
@@ -31,9 +38,7 @@ Json json_of(const Checked& c) {
   one.set("component", c.component);
   one.set("test", c.test);
   one.set("asks", c.asks);
-  one.set("outcome", c.outcome == Checked::Outcome::passed   ? "passed"
-                     : c.outcome == Checked::Outcome::failed ? "failed"
-                                                             : "skipped");
+  one.set("outcome", words_of(c.outcome).word);
   one.set("said", c.said);
   one.set("seconds", c.seconds);
   return one;
@@ -60,23 +65,24 @@ void check_and_tell(const Options& o) {
     print(c);
     std::cout.flush();
   });
-  std::size_t passed = 0, failed = 0, skipped = 0;
-  for (const Checked& c : all)
-    ++(c.outcome == Checked::Outcome::passed ? passed : c.outcome == Checked::Outcome::failed ? failed : skipped);
+  const auto count = [&](Outcome outcome) { return std::ranges::count(all, outcome, &Checked::outcome); };
+  const bool fit = count(Outcome::failed) == 0;
   if (o.json) {
     Json::List tests;
     for (const Checked& c : all) tests.push_back(json_of(c));
     Json result{Json::Object{}};
     result.set("plugin", o.plugin);
     result.set("seed", static_cast<std::int64_t>(options.seed));
-    result.set("fit", failed == 0);
+    result.set("fit", fit);
     result.set("tests", Json(std::move(tests)));
     std::cout << result.pretty() << '\n';
   } else {
-    std::cout << fmt::format("\n{}: {} passed, {} failed, {} skipped; seed {}\n", failed ? "unfit" : "fit", passed, failed,
-                             skipped, options.seed);
+    std::cout << (fit ? "\nfit:" : "\nunfit:");
+    for (const auto& [outcome, mark, word] : outcomes)
+      std::cout << fmt::format("{} {} {}", outcome == Outcome::passed ? "" : ",", count(outcome), word);
+    std::cout << fmt::format("; seed {}\n", options.seed);
   }
-  if (failed) throw Exit{exit_unfit};
+  if (!fit) throw Exit{exit_unfit};
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "commands.hpp"
 #include "inspect/about.hpp"
 #include "plugin/registry.hpp"
+#include "report/text.hpp"
 
 namespace khost {
 namespace {
@@ -64,11 +65,7 @@ void print_text(const Registry& registry, const Registry::Listing& listing) {
                                         : "khost inspect NAME: all of one; khost inspect --signals: what a probe can read\n");
   if (!listing.refused.empty()) {
     std::cout << "\nrefused\n";
-    for (const auto& [path, reason] : listing.refused) {
-      std::cout << "  ";
-      for (const char c : reason) std::cout << c << (c == '\n' ? "  " : "");
-      std::cout << '\n';
-    }
+    for (const auto& [path, reason] : listing.refused) std::cout << indented(reason, 2) << '\n';
   }
   if (!listing.hidden.empty()) {
     std::cout

@@ -17,8 +17,7 @@ constexpr std::size_t guards = 16;  // floats before and after each array
 class Tensor {
  public:
   Tensor(std::string name, Shape shape, int slots, Random& random) : name_(std::move(name)), shape_(std::move(shape)) {
-    size_ = 1;
-    for (const std::int64_t side : shape_) size_ *= static_cast<std::size_t>(side);
+    size_ = static_cast<std::size_t>(element_count(shape_));
     value_.assign(size_ + 2 * guards, guard);
     state_.assign(size_ * static_cast<std::size_t>(slots) + 2 * guards, guard);
     for (float& v : inside(value_)) v = static_cast<float>(random.normal());

@@ -5,6 +5,7 @@
 #include "inspect/example.hpp"
 #include "inspect/words.hpp"
 #include "plugin/signal_table.hpp"
+#include "report/text.hpp"
 
 namespace khost {
 namespace {
@@ -89,12 +90,6 @@ void add_made(std::string& out, const About& about) {
   if (!about.exposed.empty()) out += ".\n\n";
 }
 
-std::string indented(const std::string& text) {
-  std::string out = "    ";
-  for (const char c : text) out += c == '\n' ? "\n    " : std::string(1, c);
-  return out.substr(0, out.size() - 4);
-}
-
 }  // namespace
 
 std::string keys_table(const std::vector<Field>& fields) {
@@ -121,7 +116,7 @@ std::string made_part(const About& about) {
   const auto costs = costs_of(about);
   for (const std::string& cost : costs) out += (&cost == &costs.front() ? "Costs: " : "; ") + escaped(cost);
   if (!costs.empty()) out += ".\n\n";
-  return out + "In a manifest:\n\n" + indented(example_text(about.example));
+  return out + "In a manifest:\n\n" + indented(example_text(about.example), 4);
 }
 
 std::string signals_part() {

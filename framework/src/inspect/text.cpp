@@ -33,13 +33,6 @@ class Text {
   void row(std::string_view name, std::string_view value) {
     add_lines(out_, value, width_, fmt::format("  {:<9} ", name), std::string(12, ' '));
   }
-  void verbatim(const std::string& text) {
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      out_ += "  " + text.substr(at, end - at) + "\n";
-      at = end + 1;
-    }
-  }
   void raw(std::string_view text) { out_ += text; }
   const std::string& text() const { return out_; }
 
@@ -162,7 +155,7 @@ std::string text_of(const About& about, std::size_t width) {
     for (const std::string& cost : costs) out.line(cost);
   }
   out.title("in a manifest");
-  out.verbatim(example_text(about.example));
+  out.raw(indented(example_text(about.example), 2));
   return out.text();
 }
 

@@ -141,6 +141,17 @@ std::string markdown(std::string_view text) {
   return out;
 }
 
+std::string indented(std::string_view text, std::size_t by) {
+  std::string out;
+  bool starts = true;  // a line
+  for (const char c : text) {
+    if (starts && c != '\n') out.append(by, ' ');
+    out += c;
+    starts = c == '\n';
+  }
+  return out;
+}
+
 std::string one_line(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }
 
 }  // namespace khost

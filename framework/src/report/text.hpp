@@ -36,6 +36,9 @@ std::vector<std::string> wrapped(std::string_view text, std::size_t width, std::
 // The same lines, each ended, put behind `out`.
 void add_lines(std::string& out, std::string_view text, std::size_t width, std::string_view first, std::string_view indent);
 
+// Each line that is not empty behind that many spaces.
+std::string indented(std::string_view text, std::size_t by);
+
 std::string one_line(std::string_view text);  // up to the first line break
 
 // As Markdown shows it, letter for letter, also within a cell of a table: nothing in it becomes markup, HTML or another row.
