@@ -10,15 +10,14 @@
 #include <deque>
 #include <memory>
 
+#include "check/adapted.hpp"
 #include "graph/program.hpp"
-#include "graph_oracle.hpp"
 #include "plugin/registry.hpp"
 
 using namespace khost;
-using khost::test::Doubles;
-using khost::test::OracleGraph;
-using khost::test::Point;
-using khost::test::TestModel;
+using khost::check::Point;
+using khost::check::TestModel;
+using khost::check::Variable;
 
 namespace {
 
@@ -34,42 +33,22 @@ std::shared_ptr<Adapter> adapter(const std::string& name, const Json& config) {
 
 constexpr std::int64_t V = 13, C = 6, B = 2, T = 5, K = 3;
 
-TestModel model(bool tied) {
-  std::vector<Parameter> parameters{{"tok_emb", {V, C}, Init::normal, 0.3, true},
-                                    {"up", {8, C}, Init::normal, 0.3, true},
-                                    {"up.bias", {8}, Init::normal, 0.3},
-                                    {"down", {C, 8}, Init::normal, 0.3, true}};
-  if (!tied) parameters.push_back({"head", {V, C}, Init::normal, 0.3, true});
-  return TestModel(parameters, [tied](Graph& g) {
-    const Value x = embedding(g, "tok_emb");
-    const Value y = add(g, x, linear(g, gelu(g, linear(g, x, "up", "up.bias")), "down"));
-    head_cross_entropy(g, y, tied ? "tok_emb" : "head");
-  });
-}
+TestModel model(bool tied) { return khost::check::host_model(tied, V); }
 
-// A model, all of whose matrices carry the adapter, at random values of everything.
+// A model, all of whose matrices carry the adapter, at random values of everything, and its program.
 class Adapted {
  public:
   Adapted(const TestModel& of, const Adapter& with, bool weight_gradients)
-      : model_(of),
-        adapter_(with),
-        backend_("reference", registry().get(Kind::compute, "reference").descriptor->compute, "{}", 1) {
-    for (const Parameter& p : model_.parameters()) {
-      WeightSlot& slot = add(p, weight_gradients);
-      if (p.adaptable) slot.written = &adapter_, slot.written_rank = K;
-    }
-    for (const Parameter& p : model_.parameters()) {
-      if (!p.adaptable) continue;
-      AdapterTensors t;
-      adapter_.tensors(t, {p.name, p.shape[0], p.shape[1], K});
-      for (const AdapterTensors::Tensor& tensor : t.all())
-        add({p.name + "/" + tensor.name, tensor.shape, Init::normal, 0.5}, true).of_adapter = true;
-    }
+      : values_(of, with, K, 0.5, random_),
+        backend_("reference", registry().get(Kind::compute, "reference").descriptor->compute, "{}", 1),
+        slots_(values_.slots()) {
+    for (WeightSlot& slot : slots_)
+      if (!weight_gradients && !slot.of_adapter) slot.grad = nullptr, slot.frozen = true;
     for (std::int64_t i = 0; i < B * T; ++i) {
       tokens_.push_back(static_cast<std::int32_t>(random_.below(V)));
       targets_.push_back(static_cast<std::int32_t>(random_.below(V)));
     }
-    program_ = std::make_unique<Program>(model_, slots(), B, T, backend_);
+    program_ = std::make_unique<Program>(of, slots_, B, T, backend_);
   }
 
   double loss(Program::Gradients gradients) {
@@ -77,52 +56,18 @@ class Adapted {
     if (gradients != Program::Gradients::none) program_->backward();
     return value;
   }
-  Point point() const {
-    Point at;
-    for (const Held& h : held_) {
-      at.weights[h.slot.parameter.name] = Doubles(h.value.span().begin(), h.value.span().end());
-      at.shapes[h.slot.parameter.name] = h.slot.parameter.shape;
-    }
-    return at;
-  }
-  double oracle(const Point& at) const {
-    OracleGraph graph(at, B, T, tokens_, targets_);
-    for (const Held& h : held_)
-      if (h.slot.written) graph.adapt(h.slot.parameter.name, adapter_, K);
-    model_.forward(graph);
-    return graph.loss;
-  }
+  Point point() const { return values_.point(); }
+  double oracle(const Point& at) const { return values_.loss(at, B, T, tokens_, targets_); }
+  double merged_oracle() const { return values_.loss(values_.merged(), B, T, tokens_, targets_, false); }
 
-  struct Held {
-    Tensor value, gradient;
-    WeightSlot slot;
-  };
-  const std::deque<Held>& held() const { return held_; }
-  const std::vector<std::int32_t>& tokens() const { return tokens_; }
-  const std::vector<std::int32_t>& targets() const { return targets_; }
+  const std::deque<Variable>& variables() const { return values_.variables(); }
+  const std::vector<WeightSlot>& slots() const { return slots_; }
 
  private:
-  WeightSlot& add(const Parameter& p, bool gradient) {
-    Held& h = held_.emplace_back();
-    h.value = Tensor(p.shape), h.gradient = Tensor(p.shape);
-    random_.normal(h.value.span(), p.sd);
-    h.slot.parameter = p;
-    h.slot.value = h.value.data();
-    h.slot.grad = gradient ? h.gradient.data() : nullptr;
-    h.slot.frozen = !gradient;
-    return h.slot;
-  }
-  std::vector<WeightSlot> slots() const {
-    std::vector<WeightSlot> all;
-    for (const Held& h : held_) all.push_back(h.slot);
-    return all;
-  }
-
-  const TestModel& model_;
-  const Adapter& adapter_;
-  Backend backend_;
   Random random_{1, "test", "values"};
-  std::deque<Held> held_;
+  khost::check::Adapted values_;
+  Backend backend_;
+  std::vector<WeightSlot> slots_;
   std::vector<std::int32_t> tokens_, targets_;
   std::unique_ptr<Program> program_;
 };
@@ -149,17 +94,16 @@ TEST_CASE("adapters written in operations: the loss and every gradient agree wit
       const Point at = adapted.point();
       CHECK(adapted.loss(Program::Gradients::alpha_and_weights) == doctest::Approx(adapted.oracle(at)).epsilon(1e-6));
       double worst = 0;
-      for (const Adapted::Held& h : adapted.held()) {
-        const std::string& name = h.slot.parameter.name;
+      for (const auto& [name, shape, value, gradient] : adapted.variables()) {
         double difference = 0, size = 0;
-        for (std::size_t k = 0; k < h.gradient.span().size(); ++k) {
+        for (std::size_t k = 0; k < gradient.size(); ++k) {
           constexpr double step = 1e-5;
           Point moved = at;
           moved.weights[name][k] += step;
           const double above = adapted.oracle(moved);
           moved.weights[name][k] -= 2 * step;
           const double expected = (above - adapted.oracle(moved)) / (2 * step);
-          difference += std::pow(static_cast<double>(h.gradient.span()[k]) - expected, 2), size += expected * expected;
+          difference += std::pow(static_cast<double>(gradient[k]) - expected, 2), size += expected * expected;
         }
         CAPTURE(name);
         CHECK(std::sqrt(difference) <= 5e-6 * std::sqrt(size) + 1e-9);
@@ -176,11 +120,11 @@ TEST_CASE("a pass for adapters alone gives their gradients, the same, and none o
     Adapted whole(of, *kind.adapter, true), alone(of, *kind.adapter, false);
     whole.loss(Program::Gradients::alpha_and_weights);
     alone.loss(Program::Gradients::alpha);
-    for (std::size_t i = 0; i < whole.held().size(); ++i) {
-      const Adapted::Held &a = whole.held()[i], &b = alone.held()[i];
-      CAPTURE(a.slot.parameter.name);
-      for (std::size_t k = 0; k < a.gradient.span().size(); ++k)
-        CHECK(b.gradient.span()[k] == (b.slot.of_adapter ? a.gradient.span()[k] : 0.0f));
+    for (std::size_t i = 0; i < whole.variables().size(); ++i) {
+      const Variable &a = whole.variables()[i], &b = alone.variables()[i];
+      CAPTURE(a.name);
+      for (std::size_t k = 0; k < a.gradient.size(); ++k)
+        CHECK(b.gradient[k] == (alone.slots()[i].of_adapter ? a.gradient[k] : 0.0f));
     }
   }
 }
@@ -191,12 +135,11 @@ TEST_CASE("dora's norms are constants unless they are exact: only what passes th
              exact = adapter("dora", Json::object({{"alpha", 2.5}, {"norm", "exact"}}));
   Adapted one(of, *constant, false), other(of, *exact, false);
   CHECK(one.loss(Program::Gradients::alpha) == other.loss(Program::Gradients::alpha));
-  for (std::size_t i = 0; i < one.held().size(); ++i) {
-    const Adapted::Held &a = one.held()[i], &b = other.held()[i];
-    if (!a.slot.of_adapter) continue;
-    CAPTURE(a.slot.parameter.name);
-    const bool magnitude = a.slot.parameter.name.ends_with("magnitude");
-    CHECK(std::ranges::equal(a.gradient.span(), b.gradient.span()) == magnitude);
+  for (std::size_t i = 0; i < one.variables().size(); ++i) {
+    const Variable &a = one.variables()[i], &b = other.variables()[i];
+    if (!one.slots()[i].of_adapter) continue;
+    CAPTURE(a.name);
+    CHECK((a.gradient == b.gradient) == a.name.ends_with("magnitude"));
   }
 }
 
@@ -204,25 +147,9 @@ TEST_CASE("dW is what the graph adds: W + dW in W's place gives the loss of the 
   for (const Case& kind : kinds()) {
     CAPTURE(kind.name);
     const TestModel of = model(true);
-    Adapted adapted(of, *kind.adapter, false);
-    Point merged = adapted.point();
-    for (const Adapted::Held& h : adapted.held()) {
-      if (!h.slot.written) continue;
-      const Parameter& p = h.slot.parameter;
-      const AdaptedTo own{p.name, p.shape[0], p.shape[1], K};
-      AdapterTensors t;
-      kind.adapter->tensors(t, own);
-      std::vector<std::span<const float>> values;
-      for (const AdapterTensors::Tensor& tensor : t.all())
-        for (const Adapted::Held& other : adapted.held())
-          if (other.slot.parameter.name == own[tensor.name]) values.push_back(other.value.span());
-      std::vector<double> dW(static_cast<std::size_t>(element_count(p.shape)));
-      kind.adapter->difference(values, h.value.span(), own, dW);
-      for (std::size_t k = 0; k < dW.size(); ++k) merged.weights[p.name][k] += dW[k];
-    }
-    OracleGraph graph(merged, B, T, adapted.tokens(), adapted.targets());
-    of.forward(graph);
-    CHECK(graph.loss == doctest::Approx(adapted.oracle(adapted.point())).epsilon(1e-7));  // the graph scales by a float
+    const Adapted adapted(of, *kind.adapter, false);
+    // The graph scales by a float.
+    CHECK(adapted.merged_oracle() == doctest::Approx(adapted.oracle(adapted.point())).epsilon(1e-7));
   }
 }
 

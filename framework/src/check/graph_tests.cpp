@@ -6,7 +6,7 @@
 #include <cmath>
 #include <optional>
 
-#include "check/oracle_graph.hpp"
+#include "check/adapted.hpp"
 #include "check/process_state.hpp"
 #include "check/test.hpp"
 #include "check/with_context.hpp"
@@ -21,12 +21,6 @@ namespace {
 constexpr std::int64_t B = 2, T = 5, K = 3, vocabulary = 61;
 constexpr double tolerance = 2e-3;  // of a gradient; f32 gives 1e-5, what is wrong by a factor or a term is far off
 
-// A tensor that the loss depends on: as the program holds it, and where the program writes its gradient.
-struct Variable {
-  std::string name;
-  Shape shape;
-  std::vector<float> value, gradient;
-};
 using Values = std::map<std::string, Doubles>;  // of variables, by name
 
 struct Batch {
@@ -39,39 +33,19 @@ struct Batch {
   }
 };
 
-Variable variable(const std::string& name, const Shape& shape, double sd, double mean, Random& random) {
-  Variable v{name, shape, {}, {}};
-  std::size_t size = 1;
-  for (const std::int64_t side : shape) size *= static_cast<std::size_t>(side);
-  v.value.resize(size), v.gradient.resize(size);
-  random.normal(v.value, sd);
-  for (float& x : v.value) x += static_cast<float>(mean);
-  return v;
-}
-
-// Far enough from zero that no operation is nearly linear, and no larger than keeps activations of order 1.
-Variable variable(const Parameter& p, Random& random) {
-  const double sd = p.shape.size() == 2 ? 1 / std::sqrt(static_cast<double>(p.shape[1])) : 0.3;
-  return variable(p.name, p.shape, sd, p.init == Init::ones ? 1 : 0, random);
-}
-
 Values values_of(const std::deque<Variable>& all) {
   Values out;
   for (const Variable& v : all) out[v.name] = Doubles(v.value.begin(), v.value.end());
   return out;
 }
 
-// The loss of the model in double, with plain weights of those values; `adapter`, if any, on every adaptable matrix.
-double loss_in_double(const Model& model, const Values& at, const std::map<std::string, Shape>& shapes, const Batch& batch,
-                      const Adapter* adapter = nullptr) {
+// The loss of the model in double, with plain weights of those values.
+double loss_in_double(const Model& model, const Values& at, const std::map<std::string, Shape>& shapes, const Batch& batch) {
   Point point;
   for (const auto& [name, value] : at)
     if (const auto shape = shapes.find(name); shape != shapes.end())
       point.weights[name] = value, point.shapes[name] = shape->second;
   OracleGraph graph(point, B, T, batch.tokens, batch.targets);
-  if (adapter)
-    for (const Parameter& p : model.parameters())
-      if (p.adaptable) graph.adapt(p.name, *adapter, K);
   model.forward(graph);
   return graph.loss;
 }
@@ -158,73 +132,27 @@ std::string model_test(const Subject& of) {
   return figure;
 }
 
-// Where an adapter can stand: an embedding and a head, tied or not, and linear maps with and without a bias.
-TestModel host_model(bool tied) {
-  std::vector<Parameter> parameters{{"tok_emb", {vocabulary, 6}, Init::normal, 0.3, true},
-                                    {"up", {8, 6}, Init::normal, 0.3, true, 0},
-                                    {"up.bias", {8}, Init::normal, 0.3},
-                                    {"down", {6, 8}, Init::normal, 0.3, true, 0}};
-  if (!tied) parameters.push_back({"head", {vocabulary, 6}, Init::normal, 0.3, true});
-  return TestModel(parameters, [tied](Graph& g) {
-    const Value x = embedding(g, "tok_emb");
-    const Value y = add(g, x, linear(g, gelu(g, linear(g, x, "up", "up.bias")), "down"));
-    head_cross_entropy(g, y, tied ? "tok_emb" : "head");
-  });
-}
-
-// A model whose matrices all carry the adapter, at values of the caller's.
-struct Adapted {
-  Adapted(const TestModel& model, const Adapter& adapter, Random& random, bool at_start) {
-    for (const Parameter& p : model.parameters()) add(p, variable(p, random)).written = p.adaptable ? &adapter : nullptr;
-    for (const Parameter& p : model.parameters()) {
-      if (!p.adaptable) continue;
-      AdapterTensors made;
-      adapter.tensors(made, {p.name, p.shape[0], p.shape[1], K});
-      for (const AdapterTensors::Tensor& t : made.all()) {
-        Variable v = variable(p.name + "/" + t.name, t.shape, at_start ? 0 : 0.1, 0, random);
-        if (at_start && t.start) t.start(v.value, all[index.at(p.name)].value, random);
-        const Parameter own{v.name, t.shape};
-        add(own, std::move(v)).of_adapter = true;
-        tensors[p.name].push_back(all.back().name);
-      }
-    }
-    for (WeightSlot& slot : slots) slot.written_rank = slot.written ? K : 0;
-  }
-  WeightSlot& add(const Parameter& p, Variable v) {
-    index[p.name] = all.size();
-    shapes[p.name] = p.shape;
-    Variable& held = all.emplace_back(std::move(v));
-    return slots.emplace_back(WeightSlot{p, held.value.data(), held.gradient.data(), nullptr, false});
-  }
-
-  std::deque<Variable> all;
-  std::map<std::string, std::size_t> index;
-  std::map<std::string, Shape> shapes;
-  std::map<std::string, std::vector<std::string>> tensors;  // of a matrix, in the order of tensors()
-  std::vector<WeightSlot> slots;
-};
-
 // And the loss, on the first of the models.
 std::string adapter_gradients(const Adapter& adapter, std::uint64_t seed, std::optional<double>& first) {
   std::string figure;
   for (const bool tied : {true, false}) {
-    const TestModel model = host_model(tied);
+    const TestModel model = host_model(tied, vocabulary);
     Random random(seed, "check", "gradients");
     const Batch batch(random);
-    Adapted adapted(model, adapter, random, false);
-    const double loss = run(model, adapted.slots, batch);
+    const Adapted adapted(model, adapter, K, 0.1, random);
+    const double loss = run(model, adapted.slots(), batch);
     if (!first) first = loss;
     // Of what the adapter trains: what it does to the weights' own gradient, it may leave out (a norm taken for constant).
     std::deque<Variable> own;
-    for (const Variable& v : adapted.all)
+    for (const Variable& v : adapted.variables())
       if (v.name.find('/') != std::string::npos) own.push_back(v);
-    const Values others = values_of(adapted.all);
+    const Point others = adapted.point();
     figure = compare(
         own,
         [&](const Values& at) {
-          Values whole = others;
-          for (const auto& [name, value] : at) whole[name] = value;
-          return loss_in_double(model, whole, adapted.shapes, batch, &adapter);
+          Point whole = others;
+          for (const auto& [name, value] : at) whole.weights[name] = value;
+          return adapted.loss(whole, B, T, batch.tokens, batch.targets);
         },
         loss, random,
         "an adapter is written in operations, which khost differentiates: an operation of its own has a wrong backward(), or the "
@@ -266,12 +194,12 @@ std::string adapter_test(const Subject& of) {
 
 std::string start_test(const Subject& of) {
   const auto adapter = of.make<Adapter>();
-  const TestModel model = host_model(false);
+  const TestModel model = host_model(false, vocabulary);
   Random random(of.seed, "check", "start");
   const Batch batch(random);
-  Adapted adapted(model, *adapter, random, true);
-  const double with = run(model, adapted.slots, batch),
-               without = loss_in_double(model, values_of(adapted.all), adapted.shapes, batch);
+  const Adapted adapted(model, *adapter, K, 0, random);
+  const double with = run(model, adapted.slots(), batch),
+               without = adapted.loss(adapted.point(), B, T, batch.tokens, batch.targets, false);
   if (!(std::fabs(with - without) <= 1e-5 * std::fabs(without)))
     throw Failure(fmt::format("before any update the loss is {:.7g}, and the base's is {:.7g}", with, without),
                   "W + dW is W at first: let one of the factors begin at 0 (train() without a start does)");
@@ -283,22 +211,12 @@ std::string difference_test(const Subject& of) {
   const auto adapter = of.make<Adapter>();
   double worst = 0;
   for (const bool tied : {true, false}) {
-    const TestModel model = host_model(tied);
+    const TestModel model = host_model(tied, vocabulary);
     Random random(of.seed, "check", "difference");
     const Batch batch(random);
-    Adapted adapted(model, *adapter, random, false);
-    const Values at = values_of(adapted.all);
-    Values merged = at;
-    for (const auto& [matrix, names] : adapted.tensors) {
-      std::vector<std::span<const float>> tensors;
-      for (const std::string& name : names) tensors.emplace_back(adapted.all[adapted.index.at(name)].value);
-      const Variable& W = adapted.all[adapted.index.at(matrix)];
-      Doubles dW(W.value.size(), 0.0);
-      adapter->difference(tensors, W.value, {matrix, W.shape[0], W.shape[1], K}, dW);
-      for (std::size_t i = 0; i < dW.size(); ++i) merged[matrix][i] += dW[i];
-    }
-    const double with = loss_in_double(model, at, adapted.shapes, batch, adapter.get());
-    const double of_merged = loss_in_double(model, merged, adapted.shapes, batch);
+    const Adapted adapted(model, *adapter, K, 0.1, random);
+    const double with = adapted.loss(adapted.point(), B, T, batch.tokens, batch.targets);
+    const double of_merged = adapted.loss(adapted.merged(), B, T, batch.tokens, batch.targets, false);
     const double error = std::fabs(with - of_merged) / std::fabs(with);
     if (!(error <= 1e-5))
       throw Failure(
@@ -312,7 +230,7 @@ std::string difference_test(const Subject& of) {
 
 std::string core_test(const Subject& of) {
   const auto core = of.make<Core>();
-  const TestModel model = host_model(true);
+  const TestModel model = host_model(true, vocabulary);
   Random random(of.seed, "check", "gradients");
   const Batch batch(random);
   std::deque<Variable> all;
