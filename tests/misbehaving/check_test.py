@@ -56,7 +56,7 @@ FAULTS = [
     ("another rounding mode in a core's gradient()", "graph", "rounding in gradient", "core process"),
     ("another umask in windows()", "data", "umask in windows", "process"),
     ("a destructor that throws", "destroy", None, "process"),
-    ("a default that is out of its range", "schema", None, "entry"),
+    ("a default that is out of its range", "../mistaken/default_out_of_range.so", None, "entry"),
     ("a value of its range that it divides by", "values", "crash", "values"),
     ("a value of its schema that it does not expect", "values", "throws", "values"),
     ("a parameter without a word", "undocumented", None, "schema"),
