@@ -4,7 +4,8 @@
 
 #include <strings.h>
 
-#include <array>
+#include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,30 @@ inline bool runs(const OpenblasKernels& kernels, const Cpu& cpu) {
   return std::ranges::all_of(kernels.needs, [&](const char* flag) { return cpu.has({flag}); });
 }
 
+inline const OpenblasKernels* kernels_called(const std::string& name) {
+  static const std::vector<OpenblasKernels> all = openblas_kernels();
+  const auto found = std::ranges::find_if(all, [&](const OpenblasKernels& k) { return strcasecmp(k.name, name.c_str()) == 0; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+// Of the vectors they compute in.
+inline int bits(const OpenblasKernels& kernels) {
+  const auto need = [&](const char* flag) { return std::ranges::find(kernels.needs, std::string(flag)) != kernels.needs.end(); };
+  return need("avx512f") ? 512 : need("avx") || need("avx2") ? 256 : 128;
+}
+
+// OpenBLAS knows processors by their model numbers. One that is newer than itself gets kernels of twenty years ago on Intel's,
+// and AVX2 on AMD's. The wide kernels that such a CPU runs all the same; "" where what OpenBLAS took is as wide.
+inline std::string wider_than(const std::string& core, const Cpu& cpu) {
+#if defined(__x86_64__)
+  const OpenblasKernels* taken = kernels_called(core);
+  for (const char* wide : {"SkylakeX", "Haswell"})
+    if (const OpenblasKernels* kernels = kernels_called(wide); taken && runs(*kernels, cpu) && bits(*kernels) > bits(*taken))
+      return wide;
+#endif
+  return {};
+}
+
 // What the user asks OpenBLAS for, "" when nothing.
 inline std::string asked_coretype() {
   const char* asked = std::getenv("OPENBLAS_CORETYPE");
@@ -69,9 +94,8 @@ inline std::string fault_of_coretype() {
 #if defined(__x86_64__)
   if (asked.empty()) return {};
   const Cpu cpu = this_cpu();
-  for (const OpenblasKernels& kernels : openblas_kernels())
-    if (strcasecmp(kernels.name, asked.c_str()) == 0)
-      return runs(kernels, cpu) ? "" : coretype_refusal("this CPU cannot run those kernels", cpu);
+  if (const OpenblasKernels* kernels = kernels_called(asked))
+    return runs(*kernels, cpu) ? "" : coretype_refusal("this CPU cannot run those kernels", cpu);
   return coretype_refusal("khost knows no kernels of that name", cpu);
 #else
   return {};

@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 #include <strings.h>
 
+#include <algorithm>
+
+#include "compute/machine.hpp"
 #include "e2e/khost_program.hpp"
 #include "khost/json.hpp"
 #include "unit/environment_variable.hpp"
@@ -131,6 +134,22 @@ TEST_CASE("OPENBLAS_CORETYPE: kernels that run here are used and recorded, other
   const Finished doctor = khost({"doctor"});
   CHECK(doctor.code == 3);  // without it nothing runs
   CHECK(has(doctor.err, "OPENBLAS_CORETYPE"));
+}
+
+TEST_CASE("OpenBLAS: on a CPU that it is too old to know, kernels as wide as the CPU's vectors all the same") {
+  const std::vector<std::string> features = khost::cpu_features();
+  const auto has_all = [&](std::initializer_list<const char*> some) {
+    return std::ranges::all_of(some, [&](const char* f) { return std::ranges::find(features, f) != features.end(); });
+  };
+  std::vector<std::string> narrow;
+  if (has_all({"avx2", "fma"})) narrow = {"Prescott", "Atom", "Core2", "Nano", "Penryn", "Dunnington", "Nehalem", "Sandybridge"};
+  if (has_all({"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd"})) narrow.insert(narrow.end(), {"Haswell", "Zen"});
+  const Khost khost;
+  EnvironmentVariable coretype("OPENBLAS_CORETYPE", "");
+  coretype.unset();
+  REQUIRE(khost({khost.manifest(), "--backend", "openblas", "--out", "chosen"}).code == 0);
+  const std::string kernel = environment(khost, "chosen").at("kernel").as_string();
+  CHECK_MESSAGE(std::ranges::find(narrow, kernel) == narrow.end(), kernel);
 }
 
 TEST_CASE("a backend that is refused is not quietly replaced by another") {

@@ -4,10 +4,13 @@
 #include <cblas.h>
 #include <dlfcn.h>
 
+#include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "../blas.hpp"
 #include "../build_id.hpp"
@@ -25,7 +28,10 @@ int score() { return 100; }
 // into the process under that name, and OPENBLAS_CORETYPE is looked at before OpenBLAS reads it.
 constexpr const char* file = KHOST_OPENBLAS_FOLDER "/libopenblas.so.0";
 
+constexpr const char* coretype = "OPENBLAS_CORETYPE";
+
 struct Library {
+  void* handle = nullptr;
   decltype(&cblas_sgemm) sgemm = nullptr;
   std::string version, kernel;
   std::string fault;  // why it cannot be used
@@ -37,20 +43,19 @@ bool find(void* handle, const char* name, Function*& function) {
   return function != nullptr;
 }
 
-Library load() {
+// OpenBLAS with the kernels that OPENBLAS_CORETYPE names, or of its own choice.
+Library load_once() {
   Library library;
-  library.fault = khost::blas::fault_of_coretype();
-  if (!library.fault.empty()) return library;
-  void* handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-  if (!handle) {
+  library.handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+  if (!library.handle) {
     library.fault = std::string("OpenBLAS cannot be loaded: ") + dlerror() + "\ninstall the Debian package libopenblas0-openmp";
     return library;
   }
   decltype(&openblas_get_parallel) parallel = nullptr;
   decltype(&openblas_get_config) config = nullptr;
   decltype(&openblas_get_corename) core = nullptr;
-  if (!find(handle, "cblas_sgemm", library.sgemm) || !find(handle, "openblas_get_parallel", parallel) ||
-      !find(handle, "openblas_get_config", config) || !find(handle, "openblas_get_corename", core)) {
+  if (!find(library.handle, "cblas_sgemm", library.sgemm) || !find(library.handle, "openblas_get_parallel", parallel) ||
+      !find(library.handle, "openblas_get_config", config) || !find(library.handle, "openblas_get_corename", core)) {
     library.fault = std::string(file) + " is no OpenBLAS: a function is missing (" + dlerror() +
                     ")\ninstall the Debian package libopenblas0-openmp again";
     return library;
@@ -62,13 +67,54 @@ Library load() {
     return library;
   }
   library.kernel = core();
-  library.fault = khost::blas::fault_of_core(library.kernel.c_str());
   // openblas_get_config() begins "OpenBLAS 0.3.21 NO_LAPACKE ..."
   const char* version = std::strchr(config(), ' ');
   version = version ? version + 1 : config();
   library.version.assign(version, std::strcspn(version, " "));
   library.version += khost::blas::build_of(reinterpret_cast<const void*>(library.sgemm));
   return library;
+}
+
+// Products of whole numbers, which any order of sums gives exactly: old builds compute wrong ones on some newer CPUs.
+bool multiplies(const Library& library) {
+  const auto entry = [](int i, int j, int seed) { return static_cast<float>((i * 7 + j * 5 + i * j + seed) % 9 - 4); };
+  for (const auto [m, n, k] : {std::array{1, 1, 1}, {17, 33, 65}, {127, 256, 64}, {64, 1024, 127}}) {
+    std::vector<float> a(static_cast<std::size_t>(m * k)), b(static_cast<std::size_t>(k * n)), c(static_cast<std::size_t>(m * n));
+    for (int i = 0; i < m; ++i)
+      for (int l = 0; l < k; ++l) a[static_cast<std::size_t>(i * k + l)] = entry(i, l, 1);
+    for (int l = 0; l < k; ++l)
+      for (int j = 0; j < n; ++j) b[static_cast<std::size_t>(l * n + j)] = entry(l, j, 2);
+    library.sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a.data(), k, b.data(), n, 0, c.data(), n);
+    for (int i = 0; i < m; ++i)
+      for (int j = 0; j < n; ++j) {
+        float sum = 0;
+        for (int l = 0; l < k; ++l) sum += entry(i, l, 1) * entry(l, j, 2);
+        if (c[static_cast<std::size_t>(i * n + j)] != sum) return false;
+      }
+  }
+  return true;
+}
+
+Library load() {
+  Library library;
+  library.fault = khost::blas::fault_of_coretype();
+  if (!library.fault.empty()) return library;
+  library = load_once();
+  if (!library.fault.empty()) return library;
+  library.fault = khost::blas::fault_of_core(library.kernel.c_str());
+  const std::string wide =
+      khost::blas::asked_coretype().empty() ? khost::blas::wider_than(library.kernel, khost::blas::this_cpu()) : "";
+  if (wide.empty()) return library;
+  // It reads the variable as it is loaded, and only then. Where it cannot be unloaded, the second is the first.
+  dlclose(library.handle);
+  const char* empty = std::getenv(coretype);
+  setenv(coretype, wide.c_str(), 1);
+  library = load_once();
+  const bool right = library.fault.empty() && multiplies(library);
+  empty ? setenv(coretype, "", 1) : unsetenv(coretype);
+  if (right) return library;
+  dlclose(library.handle);
+  return load_once();
 }
 
 const Library& the_library() {
