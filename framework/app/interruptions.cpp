@@ -84,7 +84,6 @@ void catch_interruptions(const std::string& how) {
     sigaddset(&signals, signal);
     ::signal(signal, SIG_DFL);  // a shell starts what runs in its background with SIGINT ignored
   }
-  ::signal(SIGPIPE, SIG_IGN);                       // whoever read what is printed is gone: the run is not
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // in this thread and those it starts
   std::thread(watch, signals).detach();
 }

@@ -1,5 +1,7 @@
+#include <poll.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -33,6 +35,12 @@ int exit_code(khost::ErrorKind kind) {
   return 1;
 }
 
+// `khost show RUN | head`: who reads has seen enough.
+bool reader_is_gone() {
+  pollfd out{STDOUT_FILENO, POLLOUT, 0};
+  return ::poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
 int run(int argc, char** argv) {
   int code = 0;
   try {
@@ -40,7 +48,7 @@ int run(int argc, char** argv) {
   } catch (const khost::Exit& e) {
     code = e.code;
   }
-  if (!std::cout.flush())
+  if (!std::cout.flush() && !reader_is_gone())
     throw khost::Error(khost::ErrorKind::usage, "the output could not be written")
         .hint("is standard output closed, or the disk full? A run's results are in its folder");
   return code;
@@ -51,6 +59,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   khost::open_standard_descriptors();
   khost::settle_openmp(argv);
+  std::signal(SIGPIPE, SIG_IGN);  // who reads what is printed is gone: what is computed is not
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of writing it
   const khost::ProcessWatch watch;
   const khost::PrintableStreams printable;

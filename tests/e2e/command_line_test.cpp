@@ -197,3 +197,15 @@ TEST_CASE("the forms that a command line may take") {
   CHECK(run.code == 0);
   CHECK(has(read(khost.scratch / "-odd/summary.json"), "\"small\""));
 }
+
+TEST_CASE("who reads the output may leave: that is no error; a disk that is full is one") {
+  const Khost khost;
+  const std::string program = KHOST_BINARY_DIR "/bin/khost", err = khost.scratch / "err";
+  const auto code = [&](const std::string& command) {
+    return WEXITSTATUS(std::system(("bash -c '" + command + "; exit ${PIPESTATUS[0]}' 2> " + err).c_str()));
+  };
+  CHECK(code("{ sleep 0.3; " + program + " list --json; } | true") == 0);  // true is gone by then
+  CHECK(read(err) == "");
+  CHECK(code(program + " list --json > /dev/full") == 2);
+  CHECK(has(read(err), "the output could not be written"));
+}
