@@ -206,7 +206,9 @@ TEST_CASE("manifest: arms that are wrong") {
        "m:14:32: 'rank' of the adapter has patterns, but no 'default' for the other matrices\n"
        "  for example {\"default\": 32, \"layer.*.mlp.*\": 48}\n"
        "  over a plain number beneath, patterns replace it: the default has to be said again"},
-      {R"({"adapter": {"rank": {"default": 0}}})", "m:14:44: 'rank.default' of the adapter is 0, expected a number at least 1"},
+      {R"({"adapter": {"rank": {"default": 0}}})",
+       "m:14:44: 'rank.default' of the adapter is 0, expected a number at least 1\n"
+       R"(  no adapter at all is "adapter": null; none on some matrices is a pattern's 0: {"default": 32, "layer.*.mlp.*": 0})"},
       {R"({"adapter": {"rank": {"default": 1, "a.*": -1}}})",
        "m:14:54: 'rank.a.*' of the adapter is -1, expected a number at least 0"},
       {R"({"adapter": {"rank": {"default": 1, "a": 2.5}}})",

@@ -74,7 +74,8 @@ TEST_CASE("manifest: what is wrong, where, what is allowed") {
        R"x(  for example {"plugin": "gpt", "d_model": 256})x"},
       {R"x("model": {"plugin": "gpt", "d_model": 32},)x", "", R"x(m:1:1: the manifest needs 'model' ({"plugin": ..., ...}))x"},
       {R"x("adapter": {"rank": 8},)x", R"x("adapter": {"rank": 0},)x",
-       "m:8:23: 'rank' of the adapter is 0, expected a number at least 1"},
+       "m:8:23: 'rank' of the adapter is 0, expected a number at least 1\n"
+       R"(  no adapter at all is "adapter": null; none on some matrices is a pattern's 0: {"default": 32, "layer.*.mlp.*": 0})"},
       {R"x("adapter": {"rank": 8},)x", R"x("adapter": {"basis": "svg"},)x",
        R"x(m:8:24: 'basis' of the adapter is "svg", expected one of: svd, random, gradient)x"
        "\n"

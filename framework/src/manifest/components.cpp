@@ -49,6 +49,9 @@ RankRule rank_rule(const std::string& name, const std::string& pattern, const Js
     Error error(
         ErrorKind::usage, K.place,
         "'" + name + "' of the adapter is " + shortened(K.text()) + ", expected a number at least " + std::to_string(least));
+    if (K.is_integer() && K.as_integer() == 0)
+      error.hint(
+          R"(no adapter at all is "adapter": null; none on some matrices is a pattern's 0: {"default": 32, "layer.*.mlp.*": 0})");
     if (K.is_object())  // --set adapter.rank.layer.0.mlp=4 makes objects of a pattern's parts
       error.hint("a pattern is one key, dots and all; to set a new one, set all of 'rank'");
     throw error;
