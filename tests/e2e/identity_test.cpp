@@ -213,7 +213,7 @@ TEST_CASE("a run's folder names what made its bases") {
   REQUIRE(khost({khost.manifest(), "--out", "made"}).code == 0);
   const Json summary = parse_json_file(khost.scratch / "made/summary.json");
   const Json& artifacts_of = summary.at("artifacts");
-  CHECK(artifacts_of.at("backend").as_string() == "openblas");
+  CHECK(artifacts_of.at("backend").as_string() == "onednn");
   CHECK(!artifacts_of.at("kernel").as_string().empty());
   CHECK(artifacts_of.at("parts").as_integer() == 8);
   REQUIRE(summary.at("bases").as_list().size() == 1);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # matrix.sh BUILD NETLIB OPENBLAS: a tiny experiment for each setting of the environment and each backend, with a cold cache, so that the
-# artifacts (from openblas, whatever the backend) are made under that setting too. Each must be right (the reference's losses within
+# artifacts (from onednn, whatever the backend) are made under that setting too. Each must be right (the reference's losses within
 # 1e-4), or refused (exit code 2 or 3 with a message); a signal, other losses, or no end within the time is a failure. A row also
 # says which of the two it expects. Prints a table.
 set -uo pipefail

@@ -43,11 +43,14 @@ BackendChoice choose_backend(Registry& registry, const std::optional<std::string
   std::string unsure;
   for (const auto& [path, reason] : listing.refused) {
     const std::string stem = std::filesystem::path(path).stem().string();
-    if (std::ranges::find(shipped, stem) != std::end(shipped))
-      throw Error(ErrorKind::plugin,
-                  "no backend was named, and the choice is not the usual one: '" + stem + "' is refused: " + reason)
-          .hint("mend it (./bootstrap build), or name the one to use: --backend " +
-                std::string(stem == shipped[0] ? shipped[1] : shipped[0]) + ", or \"compute\" in the manifest");
+    if (std::ranges::find(shipped, stem) != std::end(shipped)) {
+      Error error(ErrorKind::plugin,
+                  "no backend was named, and the choice is not the usual one: '" + stem + "' is refused: " + reason);
+      throw error.hint(stem == backend_of_artifacts
+                           ? "mend it (./bootstrap build): bases are made with it, whatever a run's backend"
+                           : "mend it (./bootstrap build), or name the one to use: --backend " + std::string(shipped[0]) +
+                                 ", or \"compute\" in the manifest");
+    }
     unsure += (unsure.empty() ? "" : ", ") + path;
   }
   if (doubt && !unsure.empty())

@@ -29,7 +29,7 @@ BackendChoice choose_backend(Registry& registry, const std::optional<std::string
                              std::string* doubt = nullptr);
 
 // Bases and other artifacts come from this one, whatever the run's, so that the same artifacts serve all.
-inline constexpr const char* backend_of_artifacts = "openblas";
+inline constexpr const char* backend_of_artifacts = "onednn";
 
 Environment environment_of(const BackendInfo& info, int threads, int jobs);
 

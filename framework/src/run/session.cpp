@@ -73,9 +73,14 @@ Session::Session(const SessionOptions& asked, RunListener& heard)
       e.within("compute at " + experiment.compute->place.text());
     throw;
   }
-  artifact_backend = choose_backend(*registry, backend_of_artifacts, {});
   artifact_threads = processors;
-  artifact_environment = environment_of(artifact_backend.make_in_parts(processors)->info(), processors, 1);
+  try {
+    artifact_backend = choose_backend(*registry, backend_of_artifacts, {});
+    artifact_environment = environment_of(artifact_backend.make_in_parts(processors)->info(), processors, 1);
+  } catch (Error& e) {
+    e.within(std::string("backend ") + backend_of_artifacts + ", which bases are made with whatever a run's");
+    throw;
+  }
   artifact_environment.parts = artifact_parts;
 
   refuse_process(process_troubles());  // what the backends brought
