@@ -3,7 +3,7 @@
 //                     [--peer-libraries FOLDER] [--no-peer]
 // First the peer finds its best setting, and so does khost's openblas (contender.hpp). A round then runs the peer and each
 // backend, so that what the machine does meanwhile meets all; figures are medians over rounds, the ratio is the median of the
-// rounds' ratios. Page faults are the minor ones of a step.
+// rounds' ratios. Page faults are the minor ones of a step. What is aimed at stands beside what was found: docs/performance.md.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 
 #include "artifact/file.hpp"
 #include "bench/contender.hpp"
+#include "bench/median.hpp"
 #include "compute/cpu_speed.hpp"
 #include "compute/machine.hpp"
 #include "khost/json.hpp"
@@ -96,12 +97,6 @@ std::vector<std::string> usable_backends() {
   return names;
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
 // What one contender gave in every round.
 struct Row {
   Contender contender;
@@ -169,6 +164,62 @@ std::string library_of(const Row& row, const Json& got) {
   return text;
 }
 
+// A ratio within one run, and how good it is to be.
+struct Target {
+  std::string what;
+  double ratio, bound;
+  bool at_most;
+
+  bool passes() const { return at_most ? ratio <= bound : ratio >= bound; }
+};
+
+// The same of the forward pass alone: the peer's time over khost's, a median over rounds.
+double forward_ratio(const Options& o, const Row& peer, const Row& khost, int batch) {
+  std::vector<std::string> arguments = step_arguments(o, batch, o.seconds);
+  arguments.push_back("--forward");
+  std::vector<double> ratios;
+  for (int round = 0; round < o.pairs; ++round) {
+    const auto ms = [&](const Row& row) {
+      const Printed printed = row.contender(row.choice.setting, arguments);
+      if (!printed.said) complain(fmt::format("bench: {} failed: {}", row.contender.name, printed.failure));
+      return printed.said->at("median_ms").as_number();
+    };
+    ratios.push_back(ms(peer) / ms(khost));
+    fmt::print(stderr, "batch {}, forward, round {} of {}: {:.2f}\n", batch, round + 1, o.pairs, ratios.back());
+  }
+  return median(ratios);
+}
+
+// What is aimed at, of the fastest backend.
+Json measure_targets(const Options& o, int batch, const std::vector<Row>& rows) {
+  const Row* best = nullptr;
+  for (const Row& row : rows)
+    if (row.contender.name != "PyTorch" && (!best || median(row.ms) < median(best->ms))) best = &row;
+  std::vector<Target> targets;
+  std::vector<std::string> arguments = step_arguments(o, batch, std::max(o.seconds, 2.0));
+  arguments.insert(arguments.begin(),
+                   {std::string(KHOST_BINARY_DIR) + "/bin/khost_bench_products", "--json", "--backend", best->contender.name});
+  const Printed products = start(arguments, best->choice.setting.environment());
+  if (!products.said) complain("bench: khost_bench_products failed: " + products.failure);
+  targets.push_back(
+      {"a step / its matrix products alone", products.said->at("ratio").as_number(), batch == 1 ? 1.2 : 1.12, true});
+  if (o.peer) {
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < best->ms.size(); ++i) ratios.push_back(rows.front().ms[i] / best->ms[i]);
+    targets.push_back({"PyTorch's step / khost's", median(ratios), 2.4, false});
+    targets.push_back({"PyTorch's forward pass / khost's", forward_ratio(o, rows.front(), *best, batch), 2, false});
+  }
+  fmt::print("\nbatch {}, {}: what is aimed at\n", batch, best->contender.name);
+  Json::List list;
+  for (const Target& t : targets) {
+    fmt::print("  {}  {:<36} {:>6.2f}, {} {}\n", t.passes() ? "pass " : "short", t.what, t.ratio,
+               t.at_most ? "at most" : "at least", t.bound);
+    list.push_back(
+        Json::object({{"what", t.what}, {"ratio", t.ratio}, {"bound", t.bound}, {"at_most", t.at_most}, {"pass", t.passes()}}));
+  }
+  return Json(std::move(list));
+}
+
 // One batch size: its rows, printed and as JSON.
 Json measure(const Options& o, int batch) {
   std::vector<Row> rows = rows_at_their_best(o, batch);
@@ -210,7 +261,7 @@ Json measure(const Options& o, int batch) {
     each.set("settings_tried", Json(std::move(tried)));
   }
   Json made{Json::Object{}};
-  made.set("batch", batch), made.set("rows", Json(std::move(list)));
+  made.set("batch", batch), made.set("rows", Json(std::move(list))), made.set("targets", measure_targets(o, batch, rows));
   return made;
 }
 

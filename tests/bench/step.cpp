@@ -1,6 +1,6 @@
 // How long one training step takes at the papers' full size: forward, backward, Adam on alpha. khost_bench_step [--batch B]
-// [--rank K] [--seconds S] [--threads N] [--backend NAME] [--options JSON] [--weights]. Random weights and bases: the time does
-// not depend on their values. Prints one line of JSON, with the keys of torch_ctlora.py's.
+// [--rank K] [--seconds S] [--threads N] [--backend NAME] [--options JSON] [--weights] [--forward]. Random weights and bases: the
+// time does not depend on their values. Prints one line of JSON, with the keys of torch_ctlora.py's.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include <exception>
 #include <string>
 
+#include "bench/median.hpp"
 #include "bench/training_step.hpp"
 
 using namespace khost;
@@ -22,11 +23,14 @@ int measure(int argc, char** argv) {
   int threads = 2;
   double seconds = 5;
   std::string name = "openblas", options = "{}";
+  bool forward = false;  // alone, without gradients: an evaluation
   for (int i = 1; i < argc; ++i) {
     const std::string key = argv[i];
     const char* value = i + 1 < argc ? argv[i + 1] : "";
     if (key == "--weights")
       size.weight_gradients = true;
+    else if (key == "--forward")
+      forward = true;
     else if (key == "--batch")
       size.batch = std::atoi(value), ++i;
     else if (key == "--rank")
@@ -43,7 +47,8 @@ int measure(int argc, char** argv) {
       return std::fprintf(stderr, "khost_bench_step: unknown option %s\n", argv[i]), 2;
   }
   Backend backend(name, test::compute_table(name), options, threads);
-  test::TrainingStep step(size, backend);
+  test::TrainingStep training(size, backend);
+  const auto step = [&] { return forward ? training.evaluate() : training(); };
   using Clock = std::chrono::steady_clock;
   const auto ms = [](Clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); };
 
@@ -66,9 +71,6 @@ int measure(int argc, char** argv) {
   }
   const double faults_per_step = static_cast<double>(minor_faults() - faults) / static_cast<double>(times.size());
   const double cpu_ms = 1000.0 * static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC / static_cast<double>(times.size());
-  std::sort(times.begin(), times.end());
-  const std::size_t half = times.size() / 2;
-  const double median = times.size() % 2 ? times[half] : (times[half - 1] + times[half]) / 2;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   Json out{Json::Object{}};
@@ -80,13 +82,13 @@ int measure(int argc, char** argv) {
   out.set("K", size.rank);
   out.set("batch", size.batch);
   out.set("sequence", size.sequence);
-  out.set("median_ms", median);
-  out.set("min_ms", times.front());
+  out.set("median_ms", bench::median(times));
+  out.set("min_ms", *std::ranges::min_element(times));
   out.set("cpu_ms", cpu_ms);
   out.set("steps", static_cast<std::int64_t>(times.size()));
   out.set("faults_per_step", faults_per_step);
   out.set("peak_rss_mib", static_cast<double>(usage.ru_maxrss) / 1024);
-  out.set("arena_mib", static_cast<double>(step.program().arena_bytes()) / (1 << 20));
+  out.set("arena_mib", static_cast<double>(training.program().arena_bytes()) / (1 << 20));
   out.set("loss_first", first);
   out.set("loss_last", last);
   std::printf("%s\n", out.text().c_str());

@@ -106,6 +106,12 @@ def measure(o):
         optimizer.step()
         return loss.item()
 
+    def evaluate():
+        with torch.inference_mode():
+            return model(tokens, targets).item()
+
+    if o.forward:
+        step = evaluate
     first = step()
     for _ in range(2):
         step()
@@ -194,6 +200,7 @@ def main():
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=5, help="how long to measure")
+    parser.add_argument("--forward", action="store_true", help="the forward pass alone, without gradients")
     parser.add_argument("--check", action="store_true", help="is it the right model? Nothing is timed")
     parser.add_argument("--products", action="store_true", help="are its products right? Nothing is timed")
     options = parser.parse_args()

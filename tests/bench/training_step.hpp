@@ -63,6 +63,7 @@ class TrainingStep {
   }
 
   double forward() { return program_->forward(tokens_, targets_, gradients_); }
+  double evaluate() { return program_->forward(tokens_, targets_, Program::Gradients::none); }
   double operator()() {
     const double loss = forward();
     program_->backward();
