@@ -131,7 +131,8 @@ row right 'OMP_WAIT_POLICY=passive' "$all" OMP_WAIT_POLICY=passive
 row right 'GOMP_SPINCOUNT=infinite' "$all" GOMP_SPINCOUNT=infinite
 row right 'OPENBLAS_NUM_THREADS=1' "$all" OPENBLAS_NUM_THREADS=1
 row right 'OPENBLAS_NUM_THREADS=9' "$all" OPENBLAS_NUM_THREADS=9
-row refused 'OPENBLAS_CORETYPE=nonsense' "$all" OPENBLAS_CORETYPE=nonsense
+row refused 'OPENBLAS_CORETYPE=nonsense' "openblas cblas" OPENBLAS_CORETYPE=nonsense
+row right 'the same: nothing to the others' "onednn blis reference" OPENBLAS_CORETYPE=nonsense
 row right 'BLIS_NUM_THREADS=5 BLIS_JC_NT=3' "$all" BLIS_NUM_THREADS=5 BLIS_JC_NT=3
 row right 'DNNL_MAX_CPU_ISA=SSE41' "$all" DNNL_MAX_CPU_ISA=SSE41
 row right 'DNNL_DEFAULT_FPMATH_MODE=ANY' "$all" DNNL_DEFAULT_FPMATH_MODE=ANY
