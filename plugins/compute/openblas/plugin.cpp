@@ -113,7 +113,7 @@ Library load() {
   const bool right = library.fault.empty() && multiplies(library);
   empty ? setenv(coretype, "", 1) : unsetenv(coretype);
   if (right) return library;
-  dlclose(library.handle);
+  if (library.handle) dlclose(library.handle);
   return load_once();
 }
 
