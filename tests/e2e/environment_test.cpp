@@ -142,7 +142,7 @@ TEST_CASE("OpenBLAS: on a CPU that it is too old to know, kernels as wide as the
     return std::ranges::all_of(some, [&](const char* f) { return std::ranges::find(features, f) != features.end(); });
   };
   std::vector<std::string> narrow;
-  if (has_all({"avx2", "fma"})) narrow = {"Prescott", "Atom", "Core2", "Nano", "Penryn", "Dunnington", "Nehalem", "Sandybridge"};
+  if (has_all({"avx2", "fma"})) narrow = {"Prescott", "Atom", "Core2", "Nano", "Penryn", "Dunnington", "Nehalem"};
   if (has_all({"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd"})) narrow.insert(narrow.end(), {"Haswell", "Zen"});
   const Khost khost;
   EnvironmentVariable coretype("OPENBLAS_CORETYPE", "");
@@ -173,7 +173,7 @@ TEST_CASE("a backend that is refused is not quietly replaced by another") {
     INFO(without.err);
     CHECK(without.code == 3);
     CHECK(has(without.err, "onednn.so is not an ELF file"));
-    CHECK(has(without.err, "whatever a run's"));
+    CHECK((has(without.err, "which makes the bases of every run") || has(without.err, "bases are made with it")));
   }
 
   // Any other file may have been a backend too: it is said.

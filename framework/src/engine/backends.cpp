@@ -66,7 +66,7 @@ BackendChoice choose_backend(Registry& registry, const std::optional<std::string
   if (best.table) return best;
   Error error(ErrorKind::plugin, "no compute backend can be used");
   for (const auto& [path, reason] : listing.refused) error.hint(path + ": " + reason);
-  throw error.hint("`./bootstrap build` builds openblas and reference");
+  throw error.hint("`./bootstrap build` builds onednn, openblas and reference");
 }
 
 Environment environment_of(const BackendInfo& info, int threads, int jobs) {

@@ -78,7 +78,7 @@ Session::Session(const SessionOptions& asked, RunListener& heard)
     artifact_backend = choose_backend(*registry, backend_of_artifacts, {});
     artifact_environment = environment_of(artifact_backend.make_in_parts(processors)->info(), processors, 1);
   } catch (Error& e) {
-    e.within(std::string("backend ") + backend_of_artifacts + ", which bases are made with whatever a run's");
+    e.within(std::string("backend ") + backend_of_artifacts + ", which makes the bases of every run");
     throw;
   }
   artifact_environment.parts = artifact_parts;

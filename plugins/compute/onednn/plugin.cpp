@@ -22,7 +22,7 @@ int create(const char* options, int32_t threads, void** context, char* message, 
   if (!made) return khost::blas::out_of_memory(message, size);
   if (!made->usable()) {
     delete made;
-    std::snprintf(message, size, "oneDNN finds no CPU engine here; choose another with --backend");
+    std::snprintf(message, size, "oneDNN finds no CPU engine here, and every run's bases are made with it");
     return 1;
   }
   *context = made;

@@ -77,6 +77,7 @@ Library load_once() {
 
 // Products of whole numbers, which any order of sums gives exactly: old builds compute wrong ones on some newer CPUs.
 bool multiplies(const Library& library) {
+  const khost::blas::OneThread one;  // as every call (split.hpp)
   const auto entry = [](int i, int j, int seed) { return static_cast<float>((i * 7 + j * 5 + i * j + seed) % 9 - 4); };
   for (const auto [m, n, k] : {std::array{1, 1, 1}, {17, 33, 65}, {127, 256, 64}, {64, 1024, 127}}) {
     std::vector<float> a(static_cast<std::size_t>(m * k)), b(static_cast<std::size_t>(k * n)), c(static_cast<std::size_t>(m * n));
@@ -95,6 +96,19 @@ bool multiplies(const Library& library) {
   return true;
 }
 
+// OPENBLAS_CORETYPE while it lives; unset or empty before and after. The first context is made before trials have threads.
+class Coretype {
+ public:
+  explicit Coretype(const std::string& kernels) : was_set_(std::getenv(coretype) != nullptr) {
+    setenv(coretype, kernels.c_str(), 1);
+  }
+  ~Coretype() { was_set_ ? setenv(coretype, "", 1) : unsetenv(coretype); }
+  Coretype(const Coretype&) = delete;
+
+ private:
+  bool was_set_;
+};
+
 Library load() {
   Library library;
   library.fault = khost::blas::fault_of_coretype();
@@ -107,12 +121,12 @@ Library load() {
   if (wide.empty()) return library;
   // It reads the variable as it is loaded, and only then. Where it cannot be unloaded, the second is the first.
   dlclose(library.handle);
-  const char* empty = std::getenv(coretype);
-  setenv(coretype, wide.c_str(), 1);
-  library = load_once();
-  const bool right = library.fault.empty() && multiplies(library);
-  empty ? setenv(coretype, "", 1) : unsetenv(coretype);
-  if (right) return library;
+  // Closing is safe: this flavour has no threads of its own, and nothing but one-thread products has run in it.
+  {
+    const Coretype set(wide);
+    library = load_once();
+    if (library.fault.empty() && multiplies(library)) return library;
+  }
   if (library.handle) dlclose(library.handle);
   return load_once();
 }
