@@ -11,15 +11,6 @@
 
 namespace khost::cblas {
 
-bool multiplies(Sgemm* sgemm) {
-  const float a[] = {1, 2, -9, 3, 4, -9, 5, 6, -9};  // 3 x 2 with rows 3 apart: its transpose is 2 x 3
-  const float b[] = {1, 2, 3, 4, 5, 6};              // 3 x 2
-  float c[] = {10, 20, -7, 30, 40, -7};              // 2 x 2 with rows 3 apart
-  const float expected[] = {2 * 35 + 10, 2 * 44 + 20, -7, 2 * 44 + 30, 2 * 56 + 40, -7};
-  sgemm(blas::row_major, blas::transposed, blas::plain, 2, 2, 3, 2.0f, a, 3, b, 2, 1.0f, c, 3);
-  return std::ranges::equal(c, expected);  // small integers: exact in any order
-}
-
 // An int is handed over in a register or a stack slot of 64 bits, and the one called must not look at its upper half. There
 // stands a 1 here, in lda: one with 32-bit sizes sees rows 3 apart, one with 64-bit sizes sees them 2^32 + 3 apart, and finds
 // zeros that lie ready there. Both are within what is mapped. (Most callers leave zeros in the upper half, so that an ILP64

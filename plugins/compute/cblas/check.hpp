@@ -5,9 +5,6 @@
 
 namespace khost::cblas {
 
-// A product whose every entry differs, with rows apart, transposed, accumulated.
-bool multiplies(Sgemm* sgemm);
-
 // Whether it reads its sizes as 64 bits (ILP64), where 32 are handed to it. Throws std::runtime_error where that cannot be asked.
 bool reads_wide_sizes(Sgemm* sgemm);
 

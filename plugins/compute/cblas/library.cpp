@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "../blas.hpp"
+#include "../multiplies.hpp"
 #include "../openblas_kernels.hpp"
 #include "check.hpp"
 #include "files.hpp"
@@ -119,7 +120,7 @@ Library load(const std::string& path) {
                              "take its build for GNU OpenMP (MKL: libmkl_rt.so, which khost asks for its GNU layer; AOCL: the "
                              "gcc build of libblis-mt.so)");
   check_openblas(handle, library);
-  if (!multiplies(library.sgemm))
+  if (!blas::multiplies<int, int>(library.sgemm))
     throw std::runtime_error(path +
                              " gives a wrong product for a 2 x 2 matrix: it is damaged, or a build with 64-bit sizes (ILP64)\n"
                              "name the build with 32-bit sizes (LP64), the one without 64 or ilp64 in its name");

@@ -4,16 +4,15 @@
 #include <cblas.h>
 #include <dlfcn.h>
 
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <string>
-#include <vector>
 
 #include "../blas.hpp"
 #include "../build_id.hpp"
+#include "../multiplies.hpp"
 #include "../openblas_kernels.hpp"
 #include "../split.hpp"
 #include "khost/plugin.hpp"
@@ -75,27 +74,6 @@ Library load_once() {
   return library;
 }
 
-// Products of whole numbers, which any order of sums gives exactly: old builds compute wrong ones on some newer CPUs.
-bool multiplies(const Library& library) {
-  const khost::blas::OneThread one;  // as every call (split.hpp)
-  const auto entry = [](int i, int j, int seed) { return static_cast<float>((i * 7 + j * 5 + i * j + seed) % 9 - 4); };
-  for (const auto [m, n, k] : {std::array{1, 1, 1}, {17, 33, 65}, {127, 256, 64}, {64, 1024, 127}}) {
-    std::vector<float> a(static_cast<std::size_t>(m * k)), b(static_cast<std::size_t>(k * n)), c(static_cast<std::size_t>(m * n));
-    for (int i = 0; i < m; ++i)
-      for (int l = 0; l < k; ++l) a[static_cast<std::size_t>(i * k + l)] = entry(i, l, 1);
-    for (int l = 0; l < k; ++l)
-      for (int j = 0; j < n; ++j) b[static_cast<std::size_t>(l * n + j)] = entry(l, j, 2);
-    library.sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a.data(), k, b.data(), n, 0, c.data(), n);
-    for (int i = 0; i < m; ++i)
-      for (int j = 0; j < n; ++j) {
-        float sum = 0;
-        for (int l = 0; l < k; ++l) sum += entry(i, l, 1) * entry(l, j, 2);
-        if (c[static_cast<std::size_t>(i * n + j)] != sum) return false;
-      }
-  }
-  return true;
-}
-
 // OPENBLAS_CORETYPE while it lives; unset or empty before and after. The first context is made before trials have threads.
 class Coretype {
  public:
@@ -119,13 +97,13 @@ Library load() {
   const std::string wide =
       khost::blas::asked_coretype().empty() ? khost::blas::wider_than(library.kernel, khost::blas::this_cpu()) : "";
   if (wide.empty()) return library;
-  // It reads the variable as it is loaded, and only then. Where it cannot be unloaded, the second is the first.
+  // It reads the variable as it is loaded, and only then. Where it cannot be unloaded, the second is the first. Closing is safe:
+  // this flavour has no threads of its own, and nothing but one-thread products has run in it.
   dlclose(library.handle);
-  // Closing is safe: this flavour has no threads of its own, and nothing but one-thread products has run in it.
   {
     const Coretype set(wide);
     library = load_once();
-    if (library.fault.empty() && multiplies(library)) return library;
+    if (library.fault.empty() && khost::blas::multiplies<CBLAS_ORDER, CBLAS_TRANSPOSE>(library.sgemm)) return library;
   }
   if (library.handle) dlclose(library.handle);
   return load_once();
