@@ -173,7 +173,7 @@ struct Target {
   bool passes() const { return at_most ? ratio <= bound : ratio >= bound; }
 };
 
-// The same of the forward pass alone: the peer's time over khost's, a median over rounds.
+// Of the forward pass alone, the peer's time over khost's, a median over rounds.
 double forward_ratio(const Options& o, const Row& peer, const Row& khost, int batch) {
   std::vector<std::string> arguments = step_arguments(o, batch, o.seconds);
   arguments.push_back("--forward");
@@ -192,9 +192,8 @@ double forward_ratio(const Options& o, const Row& peer, const Row& khost, int ba
 
 // What is aimed at, of the fastest backend.
 Json measure_targets(const Options& o, int batch, const std::vector<Row>& rows) {
-  const Row* best = nullptr;
-  for (const Row& row : rows)
-    if (row.contender.name != "PyTorch" && (!best || median(row.ms) < median(best->ms))) best = &row;
+  const auto best =
+      std::ranges::min_element(rows.begin() + o.peer, rows.end(), {}, [](const Row& row) { return median(row.ms); });
   std::vector<Target> targets;
   std::vector<std::string> arguments = step_arguments(o, batch, std::max(o.seconds, 2.0));
   arguments.insert(arguments.begin(),

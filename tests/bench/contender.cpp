@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "compute/machine.hpp"
+#include "../../plugins/compute/openblas_kernels.hpp"
 
 namespace khost::bench {
 
@@ -18,25 +18,14 @@ namespace {
 const std::vector<std::pair<const char*, const char*>> keeping{
     {"MALLOC_MMAP_MAX_", "0"}, {"MALLOC_TRIM_THRESHOLD_", "17179869184"}, {"MALLOC_TOP_PAD_", "268435456"}};
 
-struct Kernel {
-  const char* name;
-  std::vector<const char*> needs;
-};
 // Those that Debian's OpenBLAS knows and a newer CPU may run, though it is not told so.
-const std::vector<Kernel> kernels{{"Haswell", {"avx2", "fma"}},
-                                  {"Zen", {"avx2", "fma"}},
-                                  {"SkylakeX", {"avx512f", "avx512bw", "avx512dq", "avx512vl"}},
-                                  {"Cooperlake", {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16"}}};
-
-bool runs_here(const Kernel& kernel) {
-  static const std::vector<std::string> features = cpu_features();
-  return std::ranges::all_of(kernel.needs, [](const char* f) { return std::ranges::find(features, f) != features.end(); });
-}
+constexpr const char* kernels[] = {"Haswell", "Zen", "SkylakeX", "Cooperlake"};
 
 std::vector<std::string> kernels_to_try() {
   std::vector<std::string> names;
-  for (const Kernel& kernel : kernels)
-    if (runs_here(kernel)) names.push_back(kernel.name);
+  const blas::Cpu cpu = blas::this_cpu();
+  for (const char* kernel : kernels)
+    if (blas::runs(*blas::kernels_called(kernel), cpu)) names.push_back(kernel);
   const char* of_user = std::getenv("OPENBLAS_CORETYPE");
   if (of_user && *of_user && std::ranges::find(names, of_user) == names.end()) names.push_back(of_user);
   return names;
@@ -123,7 +112,7 @@ Choice choose(const Contender& contender, const std::vector<std::string>& more,
               const std::function<void(const Candidate&)>& tell) {
   Choice choice;
   const Candidate* best = nullptr;
-  choice.tried.reserve(2 + kernels.size() + 1);  // `best` points into it
+  choice.tried.reserve(2 + std::size(kernels) + 1);  // `best` points into it
   const auto attempt_one = [&](const Setting& setting) {
     const Candidate& made = choice.tried.emplace_back(attempt(contender, setting, more));
     if (tell) tell(made);

@@ -1,7 +1,7 @@
 // Where a training step's time goes: a step at the papers' full size in turn with its own matrix products alone, each call made
-// again as the step made it, on the step's own memory. khost_bench_products [--batch B] [--rank K] [--sequence T] [--seconds S]
-// [--threads N]
-// [--backend NAME] [--json]. Attention's small products run on the host's own kernel and are not among them.
+// again as the step made it, on the step's own memory. Attention's small products run on the host's own kernel and are not among
+// them.
+//   khost_bench_products [--batch B] [--rank K] [--sequence T] [--seconds S] [--threads N] [--backend NAME] [--json]
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,7 +9,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <vector>
