@@ -38,12 +38,6 @@ inline Variable variable(const Parameter& p, Random& random) {
   return variable(p.name, p.shape, sd, p.init == Init::ones ? 1 : 0, random);
 }
 
-inline Point point_of(const std::deque<Variable>& all) {
-  Point at;
-  for (const Variable& v : all) at.weights[v.name] = Doubles(v.value.begin(), v.value.end()), at.shapes[v.name] = v.shape;
-  return at;
-}
-
 // Where an adapter can stand: an embedding and a head, tied or not, and linear maps with and without a bias.
 inline TestModel host_model(bool tied, std::int64_t vocabulary) {
   std::vector<Parameter> parameters{{"tok_emb", {vocabulary, 6}, Init::normal, 0.3, true},
@@ -89,7 +83,12 @@ class Adapted {
   const std::vector<WeightSlot>& slots() const { return slots_; }
   const Variable& operator[](const std::string& name) const { return variables_[index_.at(name)]; }
 
-  Point point() const { return point_of(variables_); }
+  Point point() const {
+    Point at;
+    for (const Variable& v : variables_)
+      at.weights[v.name] = Doubles(v.value.begin(), v.value.end()), at.shapes[v.name] = v.shape;
+    return at;
+  }
   // With W + dW of difference() in W's place.
   Point merged() const {
     Point at = point();
