@@ -29,34 +29,60 @@ constexpr std::int64_t lanes = HWY_MAX_BYTES < 64 ? HWY_MAX_BYTES / 4 : 16;
 constexpr std::int64_t tile_cols = 2 * lanes;
 constexpr std::int64_t block_rows = 96, block_depth = 256,
                        block_cols = 128;  // packed blocks: 96 KiB of A, 128 KiB of B, on the stack
-static_assert(block_rows % tile_rows == 0 && block_cols % tile_cols == 0);
+static_assert(block_rows % tile_rows == 0 && tile_rows % 3 == 0 && block_cols % tile_cols == 0);
 
-// Rows i0 .. of op(A), depth p0 .., in panels of tile_rows: panel after panel, depth after depth, row after row; missing rows are
-// 0.
-void pack_a(const khost_gemm& g, std::int64_t i0, std::int64_t rows, std::int64_t p0, std::int64_t depth, float* out) {
-  const std::int64_t step_row = g.transpose_a ? 1 : g.lda, step_depth = g.transpose_a ? g.lda : 1;
+// A of one product's tile as the tile reads it: the element of row r and depth p is values[r * row + p * depth].
+struct Panel {
+  const float* values;
+  std::int64_t row, depth;
+};
+
+// In panels of tile_rows, `depth` columns each: panel after panel, depth after depth, row after row; missing rows are 0.
+void pack_a(const Panel& from, std::int64_t rows, std::int64_t depth, float* out) {
   for (std::int64_t i = 0; i < rows; i += tile_rows, out += tile_rows * depth) {
     const std::int64_t n = std::min(tile_rows, rows - i);
-    const float* from = g.a + (i0 + i) * step_row + p0 * step_depth;
     if (n < tile_rows) std::fill_n(out, tile_rows * depth, 0.0f);
-    if (g.transpose_a) {
-      for (std::int64_t p = 0; p < depth; ++p)
-        for (std::int64_t r = 0; r < n; ++r) out[p * tile_rows + r] = from[p * step_depth + r];
-    } else {
-      for (std::int64_t r = 0; r < n; ++r)
-        for (std::int64_t p = 0; p < depth; ++p) out[p * tile_rows + r] = from[r * step_row + p];
-    }
+    for (std::int64_t p = 0; p < depth; ++p)
+      for (std::int64_t r = 0; r < n; ++r) out[p * tile_rows + r] = from.values[(i + r) * from.row + p * from.depth];
   }
 }
 
-// Likewise columns j0 .. of op(B) in panels of tile_cols.
+// out[p * tile_cols + c] = from[c * ld + p] for 4 columns c and 4 depths p.
+HWY_INLINE void transpose_4x4(const float* from, std::int64_t ld, float* out) {
+#if HWY_TARGET == HWY_SCALAR
+  for (std::int64_t c = 0; c < 4; ++c)
+    for (std::int64_t p = 0; p < 4; ++p) out[p * tile_cols + c] = from[c * ld + p];
+#else
+  const hn::FixedTag<float, 4> d;
+  const hn::RepartitionToWide<decltype(d)> wide;
+  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + ld), r2 = hn::LoadU(d, from + 2 * ld),
+             r3 = hn::LoadU(d, from + 3 * ld);
+  const auto lower = [&](auto a, auto b) HWY_ATTR { return hn::BitCast(wide, hn::InterleaveLower(d, a, b)); };
+  const auto upper = [&](auto a, auto b) HWY_ATTR { return hn::BitCast(wide, hn::InterleaveUpper(d, a, b)); };
+  const auto l0 = lower(r0, r1), l1 = lower(r2, r3), u0 = upper(r0, r1), u1 = upper(r2, r3);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, l0, l1)), d, out);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, l0, l1)), d, out + tile_cols);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, u0, u1)), d, out + 2 * tile_cols);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, u0, u1)), d, out + 3 * tile_cols);
+#endif
+}
+
+// Columns j0 .. of op(B), depth p0 .., in panels of tile_cols: panel after panel, depth after depth, column after column; missing
+// columns are 0.
 void pack_b(const khost_gemm& g, std::int64_t j0, std::int64_t cols, std::int64_t p0, std::int64_t depth, float* out) {
   for (std::int64_t j = 0; j < cols; j += tile_cols, out += tile_cols * depth) {
     const std::int64_t n = std::min(tile_cols, cols - j);
     if (n < tile_cols) std::fill_n(out, tile_cols * depth, 0.0f);
     if (g.transpose_b) {
       const float* from = g.b + (j0 + j) * g.ldb + p0;
-      for (std::int64_t c = 0; c < n; ++c)
+      std::int64_t c = 0;
+      for (; c + 4 <= n; c += 4) {
+        std::int64_t p = 0;
+        for (; p + 4 <= depth; p += 4) transpose_4x4(from + c * g.ldb + p, g.ldb, out + p * tile_cols + c);
+        for (; p < depth; ++p)
+          for (std::int64_t q = c; q < c + 4; ++q) out[p * tile_cols + q] = from[q * g.ldb + p];
+      }
+      for (; c < n; ++c)
         for (std::int64_t p = 0; p < depth; ++p) out[p * tile_cols + c] = from[c * g.ldb + p];
     } else {
       const float* from = g.b + p0 * g.ldb + j0 + j;
@@ -66,19 +92,26 @@ void pack_b(const khost_gemm& g, std::int64_t j0, std::int64_t cols, std::int64_
   }
 }
 
-// out [tile_rows, tile_cols] = alpha (panel of A)(panel of B)
-HWY_INLINE void tile(std::int64_t depth, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, float alpha,
-                     float* HWY_RESTRICT out) {
+// out [tile_rows, tile_cols] = alpha (rows of A)(panel of B)
+HWY_INLINE void tile(std::int64_t depth, const Panel& panel, const float* HWY_RESTRICT b, float alpha, float* HWY_RESTRICT out) {
   const D d;
   V s0[tile_rows], s1[tile_rows];
   for (std::int64_t r = 0; r < tile_rows; ++r) s0[r] = s1[r] = hn::Zero(d);
-  for (std::int64_t p = 0; p < depth; ++p, a += tile_rows, b += tile_cols) {
+  // Rows by threes from a pointer each: a pointer for every row would not fit the registers that are there for them.
+  const std::int64_t row = panel.row;
+  const float* rows[tile_rows / 3];
+  for (std::int64_t i = 0; i < tile_rows / 3; ++i) rows[i] = panel.values + 3 * i * row;
+  for (std::int64_t p = 0; p < depth; ++p, b += tile_cols) {
     const V b0 = hn::LoadU(d, b), b1 = hn::LoadU(d, b + lanes);
-#pragma GCC unroll 12
-    for (std::int64_t r = 0; r < tile_rows; ++r) {
-      const V x = hn::Set(d, a[r]);
-      s0[r] = hn::MulAdd(x, b0, s0[r]);
-      s1[r] = hn::MulAdd(x, b1, s1[r]);
+#pragma GCC unroll 4
+    for (std::int64_t i = 0; i < tile_rows / 3; ++i) {
+#pragma GCC unroll 3
+      for (std::int64_t r = 0; r < 3; ++r) {
+        const V x = hn::Set(d, rows[i][r * row]);
+        s0[3 * i + r] = hn::MulAdd(x, b0, s0[3 * i + r]);
+        s1[3 * i + r] = hn::MulAdd(x, b1, s1[3 * i + r]);
+      }
+      rows[i] += panel.depth;
     }
   }
   const V f = hn::Set(d, alpha);
@@ -93,6 +126,9 @@ void Gemm(const khost_gemm& g) {
   HWY_ALIGN float a[block_rows * block_depth];
   HWY_ALIGN float b[block_depth * block_cols];
   HWY_ALIGN float out[tile_rows * tile_cols];
+  const std::int64_t row = g.transpose_a ? 1 : g.lda, along = g.transpose_a ? g.lda : 1;
+  // Each depth of A' is a cache line of its own: laid out once it pays where tiles read it more often than twice.
+  const bool packs = g.transpose_a && g.n > 2 * tile_cols;
   for (std::int64_t j0 = 0; j0 < g.n; j0 += block_cols) {
     const std::int64_t cols = std::min(block_cols, g.n - j0);
     for (std::int64_t p0 = 0; p0 < g.k; p0 += block_depth) {
@@ -101,10 +137,14 @@ void Gemm(const khost_gemm& g) {
       pack_b(g, j0, cols, p0, depth, b);
       for (std::int64_t i0 = 0; i0 < g.m; i0 += block_rows) {
         const std::int64_t rows = std::min(block_rows, g.m - i0);
-        pack_a(g, i0, rows, p0, depth, a);
+        const Panel block{g.a + i0 * row + p0 * along, row, along};
+        const std::int64_t direct = packs ? 0 : rows / tile_rows * tile_rows;  // rows that tiles read where they are
+        pack_a({block.values + direct * row, row, along}, rows - direct, depth, a);
         for (std::int64_t j = 0; j < cols; j += tile_cols) {
           for (std::int64_t i = 0; i < rows; i += tile_rows) {
-            tile(depth, a + i * depth, b + j * depth, g.alpha, out);
+            const Panel here =
+                i < direct ? Panel{block.values + i * row, row, along} : Panel{a + (i - direct) * depth, 1, tile_rows};
+            tile(depth, here, b + j * depth, g.alpha, out);
             const std::int64_t r_end = std::min(tile_rows, rows - i), c_end = std::min(tile_cols, cols - j);
             float* c = g.c + (i0 + i) * g.ldc + j0 + j;
             for (std::int64_t r = 0; r < r_end; ++r, c += g.ldc) {
