@@ -15,6 +15,8 @@ void scale_columns(std::int64_t rows, std::int64_t cols, const float* x, std::in
 // out[c] = (accumulate ? out[c] : 0) + sum over rows, first to last, of a[r, c] b[r, c]; in double.
 void column_products(std::int64_t rows, std::int64_t cols, const float* a, std::int64_t lda, const float* b, std::int64_t ldb,
                      double* out, bool accumulate);
+// out[c] (+)= sum over rows, first to last, of x[r, c]; in double: the gradient of a bias.
+void column_sums(std::int64_t rows, std::int64_t cols, const float* x, float* out, bool accumulate);
 
 // y = (x - mean) / sqrt(var + eps) * weight + bias, with the biased variance; mean and rstd [rows] are kept for backward.
 void layer_norm(std::int64_t rows, std::int64_t cols, const float* x, const float* weight, const float* bias, float eps, float* y,
@@ -22,9 +24,9 @@ void layer_norm(std::int64_t rows, std::int64_t cols, const float* x, const floa
 // dx (+)= gradient with respect to x
 void layer_norm_backward(std::int64_t rows, std::int64_t cols, const float* x, const float* mean, const float* rstd,
                          const float* weight, const float* dy, float* dx, bool accumulate);
-// dweight, dbias [cols] (+)=; either may be null. mean null: of an RMS norm, whose values are not centred.
-void layer_norm_weight_gradients(std::int64_t rows, std::int64_t cols, const float* x, const float* mean, const float* rstd,
-                                 const float* dy, float* dweight, float* dbias, bool accumulate);
+// dweight [cols] (+)= sum over rows of dy (x - mean) rstd, in double. mean null: of an RMS norm, whose values are not centred.
+void norm_weight_gradient(std::int64_t rows, std::int64_t cols, const float* x, const float* mean, const float* rstd,
+                          const float* dy, float* dweight, bool accumulate);
 
 // y = x rrms weight with rrms = 1 / sqrt(mean of x^2 + eps); rrms [rows] is kept for backward.
 void rms_norm(std::int64_t rows, std::int64_t cols, const float* x, const float* weight, float eps, float* y, float* rrms);

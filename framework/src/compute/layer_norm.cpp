@@ -156,28 +156,5 @@ void rms_norm_backward(std::int64_t rows, std::int64_t cols, const float* x, con
   });
 }
 
-// Only in steps that ask for weight gradients, and small beside the matrices' products there: plain loops, summed in double.
-void layer_norm_weight_gradients(std::int64_t rows, std::int64_t cols, const float* x, const float* mean, const float* rstd,
-                                 const float* dy, float* dweight, float* dbias, bool accumulate) {
-  parallel_for(cols, 1 + 8192 / (1 + rows), [&](std::int64_t begin, std::int64_t end) {
-    constexpr std::int64_t width = 64;  // columns at a time: a cache line or more of each row
-    for (std::int64_t c0 = begin; c0 < end; c0 += width) {
-      const std::int64_t n = end - c0 < width ? end - c0 : width;
-      double w[width] = {}, b[width] = {};
-      for (std::int64_t r = 0; r < rows; ++r) {
-        for (std::int64_t i = 0; i < n; ++i) {
-          const double g = dy[r * cols + c0 + i];
-          b[i] += g;
-          w[i] += g * ((x[r * cols + c0 + i] - (mean ? mean[r] : 0.0f)) * rstd[r]);
-        }
-      }
-      for (std::int64_t i = 0; i < n; ++i) {
-        if (dweight) dweight[c0 + i] = static_cast<float>(w[i] + (accumulate ? dweight[c0 + i] : 0.0f));
-        if (dbias) dbias[c0 + i] = static_cast<float>(b[i] + (accumulate ? dbias[c0 + i] : 0.0f));
-      }
-    }
-  });
-}
-
 }  // namespace khost::kernels
 #endif

@@ -33,9 +33,9 @@ class LayerNorm final : public Op {
   void backward(OpStep& s) override {
     const float *x = s.in(), *mean = s.buffer(mean_), *rstd = s.buffer(rstd_), *dy = s.output_grad();
     const std::int64_t rows = s.rows(), cols = s.columns();
-    float *dweight = s.weight_grad(0), *dbias = s.weight_grad(1);
-    if (dweight) kernels::layer_norm_weight_gradients(rows, cols, x, mean, rstd, dy, dweight, nullptr, s.add_to_weight(0));
-    if (dbias) kernels::layer_norm_weight_gradients(rows, cols, x, mean, rstd, dy, nullptr, dbias, s.add_to_weight(1));
+    if (float* dweight = s.weight_grad(0))
+      kernels::norm_weight_gradient(rows, cols, x, mean, rstd, dy, dweight, s.add_to_weight(0));
+    if (float* dbias = s.weight_grad(1)) kernels::column_sums(rows, cols, dy, dbias, s.add_to_weight(1));
     if (float* dx = s.input_grad())
       kernels::layer_norm_backward(rows, cols, x, mean, rstd, s.weight(0), dy, dx, s.add_to_input());
   }

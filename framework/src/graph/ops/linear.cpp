@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "compute/kernels.hpp"
 #include "graph/adapted_matrix.hpp"
 #include "khost/adapter.hpp"
 #include "khost/parallel.hpp"
@@ -12,17 +13,6 @@ void add_to_each_row(std::int64_t rows, std::int64_t cols, const float* b, float
   parallel_for(rows, 1 + 16384 / (1 + cols), [&](std::int64_t r, std::int64_t end) {
     for (; r < end; ++r)
       for (std::int64_t c = 0; c < cols; ++c) y[r * cols + c] += b[c];
-  });
-}
-
-// In double: a bias gathers the gradients of all tokens.
-void sum_of_rows(std::int64_t rows, std::int64_t cols, const float* dy, float* db, bool accumulate) {
-  parallel_for(cols, 16 + 16384 / (1 + rows), [&](std::int64_t begin, std::int64_t end) {
-    std::vector<double> sums(static_cast<std::size_t>(end - begin));
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t c = begin; c < end; ++c) sums[static_cast<std::size_t>(c - begin)] += dy[r * cols + c];
-    for (std::int64_t c = begin; c < end; ++c)
-      db[c] = static_cast<float>(sums[static_cast<std::size_t>(c - begin)] + (accumulate ? db[c] : 0.0f));
   });
 }
 
@@ -40,7 +30,7 @@ class AddBias final : public Op {
   }
   void backward(OpStep& s) override {
     const float* dy = s.output_grad();
-    if (float* db = s.weight_grad()) sum_of_rows(s.rows(), s.columns(), dy, db, s.add_to_weight());
+    if (float* db = s.weight_grad()) kernels::column_sums(s.rows(), s.columns(), dy, db, s.add_to_weight());
     if (float* dx = s.input_grad()) hand_on(s.size(), dy, dx, s.add_to_input());
   }
   void in_double(OpDoubles& d) const override {
@@ -125,7 +115,7 @@ class Linear final : public Op {
     float* scratch = s.buffer(scratch_again_);
     matrix_->adapter().product_gradients(backend, rows, s.in(), s.buffer(A_), dy, ldy, B, scratch, s.add_to_weight());
     if (s.weight_grad()) matrix_->weight_gradient(backend, rows, dy, ldy, s.in(), s.add_to_weight());
-    if (float* db = biased_ ? s.weight_grad(1) : nullptr) sum_of_rows(rows, ldy, dy, db, s.add_to_weight(1));
+    if (float* db = biased_ ? s.weight_grad(1) : nullptr) kernels::column_sums(rows, ldy, dy, db, s.add_to_weight(1));
     if (float* dx = s.input_grad()) matrix_->input_gradient(backend, rows, dy, ldy, B, scratch, dx, s.add_to_input());
   }
 

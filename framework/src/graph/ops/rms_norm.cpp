@@ -31,7 +31,7 @@ class RmsNorm final : public Op {
   void backward(OpStep& s) override {
     const float *x = s.in(), *rrms = s.buffer(rrms_), *dy = s.output_grad();
     if (float* dweight = s.weight_grad())
-      kernels::layer_norm_weight_gradients(s.rows(), s.columns(), x, nullptr, rrms, dy, dweight, nullptr, s.add_to_weight());
+      kernels::norm_weight_gradient(s.rows(), s.columns(), x, nullptr, rrms, dy, dweight, s.add_to_weight());
     if (float* dx = s.input_grad())
       kernels::rms_norm_backward(s.rows(), s.columns(), x, rrms, s.weight(), dy, dx, s.add_to_input());
   }
