@@ -48,6 +48,10 @@ WindowSet::WindowSet(const Data& data, Part part, std::int64_t count, std::int64
   for (std::int64_t done = 0; done < count; done += batch_) batches_.push_back(draw_batch(data, part, batch_, sequence, random));
 }
 
+std::int64_t WindowSet::tokens() const {
+  return batches_.empty() ? 0 : static_cast<std::int64_t>(batches_.size() * batches_.front().tokens.size());
+}
+
 double WindowSet::loss(Program& program) const {
   double sum = 0;
   for (const Batch& b : batches_) sum += program.forward(b.tokens, b.targets, Program::Gradients::none);

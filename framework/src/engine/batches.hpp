@@ -33,6 +33,7 @@ class WindowSet {
   // `count` windows, in batches of window_batch(count).
   WindowSet(const Data& data, Part part, std::int64_t count, std::int64_t sequence);
   std::int64_t batch() const { return batch_; }
+  std::int64_t tokens() const;          // of all windows
   double loss(Program& program) const;  // mean over all windows; the program has this set's batch and sequence
 
  private:

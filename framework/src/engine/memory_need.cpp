@@ -6,6 +6,7 @@
 #include <set>
 
 #include "engine/batches.hpp"
+#include "engine/evaluator.hpp"
 #include "engine/result.hpp"
 #include "graph/program.hpp"
 #include "manifest/parts.hpp"
@@ -99,6 +100,8 @@ class Need {
       const std::set<std::string> read = signals_read(arm);
       const bool weight_gradients = read.contains("weight.grad");
       Slots slots(*shape.model);
+      const Slots plain(*shape.model);
+      double merged = 0, scratch = 0;  // what an evaluation with W + dW takes for them
       const double state = slots_of(materials_, arm.optimizer);
       double floats = 0, sums = 0;
       std::set<std::int64_t> ranks;
@@ -117,6 +120,7 @@ class Need {
           continue;
         }
         slots.adapts(i, m.rank, *shape.core);
+        merged += numbers(p.shape), scratch = std::max(scratch, numbers({m.rows, m.rank}));
         floats += (4 + state) * numbers(m.alpha);
         if (ranks.insert(m.rank).second) floats += numbers(m.alpha) * sizeof(Core::Entry) / f32;
         sums += static_cast<double>(shape.core->sums(m.rank));
@@ -124,17 +128,22 @@ class Need {
       }
       double values =
           slots.values(arm.data.batch, arm.data.sequence, {read.contains("activation"), read.contains("activation.grad")});
-      std::set<std::int64_t> batches;  // of evaluations: those of two parts may be of one
-      double windows = 0;
+      std::set<std::pair<std::int64_t, bool>> evaluators;  // those of two parts may be one
+      double tokens = 0;
       for (const Part part : arm.reads()) {
         if (part == Part::train) continue;
-        windows += static_cast<double>(arm.data.windows(part)) * static_cast<double>(arm.data.sequence);
-        if (const std::int64_t batch = window_batch(arm.data.windows(part)); batches.insert(batch).second)
-          values += slots.values(batch, arm.data.sequence);
+        const std::int64_t batch = window_batch(arm.data.windows(part));
+        const double own = static_cast<double>(arm.data.windows(part)) * static_cast<double>(arm.data.sequence);
+        const bool merges = !shape.adapter && merges_for(own, shape.model->parameters);
+        tokens += own;
+        if (evaluators.emplace(batch, merges).second) values += (merges ? plain : slots).values(batch, arm.data.sequence);
       }
-      floats += sums * (sizeof(double) / f32) * static_cast<double>(1 + batches.size());  // each program has its own
-      const double records = static_cast<double>(shape.steps) * sizeof(Record);           // the loss of every step
-      return floats * f32 + values + 2 * sizeof(std::int32_t) * windows + records;
+      const auto merging = std::ranges::count_if(evaluators, [](const auto& e) { return e.second; });
+      if (merging > 0) floats += merged + scratch;
+      const auto adapted = 1 + static_cast<std::int64_t>(evaluators.size()) - merging;  // programs, each with its own sums
+      floats += sums * (sizeof(double) / f32) * static_cast<double>(adapted);
+      const double records = static_cast<double>(shape.steps) * sizeof(Record);  // the loss of every step
+      return floats * f32 + values + 2 * sizeof(std::int32_t) * tokens + records;
     });
   }
 

@@ -9,6 +9,7 @@
 #include "core/team.hpp"
 #include "engine/adapters.hpp"
 #include "engine/batches.hpp"
+#include "engine/evaluator.hpp"
 #include "engine/trial_weights.hpp"
 #include "khost/spectral.hpp"
 
@@ -17,18 +18,7 @@ namespace khost {
 namespace {
 
 constexpr int repeats = 3;
-
-std::shared_ptr<const Directions> any_basis(const ArmShape& shape, Random& random) {
-  auto basis = std::make_shared<Directions>();
-  for (const AdaptedMatrix& m : shape.matrices) {
-    Basis& b = basis->emplace_back();
-    b.m = m.rows, b.n = m.cols, b.rank = m.rank;
-    b.U.resize(static_cast<std::size_t>(m.rows * m.rank)), b.V.resize(static_cast<std::size_t>(m.cols * m.rank));
-    random.normal(b.U, 1 / std::sqrt(static_cast<double>(m.rows)));
-    random.normal(b.V, 1 / std::sqrt(static_cast<double>(m.cols)));
-  }
-  return basis;
-}
+constexpr std::int64_t most_windows = 16;
 
 // One trial's worth of programs on random weights and tokens; its times are those of the slowest of all that run beside it.
 class Runner {
@@ -36,19 +26,19 @@ class Runner {
   Runner(const Materials& materials, const Arm& arm, const std::shared_ptr<const Weights>& weights, Backend& backend)
       : arm_(arm),
         shape_(materials.arm(arm)),
-        held_out_batch_(WindowSet(materials.data(arm.data), Part::held_out, std::max<std::int64_t>(1, arm.data.held_out_windows),
-                                  arm.data.sequence)
-                            .batch()),
+        windows_(materials.data(arm.data), Part::held_out, std::clamp<std::int64_t>(arm.data.held_out_windows, 1, most_windows),
+                 arm.data.sequence),
         random_(1, "pace", "values"),
-        adapters_(any_basis(shape_, random_), with_core(shape_.adapter.get(), shape_.matrices), shape_.core.get()),
+        adapters_(any_directions(with_core(shape_.adapter.get(), shape_.matrices), random_),
+                  with_core(shape_.adapter.get(), shape_.matrices), shape_.core.get()),
         written_(shape_.adapter.get(), shape_.matrices, *weights, 1),
-        weights_(weights, shape_.trains, MatrixGradients::yes, &adapters_, &written_) {
+        weights_(weights, shape_.trains, MatrixGradients::yes, &adapters_, &written_),
+        evaluator_(*shape_.model->model, weights_, arm.data.sequence, backend) {
     for (std::int64_t i = 0; i < 8 * arm.data.sequence; ++i)
       tokens_.push_back(
           static_cast<std::int32_t>(random_.below(static_cast<std::uint64_t>(materials.data(arm.data).vocabulary()))));
     const auto begun = std::chrono::steady_clock::now();
     program_ = std::make_unique<Program>(*shape_.model->model, weights_.slots(), arm.data.batch, arm.data.sequence, backend);
-    held_out_ = std::make_unique<Program>(*shape_.model->model, weights_.slots(), held_out_batch_, arm.data.sequence, backend);
     adapters_.apply(adapters_.alphas());
     pace_.set_up = since(begun);
   }
@@ -76,9 +66,8 @@ class Runner {
     pace_.step = arm_.train.empty() ? alpha : all;
     pace_.weights = arm_.train.empty() ? all - alpha : 0;
     if (arm_.reads().size() == 1) return;
-    ids.resize(static_cast<std::size_t>(held_out_batch_ * arm_.data.sequence));
-    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = tokens_[i % tokens_.size()];
-    pace_.window = timed([&] { held_out_->forward(ids, ids, Program::Gradients::none); }) / static_cast<double>(held_out_batch_);
+    pace_.window = timed([&] { evaluator_.loss(windows_); }) * static_cast<double>(arm_.data.sequence) /
+                   static_cast<double>(windows_.tokens());
   }
 
   const Pace& pace() const { return pace_; }
@@ -90,17 +79,30 @@ class Runner {
 
   const Arm& arm_;
   const ArmShape& shape_;
-  std::int64_t held_out_batch_;
+  const WindowSet windows_;
   Random random_;
   Adapters adapters_;
   WrittenAdapters written_;
   TrialWeights weights_;
   std::vector<std::int32_t> tokens_;
-  std::unique_ptr<Program> program_, held_out_;
+  Evaluator evaluator_;
+  std::unique_ptr<Program> program_;
   Pace pace_;
 };
 
 }  // namespace
+
+std::shared_ptr<const Directions> any_directions(const std::vector<AdaptedMatrix>& matrices, Random& random) {
+  auto directions = std::make_shared<Directions>();
+  for (const AdaptedMatrix& m : matrices) {
+    Basis& b = directions->emplace_back();
+    b.m = m.rows, b.n = m.cols, b.rank = m.rank;
+    b.U.resize(static_cast<std::size_t>(m.rows * m.rank)), b.V.resize(static_cast<std::size_t>(m.cols * m.rank));
+    random.normal(b.U, 1 / std::sqrt(static_cast<double>(m.rows)));
+    random.normal(b.V, 1 / std::sqrt(static_cast<double>(m.cols)));
+  }
+  return directions;
+}
 
 Pace measure_pace(const Materials& materials, const Arm& arm, const BackendChoice& backend, int jobs, int threads) {
   const auto weights = std::make_shared<const Weights>(shared(draw_weights(materials.arm(arm).model->parameters, 1)));

@@ -22,6 +22,9 @@ struct Pace {
 // equal models, data and ranks may share it.
 Pace measure_pace(const Materials& materials, const Arm& arm, const BackendChoice& backend, int jobs, int threads);
 
+// Directions of these ranks with random entries, not orthonormal: as good as any where only time counts.
+std::shared_ptr<const Directions> any_directions(const std::vector<AdaptedMatrix>& matrices, Random& random);
+
 // The estimate for one trial: its steps and what its probes declare.
 double seconds_of(const Pace& pace, const PlannedTrial& trial);
 

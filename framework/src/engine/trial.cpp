@@ -12,6 +12,7 @@
 #include "engine/adapters.hpp"
 #include "engine/artifacts.hpp"
 #include "engine/checkpoint.hpp"
+#include "engine/evaluator.hpp"
 #include "engine/probes.hpp"
 #include "engine/trainer.hpp"
 #include "engine/trial_text.hpp"
@@ -88,7 +89,7 @@ class LiveTrial final : private TrialHost {
   void evaluate_end();
   TrainedTrial trained() const;
 
-  double loss_on(Part part);
+  double measure(const Alphas& alphas, Part part);
   void record(const char* probe, const std::string& name, std::int64_t step, double value, const char* unit);
   void record_losses(std::int64_t after);
   void record_parameters();
@@ -133,7 +134,7 @@ class LiveTrial final : private TrialHost {
   const std::shared_ptr<Optimizer> optimizer_;
   Trainer trainer_;
   TrialArtifacts artifacts_;
-  std::map<std::int64_t, Program> evaluators_;                       // by their batch, made when they are first used
+  Evaluator evaluator_;
   std::vector<std::shared_ptr<const Directions>> shown_directions_;  // what signals of the base's own bases point into
   float loss_f32_ = 0;                                               // of this step, as the signal shows it
   std::map<std::string, Signal> signals_;
@@ -144,8 +145,9 @@ class LiveTrial final : private TrialHost {
   double last_loss_ = 0;    // of the step before
   std::int64_t adapter_steps_ = 0, trainable_steps_ = 0;  // parameters, summed over steps
   Outcome outcome_;
-  double seconds_before_ = 0;  // that it took before it was broken off
-  SeriesSet series_;           // the engine's own records
+  std::map<Part, double> at_end_;  // losses of the trained alphas
+  double seconds_before_ = 0;      // that it took before it was broken off
+  SeriesSet series_;               // the engine's own records
   TrialResult result_;
 };
 
@@ -183,7 +185,8 @@ LiveTrial::LiveTrial(const TrialContext& context, const PlannedTrial& planned, c
       optimizer_(
           create<Optimizer>(context.materials.registry().get(Kind::optimizer, arm_.optimizer.plugin), arm_.optimizer.config)),
       trainer_(*optimizer_, all_trained(adapters_, written_, weights_), shape_.steps),
-      artifacts_(planned, info_, folder) {
+      artifacts_(planned, info_, folder),
+      evaluator_(*shape_.model->model, weights_, arm_.data.sequence, backend) {
   result_.key = planned.key;
   result_.hash = planned.hash;
   signals_ = signal_table();
@@ -279,18 +282,16 @@ double LiveTrial::pass(const Batch& batch, const Alphas& alphas, Program::Gradie
 
 // ---- evaluation, without what policies do in a step ----
 
-// With what the adapters have been given last.
-double LiveTrial::loss_on(Part part) {
+double LiveTrial::measure(const Alphas& alphas, Part part) {
+  adapters_.apply(alphas);
   if (part == Part::train) return program_.forward(text_.first().tokens, text_.first().targets, Program::Gradients::none);
-  const WindowSet& windows = text_.windows(part);
-  const auto [evaluator, _] = evaluators_.try_emplace(windows.batch(), *shape_.model->model, weights_.slots(), windows.batch(),
-                                                      arm_.data.sequence, backend_);
-  return windows.loss(evaluator->second);
+  return evaluator_.loss(text_.windows(part));
 }
 
+// After the last step nothing changes any more: what is known of the trained alphas is not measured again.
 double LiveTrial::evaluate(const Alphas& alphas, Part part) {
-  adapters_.apply(alphas);
-  return loss_on(part);
+  const auto known = at_end_.find(part);
+  return known != at_end_.end() && alphas == adapters_.alphas() ? known->second : measure(alphas, part);
 }
 
 // As trained again when it returns or throws.
@@ -316,7 +317,7 @@ class Instead {
 
 double LiveTrial::evaluate_adapter(const AdapterValues& values, Part part) {
   const Instead instead(of_adapters(adapters_, written_), values);
-  return evaluate(adapters_.alphas(), part);
+  return measure(adapters_.alphas(), part);
 }
 
 AdapterValues LiveTrial::adapter() const {
@@ -328,24 +329,25 @@ AdapterValues LiveTrial::adapter() const {
 // Losses before any update, on the trial's own batch and on held-out text.
 void LiveTrial::measure_base() {
   const Alphas zero = adapters_.zero();
-  outcome_.base = evaluate(zero, Part::train);
+  outcome_.base = measure(zero, Part::train);
   if (!std::isfinite(outcome_.base)) not_finite(outcome_.base, program_);
   record("loss", "base", -1, outcome_.base, "nats");
   if (arm_.data.held_out_windows == 0) return;
   // The same for all trials of a base, but for the rounding of an adapter that multiplies (DoRA's).
   outcome_.held_out_base = written_.any()
-                               ? evaluate(zero, Part::held_out)
-                               : context_.base_models.held_out_base(base_, arm_, [&] { return evaluate(zero, Part::held_out); });
+                               ? measure(zero, Part::held_out)
+                               : context_.base_models.held_out_base(base_, arm_, [&] { return measure(zero, Part::held_out); });
   record("loss", "held_out_base", -1, outcome_.held_out_base, "nats");
 }
 
 void LiveTrial::evaluate_end() {
-  outcome_.final = evaluate(adapters_.alphas(), Part::train);
+  outcome_.final = measure(adapters_.alphas(), Part::train);
   if (!std::isfinite(outcome_.final)) not_finite(outcome_.final, program_);
   record("loss", "final", -1, outcome_.final, "nats");
   record("loss", "train_last", -1, last_loss_, "nats");
+  at_end_[Part::train] = outcome_.final;
   if (arm_.data.held_out_windows == 0) return;
-  outcome_.held_out_final = evaluate(adapters_.alphas(), Part::held_out);
+  outcome_.held_out_final = at_end_[Part::held_out] = measure(adapters_.alphas(), Part::held_out);
   record("loss", "held_out_final", -1, outcome_.held_out_final, "nats");
 }
 
@@ -379,9 +381,8 @@ TrainedTrial LiveTrial::trained() const {
 void LiveTrial::record_losses(std::int64_t after) {
   adapters_.unscale();
   const std::string at = std::to_string(after);
-  record("loss", "at" + at, -1, evaluate(adapters_.alphas(), Part::train), "nats");
-  if (arm_.data.held_out_windows > 0)
-    record("loss", "held_out_at" + at, -1, evaluate(adapters_.alphas(), Part::held_out), "nats");
+  record("loss", "at" + at, -1, measure(adapters_.alphas(), Part::train), "nats");
+  if (arm_.data.held_out_windows > 0) record("loss", "held_out_at" + at, -1, measure(adapters_.alphas(), Part::held_out), "nats");
 }
 
 // The most that any step had, and the mean over steps: a schedule changes them.

@@ -92,6 +92,13 @@ void LowRank::lookup_gradients(Backend& backend, std::int64_t rows, const std::i
   }
 }
 
+void LowRank::add_difference(Backend& backend, float* scratch, float* W) const {
+  const std::int64_t m = weight_.rows(), n = weight_.cols(), K = rank();
+  if (K == 0) return;
+  towards_V(backend, m, slot().U, scratch);
+  backend.gemm({0, 1, m, n, K, 1.0f, scratch, K, slot().V, K, 1.0f, W, n});
+}
+
 MatrixProduct::MatrixProduct(Weight& weight, Backend& backend) : weight_(weight), adapter_(weight) {
   if (!weight.slot.frozen) return;
   const std::int64_t m = weight.rows(), n = weight.cols();

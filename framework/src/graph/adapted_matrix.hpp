@@ -29,6 +29,9 @@ class LowRank {
   void lookup_gradients(Backend& backend, std::int64_t rows, const std::int32_t* tokens, const float* dy, float* A, float* B,
                         float* scratch, bool accumulate) const;
 
+  // W [m, n] += U C V'; scratch is [m, K]
+  void add_difference(Backend& backend, float* scratch, float* W) const;
+
  private:
   const AdapterSlot& slot() const { return *weight_.slot.adapter; }
   void towards_U(Backend& backend, std::int64_t rows, const float* p, float* out) const;
