@@ -81,7 +81,7 @@ long count_of_steps(const std::string& name, const test::StepSize& size, int ste
 }
 
 test::StepSize size_of(const char* model, std::int64_t vocabulary, std::int64_t sequence, std::int64_t batch, std::int64_t rank) {
-  return {vocabulary, sequence, batch, rank, parse_json(model, "model"), false, "diagonal"};
+  return {vocabulary, sequence, batch, rank, parse_json(model, "model")};
 }
 
 }  // namespace
@@ -109,7 +109,7 @@ TEST_CASE("the training step allocates nothing after warm-up") {
     for (const char* head : {"tied", "untied"}) {
       auto other = small;
       other.model.set("head", head);
-      other.core = core;
+      other.train = core;
       CHECK(count_of_steps("openblas", other, 3) == 0);
     }
   CHECK(openblas_end > openblas_begin);

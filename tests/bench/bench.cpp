@@ -164,7 +164,7 @@ std::string library_of(const Row& row, const Json& got) {
   return text;
 }
 
-// A ratio within one run, and how good it is to be.
+// A ratio within one run, or an amount, and how good it is to be.
 struct Target {
   std::string what;
   double ratio, bound;
@@ -173,45 +173,69 @@ struct Target {
   bool passes() const { return at_most ? ratio <= bound : ratio >= bound; }
 };
 
-// Of the forward pass alone, the peer's time over khost's, a median over rounds.
-double forward_ratio(const Options& o, const Row& peer, const Row& khost, int batch) {
-  std::vector<std::string> arguments = step_arguments(o, batch, o.seconds);
-  arguments.push_back("--forward");
+// The time of one over another's, each with arguments of its own beside the step's: a median over rounds, in which they take
+// turns.
+struct Turn {
+  const Row& row;
+  std::vector<std::string> more;
+};
+double ratio(const Options& o, int batch, const std::string& what, const Turn& over, const Turn& under) {
+  const auto ms = [&](const Turn& turn) {
+    std::vector<std::string> arguments = step_arguments(o, batch, o.seconds);
+    arguments.insert(arguments.end(), turn.more.begin(), turn.more.end());
+    const Printed printed = turn.row.contender(turn.row.choice.setting, arguments);
+    if (!printed.said) complain(fmt::format("bench: {} failed: {}", turn.row.contender.name, printed.failure));
+    return printed.said->at("median_ms").as_number();
+  };
   std::vector<double> ratios;
   for (int round = 0; round < o.pairs; ++round) {
-    const auto ms = [&](const Row& row) {
-      const Printed printed = row.contender(row.choice.setting, arguments);
-      if (!printed.said) complain(fmt::format("bench: {} failed: {}", row.contender.name, printed.failure));
-      return printed.said->at("median_ms").as_number();
-    };
-    ratios.push_back(ms(peer) / ms(khost));
-    fmt::print(stderr, "batch {}, forward, round {} of {}: {:.2f}\n", batch, round + 1, o.pairs, ratios.back());
+    const double first = ms(over);
+    ratios.push_back(first / ms(under));
+    fmt::print(stderr, "batch {}, {}, round {} of {}: {:.2f}\n", batch, what, round + 1, o.pairs, ratios.back());
   }
   return median(ratios);
 }
 
 // What is aimed at, of the fastest backend.
 Json measure_targets(const Options& o, int batch, const std::vector<Row>& rows) {
-  const auto best =
-      std::ranges::min_element(rows.begin() + o.peer, rows.end(), {}, [](const Row& row) { return median(row.ms); });
+  const Row& best =
+      *std::ranges::min_element(rows.begin() + o.peer, rows.end(), {}, [](const Row& row) { return median(row.ms); });
   std::vector<Target> targets;
   std::vector<std::string> arguments = step_arguments(o, batch, std::max(o.seconds, 2.0));
   arguments.insert(arguments.begin(),
-                   {std::string(KHOST_BINARY_DIR) + "/bin/khost_bench_products", "--json", "--backend", best->contender.name});
-  const Printed products = start(arguments, best->choice.setting.environment());
+                   {std::string(KHOST_BINARY_DIR) + "/bin/khost_bench_products", "--json", "--backend", best.contender.name});
+  const Printed products = start(arguments, best.choice.setting.environment());
   if (!products.said) complain("bench: khost_bench_products failed: " + products.failure);
   targets.push_back(
       {"a step / its matrix products alone", products.said->at("ratio").as_number(), batch == 1 ? 1.2 : 1.12, true});
   if (o.peer) {
+    const Row& peer = rows.front();
     std::vector<double> ratios;
-    for (std::size_t i = 0; i < best->ms.size(); ++i) ratios.push_back(rows.front().ms[i] / best->ms[i]);
-    targets.push_back({"PyTorch's step / khost's", median(ratios), 2.4, false});
-    targets.push_back({"PyTorch's forward pass / khost's", forward_ratio(o, rows.front(), *best, batch), 2, false});
+    for (std::size_t i = 0; i < best.ms.size(); ++i) ratios.push_back(peer.ms[i] / best.ms[i]);
+    targets.push_back({fmt::format("PyTorch's step / khost's, K = {}", o.rank), median(ratios), 2.4, false});
+    const auto against_peer = [&](const std::string& what, const std::vector<std::string>& more, double bound) {
+      targets.push_back({"PyTorch's / khost's, " + what, ratio(o, batch, what, {peer, more}, {best, more}), bound, false});
+    };
+    for (const char* rank : {"8", "32"}) against_peer(std::string("K = ") + rank, {"--rank", rank}, 2.4);
+    for (const char* train : {"factors", "lora", "weights"})
+      against_peer(std::string("training ") + train, {"--train", train}, 2.4);
+    against_peer("the forward pass alone", {"--forward"}, 2);
   }
-  fmt::print("\nbatch {}, {}: what is aimed at\n", batch, best->contender.name);
+  if (best.contender.name == "onednn") {
+    const std::vector<std::string> bf16{"--options", R"({"precision":"bf16"})"};
+    std::vector<std::string> one = step_arguments(o, batch, 0);
+    one.insert(one.end(), bf16.begin(), bf16.end());
+    if (best.contender(best.choice.setting, one).said)
+      targets.push_back(
+          {"a step in f32 / with \"precision\": \"bf16\"", ratio(o, batch, "bf16", {best, {}}, {best, bf16}), 1.6, false});
+    else
+      fmt::print("\nbatch {}: this CPU multiplies no bf16\n", batch);
+  }
+  if (batch == 8) targets.push_back({"peak memory, MiB", *std::ranges::max_element(best.memory), 200, true});
+  fmt::print("\nbatch {}, {}: what is aimed at\n", batch, best.contender.name);
   Json::List list;
   for (const Target& t : targets) {
-    fmt::print("  {}  {:<36} {:>6.2f}, {} {}\n", t.passes() ? "pass " : "short", t.what, t.ratio,
+    fmt::print("  {}  {:<42} {:>6.2f}, {} {}\n", t.passes() ? "pass " : "short", t.what, t.ratio,
                t.at_most ? "at most" : "at least", t.bound);
     list.push_back(
         Json::object({{"what", t.what}, {"ratio", t.ratio}, {"bound", t.bound}, {"at_most", t.at_most}, {"pass", t.passes()}}));

@@ -1,13 +1,12 @@
 // Where a training step's time goes: a step at the papers' full size in turn with its own matrix products alone, each call made
 // again as the step made it, on the step's own memory. Attention's small products run on the host's own kernel and are not among
 // them.
-//   khost_bench_products [--batch B] [--rank K] [--sequence T] [--seconds S] [--threads N] [--backend NAME] [--json]
+//   khost_bench_products [the options of step_options.hpp]
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <map>
@@ -17,7 +16,7 @@
 #include <vector>
 
 #include "bench/median.hpp"
-#include "bench/training_step.hpp"
+#include "bench/step_options.hpp"
 #include "compute/cpu_speed.hpp"
 #include "compute/portable_gemm.hpp"
 
@@ -72,50 +71,15 @@ double operations(const Call& c) {
   return 2.0 * static_cast<double>(c.g.m) * static_cast<double>(c.g.n) * static_cast<double>(c.g.k);
 }
 
-struct Options {
-  test::StepSize size;
-  int threads = 2;
-  double seconds = 5;
-  std::string backend = "onednn";
-  bool json = false;
-};
-
-Options options_of(int argc, char** argv) {
-  Options o;
-  o.size.rank = 64;
-  for (int i = 1; i < argc; ++i) {
-    const std::string key = argv[i];
-    if (key == "--json") {
-      o.json = true;
-      continue;
-    }
-    const char* value = ++i < argc ? argv[i] : "";
-    if (key == "--batch")
-      o.size.batch = std::atoi(value);
-    else if (key == "--rank")
-      o.size.rank = std::atoi(value);
-    else if (key == "--sequence")
-      o.size.sequence = std::atoi(value);
-    else if (key == "--threads")
-      o.threads = std::atoi(value);
-    else if (key == "--seconds")
-      o.seconds = std::atof(value);
-    else if (key == "--backend")
-      o.backend = value;
-    else
-      throw std::invalid_argument("unknown option " + key);
-  }
-  return o;
-}
-
-int measure(const Options& o) {
+int measure(const bench::StepOptions& o) {
   table = test::compute_table(o.backend);
   if (!table) throw std::invalid_argument("portable is no backend: its products are in no table");
   khost_compute recording = *table;
   recording.gemm = gemm;
   if (table->gemm_packed) recording.gemm_packed = gemm_packed;
-  Backend backend(o.backend, &recording, "{}", o.threads);
-  test::TrainingStep step(o.size, backend);
+  Backend backend(o.backend, &recording, o.options, o.threads);
+  test::TrainingStep training(o.size, backend);
+  const auto step = [&] { return o.forward ? training.evaluate() : training(); };
   for (int i = 0; i < 3; ++i) step();
   std::vector<Call> calls;
   written = &calls;
@@ -194,7 +158,7 @@ int measure(const Options& o) {
 
 }  // namespace
 
-int main(int argc, char** argv) try { return measure(options_of(argc, argv)); } catch (const std::exception& e) {
+int main(int argc, char** argv) try { return measure(bench::step_options(argc, argv)); } catch (const std::exception& e) {
   std::fprintf(stderr, "khost_bench_products: %s\n", e.what());
   return 1;
 }

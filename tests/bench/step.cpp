@@ -1,54 +1,25 @@
-// How long one training step takes at the papers' full size: forward, backward, Adam on alpha. khost_bench_step [--batch B]
-// [--rank K] [--seconds S] [--threads N] [--backend NAME] [--options JSON] [--weights] [--forward]. Random weights and bases: the
-// time does not depend on their values. Prints one line of JSON, with the keys of torch_ctlora.py's.
+// How long one training step takes, at the papers' full size unless told otherwise (step_options.hpp). Random weights and bases:
+// the time does not depend on their values. Prints one line of JSON, with the keys of torch_ctlora.py's.
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <exception>
-#include <string>
 
 #include "bench/median.hpp"
-#include "bench/training_step.hpp"
+#include "bench/step_options.hpp"
 
 using namespace khost;
 
 namespace {
 
 int measure(int argc, char** argv) {
-  test::StepSize size;
-  int threads = 2;
-  double seconds = 5;
-  std::string name = "openblas", options = "{}";
-  bool forward = false;  // alone, without gradients: an evaluation
-  for (int i = 1; i < argc; ++i) {
-    const std::string key = argv[i];
-    const char* value = i + 1 < argc ? argv[i + 1] : "";
-    if (key == "--weights")
-      size.weight_gradients = true;
-    else if (key == "--forward")
-      forward = true;
-    else if (key == "--batch")
-      size.batch = std::atoi(value), ++i;
-    else if (key == "--rank")
-      size.rank = std::atoi(value), ++i;
-    else if (key == "--threads")
-      threads = std::atoi(value), ++i;
-    else if (key == "--seconds")
-      seconds = std::atof(value), ++i;
-    else if (key == "--backend")
-      name = value, ++i;
-    else if (key == "--options")
-      options = value, ++i;
-    else
-      return std::fprintf(stderr, "khost_bench_step: unknown option %s\n", argv[i]), 2;
-  }
-  Backend backend(name, test::compute_table(name), options, threads);
-  test::TrainingStep training(size, backend);
-  const auto step = [&] { return forward ? training.evaluate() : training(); };
+  const bench::StepOptions o = bench::step_options(argc, argv);
+  Backend backend(o.backend, test::compute_table(o.backend), o.options, o.threads);
+  test::TrainingStep training(o.size, backend);
+  const auto step = [&] { return o.forward ? training.evaluate() : training(); };
   using Clock = std::chrono::steady_clock;
   const auto ms = [](Clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); };
 
@@ -64,7 +35,7 @@ int measure(int argc, char** argv) {
   const long faults = minor_faults();
   const std::clock_t cpu = std::clock();
   const auto start = Clock::now();
-  while (times.empty() || ms(Clock::now() - start) < 1000 * seconds) {
+  while (times.empty() || ms(Clock::now() - start) < 1000 * o.seconds) {
     const auto begin = Clock::now();
     last = step();
     times.push_back(ms(Clock::now() - begin));
@@ -75,13 +46,13 @@ int measure(int argc, char** argv) {
   getrusage(RUSAGE_SELF, &usage);
   Json out{Json::Object{}};
   out.set("what", "khost");
-  out.set("backend", name);
+  out.set("backend", o.backend);
   out.set("library", backend.info().library + " " + backend.info().version);
   out.set("kernel", backend.info().kernel);
-  out.set("threads", threads);
-  out.set("K", size.rank);
-  out.set("batch", size.batch);
-  out.set("sequence", size.sequence);
+  out.set("threads", o.threads);
+  out.set("K", o.size.rank);
+  out.set("batch", o.size.batch);
+  out.set("sequence", o.size.sequence);
   out.set("median_ms", bench::median(times));
   out.set("min_ms", *std::ranges::min_element(times));
   out.set("cpu_ms", cpu_ms);

@@ -2,6 +2,7 @@
 """The training step of khost in idiomatic PyTorch, to time against: forward, backward and Adam on alpha, in float32 on the CPU.
 
     torch_ctlora.py --rank 64 --batch 8 --threads 2
+    torch_ctlora.py --train lora     of what else than alpha the step trains: factors (U, V and alpha), lora, weights (the model's own)
     torch_ctlora.py --check          compares losses and gradients with tests/reference/gpt.py on a tiny model
     torch_ctlora.py --products       whether the BLAS that PyTorch has computes right products here: exit code 0, else 1
 
@@ -14,6 +15,7 @@ the method would write it; the frozen weights get no gradient.
 """
 import argparse
 import ctypes
+import functools
 import json
 import os
 import resource
@@ -29,11 +31,15 @@ from torch.nn import functional as F
 class Adapted(nn.Module):
     """A frozen matrix W [m, n] with dW = U diag(alpha) V', as a linear map and as a lookup of rows."""
 
-    def __init__(self, m, n, rank, sd=0.02):
+    def __init__(self, m, n, rank, sd=0.02, factors=False):
         super().__init__()
         self.register_buffer("weight", sd * torch.randn(m, n))
-        self.register_buffer("U", torch.linalg.qr(torch.randn(m, rank))[0].contiguous())
-        self.register_buffer("Vt", torch.linalg.qr(torch.randn(n, rank))[0].T.contiguous())
+        U, Vt = torch.linalg.qr(torch.randn(m, rank))[0].contiguous(), torch.linalg.qr(torch.randn(n, rank))[0].T.contiguous()
+        if factors:
+            self.U, self.Vt = nn.Parameter(U), nn.Parameter(Vt)
+        else:
+            self.register_buffer("U", U)
+            self.register_buffer("Vt", Vt)
         self.alpha = nn.Parameter(torch.zeros(rank))
 
     def forward(self, x):
@@ -43,17 +49,45 @@ class Adapted(nn.Module):
         return F.embedding(tokens, self.weight) + (F.embedding(tokens, self.U) * self.alpha) @ self.Vt
 
 
-def frozen_norm(width):
-    return nn.LayerNorm(width).requires_grad_(False)
+class Lora(nn.Module):
+    """The same with dW = s B A."""
+
+    def __init__(self, m, n, rank, sd=0.02):
+        super().__init__()
+        self.register_buffer("weight", sd * torch.randn(m, n))
+        self.A, self.B, self.s = nn.Parameter(n**-0.5 * (2 * torch.rand(rank, n) - 1)), nn.Parameter(torch.zeros(m, rank)), 16 / rank
+
+    def forward(self, x):
+        return F.linear(x, self.weight) + F.linear(F.linear(x, self.A) * self.s, self.B)
+
+    def rows(self, tokens):
+        return F.embedding(tokens, self.weight) + (F.embedding(tokens, self.B) * self.s) @ self.A
+
+
+class Trained(nn.Module):
+    """W itself is trained."""
+
+    def __init__(self, m, n, rank, sd=0.02):
+        super().__init__()
+        self.weight = nn.Parameter(sd * torch.randn(m, n))
+
+    def forward(self, x):
+        return F.linear(x, self.weight)
+
+    def rows(self, tokens):
+        return F.embedding(tokens, self.weight)
+
+
+MATRICES = {"diagonal": Adapted, "factors": functools.partial(Adapted, factors=True), "lora": Lora, "weights": Trained}
 
 
 class Block(nn.Module):
-    def __init__(self, width, heads, rank, residual_sd):
+    def __init__(self, width, heads, rank, residual_sd, matrix):
         super().__init__()
         self.heads = heads
-        self.ln1, self.ln2 = frozen_norm(width), frozen_norm(width)
-        self.qkv, self.proj = Adapted(3 * width, width, rank), Adapted(width, width, rank, residual_sd)
-        self.up, self.down = Adapted(4 * width, width, rank), Adapted(width, 4 * width, rank, residual_sd)
+        self.ln1, self.ln2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.proj = matrix(3 * width, width, rank), matrix(width, width, rank, residual_sd)
+        self.up, self.down = matrix(4 * width, width, rank), matrix(width, 4 * width, rank, residual_sd)
 
     def attend(self, x, mask):
         B, T, C = x.shape
@@ -70,13 +104,17 @@ class Block(nn.Module):
 
 
 class Gpt(nn.Module):
-    def __init__(self, vocabulary, width, layers, heads, sequence, rank):
+    def __init__(self, vocabulary, width, layers, heads, sequence, rank, train="diagonal"):
         super().__init__()
-        self.embedding = Adapted(vocabulary, width, rank)  # also the head
-        self.register_buffer("positions", 0.02 * torch.randn(sequence, width))
+        matrix = MATRICES[train]
+        self.embedding = matrix(vocabulary, width, rank)  # also the head
+        self.positions = nn.Parameter(0.02 * torch.randn(sequence, width))
         self.register_buffer("mask", torch.full((sequence, sequence), float("-inf")).triu(1))
-        self.blocks = nn.ModuleList(Block(width, heads, rank, 0.02 * (2 * layers) ** -0.5) for _ in range(layers))
-        self.ln_f = frozen_norm(width)
+        self.blocks = nn.ModuleList(Block(width, heads, rank, 0.02 * (2 * layers) ** -0.5, matrix) for _ in range(layers))
+        self.ln_f = nn.LayerNorm(width)
+        if train != "weights":  # positions and norms are the model's own
+            for owned in (self.positions, *(p for m in self.modules() if isinstance(m, nn.LayerNorm) for p in m.parameters())):
+                owned.requires_grad_(False)
 
     def forward(self, tokens, targets):
         x = self.embedding.rows(tokens) + self.positions
@@ -93,10 +131,9 @@ class Gpt(nn.Module):
 
 
 def measure(o):
-    model = Gpt(o.vocabulary, o.d_model, o.layers, o.heads, o.sequence, o.rank)
-    alphas = [p for p in model.parameters() if p.requires_grad]
-    matrices = [m for _, m in model.named_matrices()]
-    optimizer = torch.optim.Adam(alphas, lr=5e-3)
+    model = Gpt(o.vocabulary, o.d_model, o.layers, o.heads, o.sequence, o.rank, o.train)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(trained, lr=1e-3)
     tokens, targets = torch.randint(o.vocabulary, (2, o.batch, o.sequence))
 
     def step():
@@ -124,8 +161,7 @@ def measure(o):
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {"what": "torch_ctlora", "torch": torch.__version__, "kernel": blas_kernel(), "threads": torch.get_num_threads(), "d_model": o.d_model,
             "layers": o.layers, "vocabulary": o.vocabulary, "K": o.rank, "batch": o.batch, "sequence": o.sequence,
-            "adapter_parameters": sum(m.U.numel() + m.Vt.numel() for m in matrices),
-            "trainable_parameters": sum(a.numel() for a in alphas), "median_ms": round(statistics.median(times), 3),
+            "train": o.train, "trainable_parameters": sum(p.numel() for p in trained), "median_ms": round(statistics.median(times), 3),
             "min_ms": round(min(times), 3), "steps": len(times),
             "faults_per_step": round((usage.ru_minflt - faults) / len(times), 1), "peak_rss_mib": round(usage.ru_maxrss / 1024, 1),
             "loss_first": first, "loss_last": last}
@@ -180,7 +216,7 @@ def check():
         weights |= {name + ".weight": norm.weight, name + ".bias": norm.bias}
     loss = model(tokens, targets)
     loss.backward()
-    expected, gradients, _ = gpt.loss_and_gradients(weights, {n: (m.U, m.Vt.T) for n, m in matrices.items()},
+    expected, gradients, *_ = gpt.loss_and_gradients(weights, {n: (m.U, m.Vt.T) for n, m in matrices.items()},
                                                     {n: m.alpha for n, m in matrices.items()}, tokens, targets, heads)
     errors = {n: float((m.alpha.grad - gradients[n]).norm() / gradients[n].norm()) for n, m in matrices.items()}
     worst = max(errors, key=errors.get)
@@ -192,6 +228,7 @@ def check():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rank", "-K", type=int, default=32)
+    parser.add_argument("--train", choices=MATRICES, default="diagonal", help="what the step trains: by default alpha alone")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--sequence", type=int, default=127)
     parser.add_argument("--vocabulary", type=int, default=15007)

@@ -1,14 +1,19 @@
-// A model with random weights, a random basis of rank K for every matrix, and random tokens: forward, backward, and Adam on
-// alpha.
+// A training step of a model with random weights on random tokens, as the engine makes it: forward, backward, and Adam on what is
+// trained.
 #pragma once
 
 #include <algorithm>
-#include <cmath>
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "engine/adapters.hpp"
+#include "engine/pace.hpp"
 #include "engine/trainer.hpp"
+#include "engine/trial_weights.hpp"
 #include "engine/weights.hpp"
+#include "engine/written_adapters.hpp"
 #include "graph/program.hpp"
 #include "khost/random.hpp"
 #include "unit/plugins.hpp"
@@ -17,75 +22,90 @@ namespace khost::test {
 
 struct StepSize {
   std::int64_t vocabulary = 15007, sequence = 127, batch = 1, rank = 64;
-  Json model{Json::Object{}};  // the gpt plugin's configuration
-  bool weight_gradients = false;
-  std::string core = "diagonal";
+  Json model{Json::Object{}};      // the gpt plugin's configuration
+  std::string train = "diagonal";  // an adapter's core, "lora", or "weights": all of the model's own, without adapters
+  bool weight_gradients = false;   // made in each step though nothing trains by them, as for a probe that reads them
 };
 
 class TrainingStep {
  public:
-  TrainingStep(const StepSize& size, Backend& backend) : gradients_(Program::Gradients::alpha) {
-    ModelContext context{size.vocabulary, size.sequence};
-    model_ = make<Model>("gpt", size.model, &context);
-    optimizer_ = make<Optimizer>("adam");
-    if (size.weight_gradients) gradients_ = Program::Gradients::alpha_and_weights;
-    Random random(1, "bench", "values");
-    weights_ = draw_weights(model_->parameters(), 1);
-    std::vector<WeightSlot> slots;
-    std::vector<Trained> trained;
-    adapters_.reserve(weights_.values.size());  // slots point into it
-    for (std::size_t i = 0; i < weights_.values.size(); ++i) {
-      const Parameter& p = weights_.parameters[i];
-      WeightSlot& slot = slots.emplace_back(WeightSlot{p, weights_.values[i].data(), nullptr, nullptr, true});
-      if (size.weight_gradients) slot.grad = gradients_of_weights_.emplace_back(p.shape).data();
-      if (!p.adaptable || size.rank == 0) continue;
-      const std::int64_t K = std::min({size.rank, p.shape[0], p.shape[1]});
-      Adapter& a = adapters_.emplace_back();
-      const Core* core = test::core(size.core);
-      const Shape alpha = core->alpha(K);
-      a.U = Tensor({p.shape[0], K}), a.V = Tensor({p.shape[1], K}), a.alpha = Tensor(alpha), a.gradient = Tensor(alpha);
-      random.normal(a.U.span(), 1 / std::sqrt(static_cast<double>(p.shape[0])));
-      random.normal(a.V.span(), 1 / std::sqrt(static_cast<double>(p.shape[1])));
-      a.slot = {K, a.U.data(), a.V.data(), a.alpha.data(), a.gradient.data(), core};
-      slot.adapter = &a.slot;
-      trained.push_back({p.name + "/alpha", false, a.alpha.span(), a.gradient.span()});
-      if (!core->trains_factors()) continue;
-      a.U_gradient = Tensor(a.U.shape()), a.V_gradient = Tensor(a.V.shape());
-      a.slot.U_grad = a.U_gradient.data(), a.slot.V_grad = a.V_gradient.data();
-      trained.push_back({p.name + "/U", false, a.U.span(), a.U_gradient.span()});
-      trained.push_back({p.name + "/V", false, a.V.span(), a.V_gradient.span()});
-    }
+  TrainingStep(const StepSize& size, Backend& backend)
+      : model_(model_of(size)),
+        base_(std::make_shared<const Weights>(shared(draw_weights(model_->parameters(), 1)))),
+        random_(1, "bench", "values"),
+        adapter_(size.train == "lora" ? make<Adapter>("lora") : nullptr),
+        core_(size.train == "lora" || size.train == "weights" ? nullptr : test::core(size.train)),
+        matrices_(matrices_of(size)),
+        adapters_(any_directions(with_core(adapter_.get(), matrices_), random_), with_core(adapter_.get(), matrices_), core_),
+        written_(adapter_.get(), matrices_, *base_, 1),
+        weights_(base_, std::vector<bool>(base_->parameters.size(), size.train == "weights"),
+                 size.weight_gradients ? MatrixGradients::yes : MatrixGradients::no, &adapters_, &written_),
+        optimizer_(make<Optimizer>("adam")),
+        trainer_(*optimizer_, trained()),
+        program_(*model_, weights_.slots(), size.batch, size.sequence, backend),
+        gradients_(size.weight_gradients || size.train == "weights" ? Program::Gradients::alpha_and_weights
+                                                                    : Program::Gradients::alpha) {
     tokens_.resize(static_cast<std::size_t>(size.batch * size.sequence)), targets_.resize(tokens_.size());
     for (auto* ids : {&tokens_, &targets_})
-      for (auto& id : *ids) id = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(size.vocabulary)));
-    trainer_ = std::make_unique<Trainer>(*optimizer_, std::move(trained));
-    program_ = std::make_unique<Program>(*model_, std::move(slots), size.batch, size.sequence, backend);
+      for (auto& id : *ids) id = static_cast<std::int32_t>(random_.below(static_cast<std::uint64_t>(size.vocabulary)));
   }
 
-  double forward() { return program_->forward(tokens_, targets_, gradients_); }
-  double evaluate() { return program_->forward(tokens_, targets_, Program::Gradients::none); }
+  double evaluate() { return forward(Program::Gradients::none); }
   double operator()() {
-    const double loss = forward();
-    program_->backward();
-    trainer_->step();
+    const double loss = forward(gradients_);
+    program_.backward();
+    adapters_.chain();
+    trainer_.step();
     return loss;
   }
-  const Program& program() const { return *program_; }
+  const Program& program() const { return program_; }
+  const Alphas& gradients() const { return adapters_.gradients(); }  // of the last step, by alpha
+  std::int64_t parameters() const {                                  // of the model
+    std::int64_t sum = 0;
+    for (const Parameter& p : base_->parameters) sum += element_count(p.shape);
+    return sum;
+  }
 
  private:
-  struct Adapter {
-    Tensor U, V, alpha, gradient, U_gradient, V_gradient;
-    AdapterSlot slot;
-  };
-  Program::Gradients gradients_;
+  static std::shared_ptr<Model> model_of(const StepSize& size) {
+    ModelContext context{size.vocabulary, size.sequence};
+    return make<Model>("gpt", size.model, &context);
+  }
+  std::vector<AdaptedMatrix> matrices_of(const StepSize& size) const {
+    std::vector<AdaptedMatrix> all;
+    for (const Parameter& p : base_->parameters) {
+      if (!p.adaptable) continue;
+      AdaptedMatrix& m = all.emplace_back(AdaptedMatrix{p.name, p.shape[0], p.shape[1], 0, p.layer});
+      if (size.train != "weights") m.rank = std::min({size.rank, m.rows, m.cols});
+      if (core_ && m.rank > 0) m.alpha = core_->alpha(m.rank);
+    }
+    return all;
+  }
+  std::vector<Trained> trained() {
+    std::vector<Trained> all = adapters_.trained();
+    std::ranges::move(written_.trained(), std::back_inserter(all));
+    std::ranges::move(weights_.trained(), std::back_inserter(all));
+    return all;
+  }
+  double forward(Program::Gradients gradients) {
+    adapters_.apply(adapters_.alphas());
+    return program_.forward(tokens_, targets_, gradients);
+  }
+
   std::shared_ptr<Model> model_;
+  std::shared_ptr<const Weights> base_;
+  Random random_;
+  std::shared_ptr<khost::Adapter> adapter_;
+  const Core* core_;
+  std::vector<AdaptedMatrix> matrices_;
+  Adapters adapters_;
+  WrittenAdapters written_;
+  TrialWeights weights_;
   std::shared_ptr<Optimizer> optimizer_;
-  OwnWeights weights_;
-  std::vector<Tensor> gradients_of_weights_;
-  std::vector<Adapter> adapters_;
+  Trainer trainer_;
+  Program program_;
+  Program::Gradients gradients_;
   std::vector<std::int32_t> tokens_, targets_;
-  std::unique_ptr<Trainer> trainer_;
-  std::unique_ptr<Program> program_;
 };
 
 }  // namespace khost::test
