@@ -21,6 +21,8 @@ typedef struct khost_compute_info {
   char version[64]; /* "0.3.21" */
   char kernel[64];  /* which of its kernels runs on this CPU: "SkylakeX" */
   int32_t threads;  /* that it will use */
+  /* Significant bits that gemm_packed() keeps of what it multiplies: 24, f32's; 8: bf16. 0 is taken for 24. Sums are f32. */
+  int32_t packed_bits;
 } khost_compute_info;
 
 typedef struct khost_gemm {

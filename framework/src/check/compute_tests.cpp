@@ -73,9 +73,10 @@ std::string accuracy_test(const Subject& of) {
             const auto at = static_cast<std::size_t>(i * C.ld + j);
             const double expected =
                 static_cast<double>(alpha) * sum + static_cast<double>(beta) * static_cast<double>(before[at]);
-            // In units of the rounding of one addition of what is summed, by the number of terms.
+            // In units of the rounding of one addition of what is summed, by the number of terms; and the rounding of two inputs.
             const double bound = std::numeric_limits<float>::epsilon() * (size + std::fabs(static_cast<double>(before[at]))) *
-                                 static_cast<double>(k + 4);
+                                     static_cast<double>(k + 4) +
+                                 (packed ? std::ldexp(size, 1 - tested.info().packed_bits) : 0);
             const double error = std::fabs(static_cast<double>(C.entries[at]) - expected) / bound;
             const std::string here =
                 fmt::format("C {}x{}, {} terms, A {}, B {}, rows {}, alpha {}, beta {}{}", m, n, k, ta ? "transposed" : "plain",

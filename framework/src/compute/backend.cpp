@@ -95,6 +95,7 @@ Backend::Backend(std::string name, const khost_compute* table, const std::string
   info_.version = text_of_field(about.version);
   info_.kernel = text_of_field(about.kernel);
   info_.threads = about.threads;
+  info_.packed_bits = packed_bits(about);
 }
 
 Backend::~Backend() { destroy(); }

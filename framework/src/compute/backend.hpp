@@ -12,6 +12,7 @@ namespace khost {
 struct BackendInfo {
   std::string name, library, version, kernel;  // "openblas", "OpenBLAS", "0.3.21", "SkylakeX"
   int threads = 1;
+  int packed_bits = 24;  // khost_compute_info
 };
 
 // Into how many parts the work of artifacts is cut at most, on however many threads.

@@ -4,10 +4,10 @@
 #include <exception>
 #include <mutex>
 
+#include "../options.hpp"
 #include "../split.hpp"
 #include "khost/plugin.hpp"
 #include "library.hpp"
-#include "options.hpp"
 
 namespace {
 
@@ -22,7 +22,7 @@ int score() { return 50; }  // unknown what it will be; never taken without bein
 
 int create(const char* options, int32_t threads, void** context, char* message, size_t size) {
   try {
-    const std::string path = khost::cblas::string_of(options ? options : "", "library");
+    const std::string path = khost::blas::string_of(options ? options : "", "library");
     if (path.empty()) {
       std::snprintf(message, size,
                     "it needs the path of a CBLAS, which --backend cannot give it\n"

@@ -3,9 +3,9 @@
 
 #include <string>
 
-namespace khost::cblas {
+namespace khost::blas {
 
 // The string under `key` of a flat JSON object, "" when it is absent or null. `json` is well formed: the host wrote it.
 std::string string_of(const char* json, const char* key);
 
-}  // namespace khost::cblas
+}  // namespace khost::blas

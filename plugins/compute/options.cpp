@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace khost::cblas {
+namespace khost::blas {
 namespace {
 
 // One UTF-16 unit or a whole character, as UTF-8.
@@ -75,4 +75,4 @@ std::string string_of(const char* json, const char* key) {
   return "";
 }
 
-}  // namespace khost::cblas
+}  // namespace khost::blas
