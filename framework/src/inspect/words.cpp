@@ -47,7 +47,8 @@ std::string when_words(const When& when) {
 
 std::vector<Signals::Null> nulls_of(const Signals& signals) {
   std::vector<Signals::Null> nulls = signals.nulls;
-  std::ranges::stable_partition(nulls, [](const Signals::Null& null) { return null.record != "*"; });
+  // clang++ 14 has no ranges::stable_partition
+  std::stable_partition(nulls.begin(), nulls.end(), [](const Signals::Null& null) { return null.record != "*"; });
   return nulls;
 }
 
