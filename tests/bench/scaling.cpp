@@ -29,13 +29,13 @@ struct Size {
   double matrices() const { return static_cast<double>(layers) * 12 * static_cast<double>(d_model * d_model); }  // entries
   double parameters() const { return matrices() + static_cast<double>((vocabulary + sequence) * d_model); }
 
-  // Operations of a step that trains alpha: forward and backward through each frozen matrix once, through each adapter's U and V
-  // twice, and attention's six products below the diagonal, in blocks of 64.
+  // Operations of a step that trains alpha: through each frozen matrix, U and V once forward and once backward, and attention's
+  // six products below the diagonal, in blocks of 64.
   double operations() const {
     const auto K = static_cast<double>(rank), d = static_cast<double>(d_model), L = static_cast<double>(layers),
                V = static_cast<double>(vocabulary), T = static_cast<double>(sequence);
     const double sides = L * 16 * d + (V + d) + d;  // m + n of every matrix, the embedding used twice, by rows and as the head
-    const double token = 4 * (matrices() + V * d) + 8 * K * sides + 6 * L * d * (T + 64);
+    const double token = 4 * (matrices() + V * d) + 4 * K * sides + 6 * L * d * (T + 64);
     return static_cast<double>(batch) * T * token;
   }
 };
@@ -118,10 +118,10 @@ double exponent(const std::vector<Measured>& points, Of&& of) {
   return (n * xy - x * y) / (n * xx - x * x);
 }
 
-Json row(const char* name, const Measured& p) {
+Json row(const std::string& name, const Measured& p) {
   fmt::print("  {:>10} {:>10.1f} {:>10.1f} {:>10.0f} {:>10.0f}\n", name, p.size.operations() / 1e9, p.ms,
              p.size.operations() / p.ms / 1e6, p.mib);
-  return Json::object({{"value", p.value}, {"gflop", p.size.operations() / 1e9}, {"ms", p.ms}, {"peak_mib", p.mib}});
+  return Json::object({{"size", name}, {"gflop", p.size.operations() / 1e9}, {"ms", p.ms}, {"peak_mib", p.mib}});
 }
 
 void header(const std::string& what) {
@@ -136,7 +136,7 @@ Json measure(const Options& o, const Axis& axis) {
     Size size;
     size.*axis.field = value;
     points.push_back(measure(o, value, size));
-    list.push_back(row(std::to_string(value).c_str(), points.back()));
+    list.push_back(row(std::to_string(value), points.back()));
     std::fflush(stdout);
   }
   const double time = exponent(points, [](const Measured&p) { return p.ms; }),
@@ -170,7 +170,7 @@ void run(const Options& o) {
     header("larger models, K = 64, batch 1, sequence 127");
     Json::List each;
     for (const Size& size : {Size{64, 1, 127, 16, 512, 15007}, Size{64, 1, 127, 12, 768, 50257}})
-      each.push_back(row(fmt::format("{:.0f} M", size.parameters() / 1e6).c_str(), measure(o, 0, size)));
+      each.push_back(row(fmt::format("{:.0f} M", size.parameters() / 1e6), measure(o, 0, size)));
     models = Json(std::move(each));
   }
   if (o.json.empty()) return;

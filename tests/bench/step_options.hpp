@@ -5,7 +5,7 @@
 // gradients, as an evaluation has it.
 #pragma once
 
-#include <cstdlib>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -21,6 +21,13 @@ struct StepOptions {
   bool forward = false, json = false;
 };
 
+inline std::int64_t count_of(const std::string& key, const std::string& text, std::int64_t least) {
+  std::size_t read = 0;
+  const long long value = std::stoll(text, &read);
+  if (read != text.size() || value < least) throw std::invalid_argument(key + " takes no '" + text + "'");
+  return value;
+}
+
 // Throws std::invalid_argument.
 inline StepOptions step_options(int argc, char** argv) {
   StepOptions o;
@@ -33,21 +40,21 @@ inline StepOptions step_options(int argc, char** argv) {
     if (++i == argc) throw std::invalid_argument("unknown option, or one without its value: " + key);
     const char* value = argv[i];
     if (key == "--batch")
-      o.size.batch = std::atoi(value);
+      o.size.batch = count_of(key, value, 1);
     else if (key == "--rank")
-      o.size.rank = std::atoi(value);
+      o.size.rank = count_of(key, value, 0);
     else if (key == "--sequence")
-      o.size.sequence = std::atoi(value);
+      o.size.sequence = count_of(key, value, 1);
     else if (key == "--vocabulary")
-      o.size.vocabulary = std::atoi(value);
+      o.size.vocabulary = count_of(key, value, 1);
     else if (key == "--model")
       o.size.model = parse_json(value, "--model");
     else if (key == "--train")
       o.size.train = value;
     else if (key == "--threads")
-      o.threads = std::atoi(value);
+      o.threads = static_cast<int>(count_of(key, value, 1));
     else if (key == "--seconds")
-      o.seconds = std::atof(value);
+      o.seconds = std::stod(value);
     else if (key == "--backend")
       o.backend = value;
     else if (key == "--options")

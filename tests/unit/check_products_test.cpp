@@ -30,6 +30,8 @@ enum class Fault {
   small_only,
   only_one_thread,
   packs_wrong,
+  packs_rounded,
+  says_it_rounds,  // and does
   declines_late,
   declines_all,
 };
@@ -45,7 +47,16 @@ int create(const char*, std::int32_t threads, void** context, char*, size_t) {
   return 0;
 }
 void destroy(void* context) { delete static_cast<Context*>(context); }
-void info(void*, khost_compute_info* out) { *out = {}; }
+void info(void*, khost_compute_info* out) {
+  *out = {};
+  if (fault == Fault::says_it_rounds) out->packed_bits = 8;
+}
+// To 8 significant bits, as bf16 has.
+float rounded(float x) {
+  int exponent = 0;
+  const float m = std::frexp(x, &exponent);
+  return std::ldexp(std::nearbyint(std::ldexp(m, 8)), exponent - 8);
+}
 int score() { return 1; }
 
 int multiply(void* context, const khost_gemm* g, bool packed) {
@@ -58,7 +69,8 @@ int multiply(void* context, const khost_gemm* g, bool packed) {
       float sum = 0;
       for (std::int64_t p = 0; p < g->k; ++p) {
         float a = g->a[ta ? p * lda + i : i * lda + p];
-        if (fault == Fault::rounds) a = std::ldexp(std::nearbyint(std::ldexp(a, -5)), 5);  // 13 bits to 8, as bf16 has
+        if (fault == Fault::rounds) a = rounded(a);
+        if ((fault == Fault::packs_rounded || fault == Fault::says_it_rounds) && packed) a = rounded(a);
         const std::int64_t rows_of_b = g->transpose_b ? g->n : g->k, at = tb ? j * g->ldb + p : p * g->ldb + j;
         sum += a * (at < rows_of_b * g->ldb ? g->b[at] : 0);
       }
@@ -107,6 +119,7 @@ bool says(const std::string& text, const std::string& part) {
 TEST_CASE("a table that multiplies right is used, and looked at once") {
   CHECK(verdict(Fault::none) == "");
   CHECK(verdict(Fault::declines_all) == "");  // the host's own kernel does it then
+  CHECK(verdict(Fault::says_it_rounds) == "");
   fault = Fault::none;
   static const khost_compute table{sizeof(khost_compute), KHOST_COMPUTE_API, score,  create, destroy, info, gemm, pack,
                                    gemm_packed,           release,           nullptr};
@@ -141,6 +154,7 @@ TEST_CASE("each kind of wrong product is refused, with the product, what was fou
   CHECK(says(verdict(Fault::small_only), "of [72, 96] with 88 terms"));
   CHECK(says(verdict(Fault::only_one_thread), "with 2 threads it gives a wrong product"));
   CHECK(says(verdict(Fault::packs_wrong), ", B packed: row 0, column 0"));
+  CHECK(says(verdict(Fault::packs_rounded), ", B packed: row 0, column 0"));
   CHECK(says(verdict(Fault::declines_late), "declines a product, but writes into C"));
   fault = Fault::none;
 }

@@ -106,8 +106,15 @@ TEST_CASE("compute: every backend agrees with the reference on a grid of shapes"
 TEST_CASE("compute: packed weights against the reference, for every number of rows, wide and odd") {
   Backend oracle("reference", compute_table("reference"), "{}", 2);
   std::deque<Backend> tested = all_tested(2);
-  for (const auto& [n, k] :
-       {std::array<std::int64_t, 2>{256, 256}, {768, 256}, {15007, 24}, {24, 15007}, {31, 17}, {1, 9}, {9, 1}})
+  for (const auto& [n, k] : {std::array<std::int64_t, 2>{256, 256},
+                             {768, 256},
+                             {15008, 32},
+                             {32, 15008},
+                             {15007, 24},
+                             {24, 15007},
+                             {31, 17},
+                             {1, 9},
+                             {9, 1}})
     for (const std::int64_t m : {1, 7, 128, 131})
       for (int transposes = 0; transposes < 4; ++transposes)
         compare_gemm(tested, oracle, transposes & 1, transposes & 2, m, n, k, transposes == 3 ? -0.5f : 1.0f,
@@ -282,6 +289,36 @@ TEST_CASE("compute: column products sum in double, in row order, whatever the nu
       CHECK(out[static_cast<std::size_t>(c)] == s);
     }
   }
+}
+
+TEST_CASE("compute: gradients of biases and norms sum in double, in row order, on one thread and on two") {
+  for (const int threads : {1, 2})
+    for (const std::int64_t cols : {1, 33, 64, 100, 200, 1000})
+      for (const bool accumulate : {false, true}) {
+        const Backend sets_the_team("portable", nullptr, "{}", threads);
+        const std::int64_t rows = 257;
+        const auto x = normals(rows * cols, 7), dy = normals(rows * cols, 8), mean = normals(rows, 9), rstd = normals(rows, 10);
+        std::vector<float> bias(static_cast<std::size_t>(cols), 2.0f), weight = bias, rms = bias;
+        kernels::column_sums(rows, cols, dy.data(), bias.data(), accumulate);
+        kernels::norm_weight_gradient(rows, cols, x.data(), mean.data(), rstd.data(), dy.data(), weight.data(), accumulate);
+        kernels::norm_weight_gradient(rows, cols, x.data(), nullptr, rstd.data(), dy.data(), rms.data(), accumulate);
+        bool same = true;
+        for (std::int64_t c = 0; c < cols; ++c) {
+          double of_bias = 0, of_weight = 0, of_rms = 0;
+          for (std::int64_t r = 0; r < rows; ++r) {
+            const double g = dy[r * cols + c];
+            of_bias += g;
+            of_weight += g * static_cast<double>((x[r * cols + c] - mean[r]) * rstd[r]);
+            of_rms += g * static_cast<double>(x[r * cols + c] * rstd[r]);
+          }
+          const auto at = static_cast<std::size_t>(c);
+          const float before = accumulate ? 2.0f : 0.0f;
+          same &= bias[at] == static_cast<float>(of_bias + before) && weight[at] == static_cast<float>(of_weight + before) &&
+                  rms[at] == static_cast<float>(of_rms + before);
+        }
+        CAPTURE(cols);
+        CHECK(same);
+      }
 }
 
 TEST_CASE("memory plan: every buffer lies where a comparison with all others puts it") {

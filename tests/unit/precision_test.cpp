@@ -6,6 +6,7 @@
 
 #include "bench/training_step.hpp"
 #include "khost/error.hpp"
+#include "unit/small_trial.hpp"
 
 using namespace khost;
 
@@ -78,6 +79,16 @@ TEST_CASE("bf16: a step's loss and gradients are near those of f32") {
     CHECK(std::sqrt(difference / norm) < 0.03);
     CHECK(difference > 0);
   }
+}
+
+TEST_CASE("bf16: evaluations round as the steps do") {
+  const auto backend = in_bf16();
+  if (!backend) return;
+  test::SmallTrial trial(test::core("diagonal"));
+  const test::AnyText text;
+  const WindowSet windows(text, Part::held_out, 12, test::SmallTrial::sequence);
+  Evaluator evaluator(*trial.model, *trial.weights, test::SmallTrial::sequence, *backend);
+  CHECK(evaluator.loss(windows) == trial.by_adapters(windows, *backend));
 }
 
 TEST_CASE("a precision that there is not is refused") {

@@ -49,7 +49,7 @@ std::vector<Case> cases(bool several) {
       const auto& [alpha, beta] = factors[turn % 4];
       if (several || half == 0) all.push_back({m, n, k, (turn / 2) % 2 != 0, half != 0, alpha, beta});
     }
-  // Whole cache lines: what weights have, and some libraries pack nothing else.
+  // Whole cache lines, and rows of A and C close together: what weights have in a step, and some libraries pack nothing else.
   for (const bool transpose_b : {false, true})
     for (const std::int64_t m : {5, 72})
       if (several || m == 5) all.push_back({m, 96, 80, false, transpose_b, 1, m == 5 ? 0.0f : 1.0f, true});
@@ -88,13 +88,13 @@ struct Operands {
   Stored a, b, c;
 
   Operands(const Case& t, int most_bits)
-      : a(t.transpose_a ? t.k : t.m, t.transpose_a ? t.m : t.k, 3, nan),
+      : a(t.transpose_a ? t.k : t.m, t.transpose_a ? t.m : t.k, t.packed ? 0 : 3, nan),
         b(t.transpose_b ? t.n : t.k, t.transpose_b ? t.k : t.n, 5, nan),
-        c(t.m, t.n, 2, between) {
+        c(t.m, t.n, t.packed ? 0 : 2, between) {
     // Sums stay below 2^22: with halves and twice as much again they fit the 24 bits of an f32. One factor has as many bits as
     // there is room for: kernels that round it to bf16 or TF32 show.
     const int bits = 22 - static_cast<int>(std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(t.k, 1))));
-    const int narrow = 3, wide = std::min({13, bits - narrow, most_bits});
+    const int narrow = std::min(3, most_bits), wide = std::min({13, bits - narrow, most_bits});
     std::uint32_t state = static_cast<std::uint32_t>(t.m * 31 + t.n * 7 + t.k + 1);
     a.fill(t.m % 2 ? wide : narrow, state);
     b.fill(t.m % 2 ? narrow : wide, state);
@@ -151,8 +151,11 @@ class Checker {
     if (table.create &&
         call("create", [&] { return table.create(options.c_str(), threads, &context_, message, sizeof message); }))
       throw Error(ErrorKind::plugin, "compute plugin '" + name + "' could be made once, but not a second time: " + message);
+  }
+  // What it says of itself, which the products have to keep to.
+  void ask() {
     khost_compute_info about{};
-    if (table.info) call("info", [&] { table.info(context_, &about); });
+    if (table_.info) call("info", [&] { table_.info(context_, &about); });
     packed_bits_ = packed_bits(about);
   }
   ~Checker() {
@@ -221,7 +224,8 @@ void check_products(const std::string& name, const khost_compute& table, const s
   std::exception_ptr wrong[2];
   const auto check = [&](int own, bool several, std::exception_ptr& failure) {
     try {
-      const Checker checker(name, table, options, own);
+      Checker checker(name, table, options, own);
+      checker.ask();
       for (const Case& t : cases(several)) checker(t);
     } catch (...) {
       failure = std::current_exception();

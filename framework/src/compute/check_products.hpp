@@ -12,7 +12,7 @@ namespace khost {
 // both at once on two threads. All entries are integers, or halves, of so few bits that every order of every sum is exact in f32:
 // a product is the portable kernel's to the last bit, or wrong. Once per process for a table, its options and one or more
 // threads; a few milliseconds. Throws a plugin Error that shows the product, what was found and what was expected.
-// What packed products say that they round their inputs to (khost_compute_info), these entries have.
+// Entries of packed products have no more bits than the table's info says that those keep.
 void check_products(const std::string& name, const khost_compute& table, const std::string& options, int threads);
 
 // Significant bits of what packed products multiply: as the table's info says, f32's where it says nothing that could be.

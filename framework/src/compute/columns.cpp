@@ -84,7 +84,7 @@ std::int64_t grain(std::int64_t rows) { return 16 + 16384 / (1 + rows); }
 template <class Sum>
 void to_floats(std::int64_t rows, std::int64_t cols, float* out, bool accumulate, const Sum& sum) {
   parallel_for(cols, grain(rows), [&](std::int64_t begin, std::int64_t end) {
-    constexpr std::int64_t width = 64;  // a whole number of what stays in registers, on every instruction set
+    constexpr std::int64_t width = 64;  // a whole number of what stays in registers, up to AVX-512
     for (std::int64_t c = begin; c < end; c += width) {
       const std::int64_t n = std::min(width, end - c);
       double sums[width] = {};

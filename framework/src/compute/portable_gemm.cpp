@@ -25,7 +25,7 @@ constexpr std::int64_t tile_rows = 12;  // 24 of 32 vector registers hold sums
 #else
 constexpr std::int64_t tile_rows = 6;  // 12 of 16
 #endif
-constexpr std::int64_t lanes = HWY_MAX_BYTES < 64 ? HWY_MAX_BYTES / 4 : 16;
+constexpr std::int64_t lanes = HWY_LANES(float) < 16 ? HWY_LANES(float) : 16;
 constexpr std::int64_t tile_cols = 2 * lanes;
 constexpr std::int64_t block_rows = 96, block_depth = 256,
                        block_cols = 128;  // packed blocks: 96 KiB of A, 128 KiB of B, on the stack

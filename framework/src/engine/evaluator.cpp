@@ -1,12 +1,13 @@
 #include "engine/evaluator.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "graph/adapted_matrix.hpp"
 
 namespace khost {
 
-bool merges_for(double tokens, const std::vector<Parameter>& parameters) {
+bool merges_for(double tokens, const std::vector<Parameter>& parameters, bool written) {
   // A product of rank K with all of W is read and written besides: it takes the time of about four with as many multiplications.
   constexpr double dearer = 4;
   double formed = 0, factored = 0;
@@ -15,7 +16,7 @@ bool merges_for(double tokens, const std::vector<Parameter>& parameters) {
     const auto m = static_cast<double>(p.shape[0]), n = static_cast<double>(p.shape[1]);
     formed += m * n, factored += tokens * (m + n);
   }
-  return factored >= dearer * formed;
+  return !written && factored >= dearer * formed;
 }
 
 MergedWeights::MergedWeights(const TrialWeights& of) : of_(of), values_(of.slots().size()) {
@@ -24,7 +25,9 @@ MergedWeights::MergedWeights(const TrialWeights& of) : of_(of), values_(of.slots
     WeightSlot& own = slots_.emplace_back();
     own.parameter = slot.parameter;
     own.value = slot.value;
-    own.frozen = false;  // each forming changes them
+    // Nothing is laid out for the backend: each forming changes them, and where an arm has no adapter it computes as the others
+    // do.
+    own.frozen = false;
     if (!slot.adapter) continue;
     Tensor& value = values_[slots_.size() - 1] = Tensor(slot.parameter.shape);
     own.value = value.data();
@@ -46,7 +49,9 @@ void MergedWeights::form(Backend& backend) {
 double Evaluator::loss(const WindowSet& windows) {
   const std::vector<WeightSlot>& slots = weights_.slots();
   const bool written = std::ranges::any_of(slots, [](const WeightSlot& s) { return s.written != nullptr; });
-  const bool merged = !written && merges_for(static_cast<double>(windows.tokens()), model_.parameters());
+  // A backend that rounds frozen weights rounds them here too, and not the small change of them that an adapter makes.
+  const bool exact = backend_.info().packed_bits >= std::numeric_limits<float>::digits;
+  const bool merged = exact && merges_for(static_cast<double>(windows.tokens()), model_.parameters(), written);
   if (merged) {
     if (!merged_) merged_.emplace(weights_);
     merged_->form(backend_);

@@ -15,8 +15,9 @@ namespace khost {
 
 // Whether passes over so many tokens cost less with W + dW formed once before them, K m n multiplications a matrix, than with x V
 // and its product with U' in each of them, K (m + n) a token. Of the model's shapes and the text alone: losses at alpha = 0 are
-// shared by the arms of a base, so the arms' ranks must not decide how they are computed.
-bool merges_for(double tokens, const std::vector<Parameter>& parameters);
+// shared by the arms of a base, so the arms' ranks must not decide how they are computed. Never of adapters that are written in
+// operations, which are computed as they are written.
+bool merges_for(double tokens, const std::vector<Parameter>& parameters, bool written);
 
 // The weights of a trial with what its adapters add to them, in f32.
 class MergedWeights {

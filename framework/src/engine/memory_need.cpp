@@ -102,6 +102,7 @@ class Need {
       Slots slots(*shape.model);
       const Slots plain(*shape.model);
       double merged = 0, scratch = 0;  // what an evaluation with W + dW takes for them
+      bool written = false;
       const double state = slots_of(materials_, arm.optimizer);
       double floats = 0, sums = 0;
       std::set<std::int64_t> ranks;
@@ -114,6 +115,7 @@ class Need {
         const AdaptedMatrix& m = shape.matrices[next++];
         if (m.rank == 0) continue;
         if (shape.adapter) {
+          written = true;
           const AdapterTensors tensors = tensors_of(*shape.adapter, m);
           slots.writes(i, *shape.adapter, m, tensors);
           for (const AdapterTensors::Tensor& t : tensors.all()) floats += (2 + state) * numbers(t.shape);
@@ -134,7 +136,8 @@ class Need {
         if (part == Part::train) continue;
         const std::int64_t batch = window_batch(arm.data.windows(part));
         const double own = static_cast<double>(arm.data.windows(part)) * static_cast<double>(arm.data.sequence);
-        const bool merges = !shape.adapter && merges_for(own, shape.model->parameters);
+        // With a backend that rounds they are not merged, and take a little less or more.
+        const bool merges = merges_for(own, shape.model->parameters, written);
         tokens += own;
         if (evaluators.emplace(batch, merges).second) values += (merges ? plain : slots).values(batch, arm.data.sequence);
       }

@@ -18,7 +18,17 @@ namespace khost {
 namespace {
 
 constexpr int repeats = 3;
-constexpr std::int64_t most_windows = 16;
+
+// As few of an arm's windows as are evaluated in the same way as all of them.
+std::int64_t windows_timed(const DataSpec& data, const MadeModel& model) {
+  constexpr std::int64_t enough = 16;
+  const auto merges = [&](std::int64_t windows) {
+    return merges_for(static_cast<double>(windows) * static_cast<double>(data.sequence), model.parameters, false);
+  };
+  std::int64_t count = std::max<std::int64_t>(1, data.held_out_windows);
+  while (count > enough && merges(count / 2) == merges(data.held_out_windows)) count /= 2;
+  return count;
+}
 
 // One trial's worth of programs on random weights and tokens; its times are those of the slowest of all that run beside it.
 class Runner {
@@ -26,8 +36,7 @@ class Runner {
   Runner(const Materials& materials, const Arm& arm, const std::shared_ptr<const Weights>& weights, Backend& backend)
       : arm_(arm),
         shape_(materials.arm(arm)),
-        windows_(materials.data(arm.data), Part::held_out, std::clamp<std::int64_t>(arm.data.held_out_windows, 1, most_windows),
-                 arm.data.sequence),
+        windows_(materials.data(arm.data), Part::held_out, windows_timed(arm.data, *shape_.model), arm.data.sequence),
         random_(1, "pace", "values"),
         adapters_(any_directions(with_core(shape_.adapter.get(), shape_.matrices), random_),
                   with_core(shape_.adapter.get(), shape_.matrices), shape_.core.get()),

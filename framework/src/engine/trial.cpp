@@ -333,7 +333,7 @@ void LiveTrial::measure_base() {
   if (!std::isfinite(outcome_.base)) not_finite(outcome_.base, program_);
   record("loss", "base", -1, outcome_.base, "nats");
   if (arm_.data.held_out_windows == 0) return;
-  // The same for all trials of a base, but for the rounding of an adapter that multiplies (DoRA's).
+  // The same for all trials of a base, but for the last bits of adapters that are written in operations.
   outcome_.held_out_base = written_.any()
                                ? measure(zero, Part::held_out)
                                : context_.base_models.held_out_base(base_, arm_, [&] { return measure(zero, Part::held_out); });

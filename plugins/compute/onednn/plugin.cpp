@@ -117,11 +117,12 @@ int gemm_packed(void* context, const khost_gemm* g, const void* packed) {
 
 void release(void* packed) { delete static_cast<Packed*>(packed); }
 
-constexpr khost_compute_option keys[] = {
-    {"precision",
-     "\"bf16\": frozen weights, and what is multiplied with them, are rounded to bf16, and summed in f32; \"f32\" without it",
-     KHOST_OPTION_STRING, 0},
-    {nullptr, nullptr, 0, 0}};
+constexpr khost_compute_option keys[] = {{"precision",
+                                          "\"bf16\": frozen weights whose sizes are multiples of 16, and what is multiplied with "
+                                          "them, are rounded to bf16 and summed in "
+                                          "f32; \"f32\" without it",
+                                          KHOST_OPTION_STRING, 0},
+                                         {nullptr, nullptr, 0, 0}};
 
 constexpr khost_compute table = {sizeof(khost_compute), KHOST_COMPUTE_API, score, create, destroy, info, gemm, pack,
                                  gemm_packed,           release,           keys};
