@@ -117,12 +117,13 @@ class Builder {
     const std::vector<Candidate> all = of_trials(spec, none);
     if (!all.empty()) {
       std::size_t most = 1, combinations = 1;
-      for (const auto& [key, _] : all.front().rest) {
-        const std::size_t values = distinct(all, [&](const Candidate& c) { return value_of(c, key); }).size();
-        if (values >= most) most = values, spec.x = key;
-      }
+      const auto values_of = [&](const std::string& key) {
+        return distinct(all, [&](const Candidate& c) { return value_of(c, key); }).size();
+      };
       for (const auto& [key, _] : all.front().rest)
-        if (key != spec.x) combinations *= distinct(all, [&](const Candidate& c) { return value_of(c, key); }).size();
+        if (const std::size_t values = values_of(key); values >= most) most = values, spec.x = key;
+      for (const auto& [key, _] : all.front().rest)
+        if (key != spec.x) combinations *= values_of(key);
       const bool numbers = spec.x != "arm" && std::ranges::all_of(all, [&](const Candidate& c) {
                              return number_in(value_of(c, spec.x)).has_value();
                            });
