@@ -1,6 +1,7 @@
 #include "graph/adapted_matrix.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "compute/kernels.hpp"
 #include "graph/token_rows.hpp"
@@ -99,8 +100,12 @@ void LowRank::add_difference(Backend& backend, float* scratch, float* W) const {
   backend.gemm({0, 1, m, n, K, 1.0f, scratch, K, slot().V, K, 1.0f, W, n});
 }
 
-MatrixProduct::MatrixProduct(Weight& weight, Backend& backend) : weight_(weight), adapter_(weight) {
-  if (!weight.slot.frozen) return;
+MatrixProduct::MatrixProduct(Weight& weight, Backend& backend, std::int64_t rows) : weight_(weight), adapter_(weight) {
+  // A product lays W out itself where nobody did: m n numbers, beside rows m n multiplications. Its two layouts would take W's
+  // memory twice for as long as the program lives. A backend that rounds frozen weights does so as it lays them out.
+  constexpr std::int64_t few_rows = 512;
+  const bool rounds = backend.info().packed_bits < std::numeric_limits<float>::digits;
+  if (!weight.slot.frozen || (rows > few_rows && !rounds)) return;
   const std::int64_t m = weight.rows(), n = weight.cols();
   khost_gemm g{};
   g.b = weight.slot.value;

@@ -42,10 +42,10 @@ class LowRank {
   Weight& weight_;
 };
 
-// x W' with W laid out once where it is frozen, adapter included.
+// x W' of at most so many rows, adapter included. Where W is frozen and rows are few it is laid out once.
 class MatrixProduct {
  public:
-  MatrixProduct(Weight& weight, Backend& backend);
+  MatrixProduct(Weight& weight, Backend& backend, std::int64_t rows);
 
   const LowRank& adapter() const { return adapter_; }
 
@@ -61,7 +61,7 @@ class MatrixProduct {
  private:
   Weight& weight_;
   LowRank adapter_;
-  std::shared_ptr<const Backend::Packed> forward_, backward_;  // of a frozen W
+  std::shared_ptr<const Backend::Packed> forward_, backward_;  // null: as it lies
 };
 
 }  // namespace khost

@@ -56,8 +56,8 @@ class Head final : public Op {
 
   void plan(OpPlan& p) override {
     Weight& w = *p.planner().placed.weights[0];
-    matrix_.emplace(w, p.planner().step.backend);
     chunk_ = std::min(most_rows, p.rows());
+    matrix_.emplace(w, p.planner().step.backend, chunk_);
     ld_ = (w.rows() + 15) / 16 * 16;
     logits_ = p.forward_scratch({chunk_, ld_});
     if (const std::int64_t K = matrix_->adapter().rank(); K > 0) {

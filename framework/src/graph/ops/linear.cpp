@@ -91,7 +91,7 @@ class Linear final : public Op {
   }
 
   void plan(OpPlan& p) override {
-    matrix_.emplace(*p.planner().placed.weights[0], p.planner().step.backend);
+    matrix_.emplace(*p.planner().placed.weights[0], p.planner().step.backend, p.rows());
     if (const std::int64_t K = matrix_->adapter().rank(); K > 0) {
       const OpPlan::Floats floats{p.rows(), K};
       A_ = p.saved(floats);
