@@ -306,13 +306,6 @@ void run_bench(Options o) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  run_bench(options_of(argc, argv));
-  return 0;
-} catch (const Error& e) {
-  std::fprintf(stderr, "%s\n", e.what());
-  return e.kind() == ErrorKind::usage ? 2 : 3;
-} catch (const std::exception& e) {
-  std::fprintf(stderr, "%s\n", e.what());
-  return 1;
+int main(int argc, char** argv) {
+  return ended([&] { run_bench(options_of(argc, argv)); });
 }

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 
 #include "../../plugins/compute/openblas_kernels.hpp"
 
@@ -126,6 +128,17 @@ Choice choose(const Contender& contender, const std::vector<std::string>& more,
   if (!best) throw Error(ErrorKind::usage, "bench: " + contender.name + " does not run: " + choice.tried.back().out);
   choice.setting = best->setting;
   return choice;
+}
+
+int ended(const std::function<void()>& run) try {
+  run();
+  return 0;
+} catch (const Error& e) {
+  std::fprintf(stderr, "%s\n", e.what());
+  return e.kind() == ErrorKind::usage ? 2 : 3;
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "%s\n", e.what());
+  return 1;
 }
 
 }  // namespace khost::bench

@@ -65,4 +65,7 @@ struct Choice {
 Choice choose(const Contender& contender, const std::vector<std::string>& more,
               const std::function<void(const Candidate&)>& tell = nullptr);
 
+// Runs it, and says what it threw: the exit code.
+int ended(const std::function<void()>& run);
+
 }  // namespace khost::bench

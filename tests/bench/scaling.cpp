@@ -181,13 +181,6 @@ void run(const Options& o) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  run(options_of(argc, argv));
-  return 0;
-} catch (const Error& e) {
-  std::fprintf(stderr, "%s\n", e.what());
-  return e.kind() == ErrorKind::usage ? 2 : 3;
-} catch (const std::exception& e) {
-  std::fprintf(stderr, "%s\n", e.what());
-  return 1;
+int main(int argc, char** argv) {
+  return ended([&] { run(options_of(argc, argv)); });
 }

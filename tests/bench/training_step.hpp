@@ -41,7 +41,7 @@ class TrainingStep {
         weights_(base_, std::vector<bool>(base_->parameters.size(), size.train == "weights"),
                  size.weight_gradients ? MatrixGradients::yes : MatrixGradients::no, &adapters_, &written_),
         optimizer_(make<Optimizer>("adam")),
-        trainer_(*optimizer_, trained()),
+        trainer_(*optimizer_, all_trained(adapters_, written_, weights_)),
         program_(*model_, weights_.slots(), size.batch, size.sequence, backend),
         gradients_(size.weight_gradients || size.train == "weights" ? Program::Gradients::alpha_and_weights
                                                                     : Program::Gradients::alpha) {
@@ -79,12 +79,6 @@ class TrainingStep {
       if (size.train != "weights") m.rank = std::min({size.rank, m.rows, m.cols});
       if (core_ && m.rank > 0) m.alpha = core_->alpha(m.rank);
     }
-    return all;
-  }
-  std::vector<Trained> trained() {
-    std::vector<Trained> all = adapters_.trained();
-    std::ranges::move(written_.trained(), std::back_inserter(all));
-    std::ranges::move(weights_.trained(), std::back_inserter(all));
     return all;
   }
   double forward(Program::Gradients gradients) {

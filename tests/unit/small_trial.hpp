@@ -43,9 +43,8 @@ struct SmallTrial {
   // What a step of the trainer would.
   void change() {
     Random random(9 + changes++, "values", "test");
-    for (auto&& trained : {adapters->trained(), written->trained(), weights->trained()})
-      for (const Trained& t : trained)
-        for (float& v : t.value) v += 0.3f * static_cast<float>(random.uniform() - 0.5);
+    for (const Trained& t : all_trained(*adapters, *written, *weights))
+      for (float& v : t.value) v += 0.3f * static_cast<float>(random.uniform() - 0.5);
     adapters->apply(adapters->alphas());
   }
 

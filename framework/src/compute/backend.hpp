@@ -1,6 +1,7 @@
 // A compute backend at work: the plugin's C table where it takes a call, the host's portable kernels where it declines.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,7 +13,8 @@ namespace khost {
 struct BackendInfo {
   std::string name, library, version, kernel;  // "openblas", "OpenBLAS", "0.3.21", "SkylakeX"
   int threads = 1;
-  int packed_bits = 24;  // khost_compute_info
+  int packed_bits = std::numeric_limits<float>::digits;                             // khost_compute_info
+  bool rounds() const { return packed_bits < std::numeric_limits<float>::digits; }  // frozen weights that are packed
 };
 
 // Into how many parts the work of artifacts is cut at most, on however many threads.

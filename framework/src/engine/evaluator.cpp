@@ -1,7 +1,6 @@
 #include "engine/evaluator.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include "graph/adapted_matrix.hpp"
 
@@ -50,8 +49,8 @@ double Evaluator::loss(const WindowSet& windows) {
   const std::vector<WeightSlot>& slots = weights_.slots();
   const bool written = std::ranges::any_of(slots, [](const WeightSlot& s) { return s.written != nullptr; });
   // A backend that rounds frozen weights rounds them here too, and not the small change of them that an adapter makes.
-  const bool exact = backend_.info().packed_bits >= std::numeric_limits<float>::digits;
-  const bool merged = exact && merges_for(static_cast<double>(windows.tokens()), model_.parameters(), written);
+  const bool merged =
+      !backend_.info().rounds() && merges_for(static_cast<double>(windows.tokens()), model_.parameters(), written);
   if (merged) {
     if (!merged_) merged_.emplace(weights_);
     merged_->form(backend_);

@@ -151,17 +151,6 @@ class LiveTrial final : private TrialHost {
   TrialResult result_;
 };
 
-std::vector<Trained> of_adapters(Adapters& adapters, WrittenAdapters& written) {
-  std::vector<Trained> all = adapters.trained();
-  std::ranges::move(written.trained(), std::back_inserter(all));
-  return all;
-}
-std::vector<Trained> all_trained(Adapters& adapters, WrittenAdapters& written, TrialWeights& weights) {
-  std::vector<Trained> all = of_adapters(adapters, written);
-  std::ranges::move(weights.trained(), std::back_inserter(all));
-  return all;
-}
-
 LiveTrial::LiveTrial(const TrialContext& context, const PlannedTrial& planned, const UpstreamRecord& upstream, Backend& backend,
                      const std::string& folder, const TrialMonitor& monitor)
     : context_(context),

@@ -89,4 +89,16 @@ std::vector<double> TrialWeights::displacement() const {
   return out;
 }
 
+std::vector<Trained> of_adapters(Adapters& adapters, WrittenAdapters& written) {
+  std::vector<Trained> all = adapters.trained();
+  std::ranges::move(written.trained(), std::back_inserter(all));
+  return all;
+}
+
+std::vector<Trained> all_trained(Adapters& adapters, WrittenAdapters& written, TrialWeights& weights) {
+  std::vector<Trained> all = of_adapters(adapters, written);
+  std::ranges::move(weights.trained(), std::back_inserter(all));
+  return all;
+}
+
 }  // namespace khost

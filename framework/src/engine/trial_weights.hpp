@@ -44,4 +44,8 @@ class TrialWeights {
   std::vector<WeightSlot> slots_;
 };
 
+// What a trial trains, for the trainer: in order, of its adapters; and then of its weights.
+std::vector<Trained> of_adapters(Adapters& adapters, WrittenAdapters& written);
+std::vector<Trained> all_trained(Adapters& adapters, WrittenAdapters& written, TrialWeights& weights);
+
 }  // namespace khost

@@ -1,7 +1,6 @@
 #include "graph/adapted_matrix.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include "compute/kernels.hpp"
 #include "graph/token_rows.hpp"
@@ -104,8 +103,7 @@ MatrixProduct::MatrixProduct(Weight& weight, Backend& backend, std::int64_t rows
   // A product lays W out itself where nobody did: m n numbers, beside rows m n multiplications. Its two layouts would take W's
   // memory twice for as long as the program lives. A backend that rounds frozen weights does so as it lays them out.
   constexpr std::int64_t few_rows = 512;
-  const bool rounds = backend.info().packed_bits < std::numeric_limits<float>::digits;
-  if (!weight.slot.frozen || (rows > few_rows && !rounds)) return;
+  if (!weight.slot.frozen || (rows > few_rows && !backend.info().rounds())) return;
   const std::int64_t m = weight.rows(), n = weight.cols();
   khost_gemm g{};
   g.b = weight.slot.value;
