@@ -31,24 +31,29 @@ std::shared_ptr<Adapter> adapter(const std::string& name, const Json& config) {
   return create<Adapter>(plugin, resolve_config(plugin, config));
 }
 
-constexpr std::int64_t V = 13, C = 6, B = 2, T = 5, K = 3;
+constexpr std::int64_t V = 13, C = 6, K = 3;
+
+struct Tokens {
+  std::int64_t B = 2, T = 5;
+};
 
 TestModel model(bool tied) { return khost::check::host_model(tied, V); }
 
 // A model, all of whose matrices carry the adapter, at random values of everything, and its program.
 class Adapted {
  public:
-  Adapted(const TestModel& of, const Adapter& with, bool weight_gradients)
-      : values_(of, with, K, 0.5, random_),
+  Adapted(const TestModel& of, const Adapter& with, bool weight_gradients, Tokens shape = {})
+      : shape_(shape),
+        values_(of, with, K, 0.5, random_),
         backend_("reference", registry().get(Kind::compute, "reference").descriptor->compute, "{}", 1),
         slots_(values_.slots()) {
     for (WeightSlot& slot : slots_)
       if (!weight_gradients && !slot.of_adapter) slot.grad = nullptr, slot.frozen = true;
-    for (std::int64_t i = 0; i < B * T; ++i) {
+    for (std::int64_t i = 0; i < shape.B * shape.T; ++i) {
       tokens_.push_back(static_cast<std::int32_t>(random_.below(V)));
-      targets_.push_back(static_cast<std::int32_t>(random_.below(V)));
+      targets_.push_back(i % 7 == 6 ? ignored_target : static_cast<std::int32_t>(random_.below(V)));
     }
-    program_ = std::make_unique<Program>(of, slots_, B, T, backend_);
+    program_ = std::make_unique<Program>(of, slots_, shape.B, shape.T, backend_);
   }
 
   double loss(Program::Gradients gradients) {
@@ -57,14 +62,15 @@ class Adapted {
     return value;
   }
   Point point() const { return values_.point(); }
-  double oracle(const Point& at) const { return values_.loss(at, B, T, tokens_, targets_); }
-  double merged_oracle() const { return values_.loss(values_.merged(), B, T, tokens_, targets_, false); }
+  double oracle(const Point& at) const { return values_.loss(at, shape_.B, shape_.T, tokens_, targets_); }
+  double merged_oracle() const { return values_.loss(values_.merged(), shape_.B, shape_.T, tokens_, targets_, false); }
 
   const std::deque<Variable>& variables() const { return values_.variables(); }
   const std::vector<WeightSlot>& slots() const { return slots_; }
 
  private:
   Random random_{1, "test", "values"};
+  Tokens shape_;
   khost::check::Adapted values_;
   Backend backend_;
   std::vector<WeightSlot> slots_;
@@ -85,12 +91,18 @@ std::vector<Case> kinds() {
 }  // namespace
 
 TEST_CASE("adapters written in operations: the loss and every gradient agree with the oracle in double") {
+  // The last has its logits in three parts, of two sequences each.
+  struct Setting {
+    bool tied;
+    Tokens shape;
+  };
   for (const Case& kind : kinds())
-    for (const bool tied : {true, false}) {
+    for (const auto& [tied, shape] : {Setting{true, {}}, {false, {}}, {true, {6, 100}}}) {
       CAPTURE(kind.name);
       CAPTURE(tied);
+      CAPTURE(shape.B);
       const TestModel of = model(tied);
-      Adapted adapted(of, *kind.adapter, true);
+      Adapted adapted(of, *kind.adapter, true, shape);
       const Point at = adapted.point();
       CHECK(adapted.loss(Program::Gradients::alpha_and_weights) == doctest::Approx(adapted.oracle(at)).epsilon(1e-6));
       double worst = 0;
@@ -111,6 +123,21 @@ TEST_CASE("adapters written in operations: the loss and every gradient agree wit
       }
       MESSAGE(kind.name << (tied ? ", tied" : ", untied") << ": worst gradient off by " << worst << " of its norm");
     }
+}
+
+TEST_CASE("a head whose adapter is written in operations holds logits of at most 256 tokens, or of one sequence") {
+  const auto lora = adapter("lora", Json::object({{"alpha", 2.5}}));
+  Random random(1, "test", "values");
+  const TestModel large = khost::check::host_model(true, 5000);
+  const khost::check::Adapted values(large, *lora, K, 0.5, random);
+  const auto bytes = [&](std::int64_t batch, std::int64_t sequence) {
+    return Program::bytes_of(large, values.slots(), batch, sequence);
+  };
+  const std::int64_t logits_of_256 = 256 * 5000 * 4;
+  CHECK(bytes(2, 128) > logits_of_256);
+  CHECK(bytes(16, 128) < bytes(2, 128) + logits_of_256 / 2);
+  CHECK(bytes(7, 128) < bytes(2, 128));  // 7 is divided by 1 alone
+  CHECK(bytes(2, 300) < bytes(1, 300) + logits_of_256 / 2);
 }
 
 TEST_CASE("a pass for adapters alone gives their gradients, the same, and none of the weights'") {

@@ -262,7 +262,10 @@ TEST_CASE("compute: softmax and cross-entropy of long and short rows, with large
     const auto before = logits;
     const std::int32_t targets[2] = {static_cast<std::int32_t>(n - 1), 0};
     double loss[2];
-    kernels::cross_entropy(2, n, logits.data(), n, targets, loss, true, 0.25f);
+    double alone[2];
+    kernels::cross_entropy(2, n, logits.data(), n, targets, alone);
+    kernels::cross_entropy_gradient(2, n, logits.data(), n, targets, loss, 0.25f);
+    CHECK(std::ranges::equal(alone, loss));
     for (int r = 0; r < 2; ++r) {
       double top = -INFINITY, total = 0, worst = 0;
       for (std::int64_t i = 0; i < n; ++i) top = std::max(top, static_cast<double>(before[r * n + i]));

@@ -53,9 +53,11 @@ void causal_softmax(std::int64_t rows, std::int64_t first, std::int64_t cols, fl
 void causal_softmax_backward(std::int64_t rows, std::int64_t first, std::int64_t cols, float scale, const float* p, float* d,
                              std::int64_t ld);
 
-// loss[r] = -log softmax(logits[r])[target[r]], in nats; 0 where the target is below 0, and with it the gradient. With gradient:
-// logits[r] becomes scale (softmax(logits[r]) - onehot(target[r])).
-void cross_entropy(std::int64_t rows, std::int64_t cols, float* logits, std::int64_t ld, const std::int32_t* targets,
-                   double* loss, bool gradient, float scale);
+// loss[r] = -log softmax(logits[r])[target[r]], in nats; 0 where the target is below 0, and with it the gradient.
+void cross_entropy(std::int64_t rows, std::int64_t cols, const float* logits, std::int64_t ld, const std::int32_t* targets,
+                   double* loss);
+// The same losses to the last bit; logits[r] becomes scale (softmax(logits[r]) - onehot(target[r])).
+void cross_entropy_gradient(std::int64_t rows, std::int64_t cols, float* logits, std::int64_t ld, const std::int32_t* targets,
+                            double* loss, float scale);
 
 }  // namespace khost::kernels

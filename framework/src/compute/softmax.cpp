@@ -31,8 +31,9 @@ HWY_INLINE float largest(F32 d, const float* x, std::int64_t n) {
 // loss.
 HWY_INLINE VF exponential(F32 d, VF z) { return hn::IfThenElse(hn::IsNaN(z), z, hn::Exp(d, z)); }
 
-// x[i] = exp(scale (x[i] - top)) for i < n; returns their sum. Lanes sum a block of at most 4096 in f32, blocks sum in double.
-HWY_INLINE double exponentials(F32 d, float* x, std::int64_t n, float scale, float top) {
+// The sum of exp(scale (x[i] - top)) over i < n; `out` gets them, x itself or null. Lanes sum a block of at most 4096 in f32,
+// blocks sum in double.
+HWY_INLINE double exponentials(F32 d, const float* x, std::int64_t n, float scale, float top, float* out) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const VF vs = hn::Set(d, scale), vt = hn::Set(d, top);
   double total = 0;
@@ -43,8 +44,10 @@ HWY_INLINE double exponentials(F32 d, float* x, std::int64_t n, float scale, flo
     for (; i + 2 * lanes <= end; i += 2 * lanes) {
       const VF e0 = exponential(d, hn::Mul(vs, hn::Sub(hn::LoadU(d, x + i), vt)));
       const VF e1 = exponential(d, hn::Mul(vs, hn::Sub(hn::LoadU(d, x + i + lanes), vt)));
-      hn::StoreU(e0, d, x + i);
-      hn::StoreU(e1, d, x + i + lanes);
+      if (out) {
+        hn::StoreU(e0, d, out + i);
+        hn::StoreU(e1, d, out + i + lanes);
+      }
       s0 = hn::Add(s0, e0);
       s1 = hn::Add(s1, e1);
     }
@@ -52,7 +55,7 @@ HWY_INLINE double exponentials(F32 d, float* x, std::int64_t n, float scale, flo
       const auto part = static_cast<std::size_t>(std::min(lanes, end - i));
       VF e = exponential(d, hn::Mul(vs, hn::Sub(load_part(d, x + i, part), vt)));
       e = hn::IfThenElseZero(hn::FirstN(d, part), e);
-      store_part(d, e, x + i, part);
+      if (out) store_part(d, e, out + i, part);
       s0 = hn::Add(s0, e);
     }
     total += static_cast<double>(sum(d, hn::Add(s0, s1)));
@@ -72,7 +75,7 @@ void CausalSoftmax(std::int64_t rows, std::int64_t first, std::int64_t cols, flo
   const F32 d;
   for (std::int64_t r = 0; r < rows; ++r, s += ld) {
     const std::int64_t n = first + r + 1;
-    const double total = exponentials(d, s, n, scale, largest(d, s, n));
+    const double total = exponentials(d, s, n, scale, largest(d, s, n), s);
     scale_row(d, s, n, static_cast<float>(1.0 / total));
     std::fill(s + n, s + cols, 0.0f);
   }
@@ -100,20 +103,35 @@ void CausalSoftmaxBackward(std::int64_t rows, std::int64_t first, std::int64_t c
   }
 }
 
-void CrossEntropy(std::int64_t rows, std::int64_t cols, float* x, std::int64_t ld, const std::int32_t* targets, double* loss,
-                  bool gradient, float scale) {
+// Of one row with a target. Returns the sum of exponentials.
+HWY_INLINE double row_loss(F32 d, const float* x, std::int64_t cols, std::int32_t target, double& loss, float* exponential) {
+  const float top = largest(d, x, cols);
+  const float aim = x[target];
+  const double total = exponentials(d, x, cols, 1.0f, top, exponential);
+  loss = std::log(total) - (static_cast<double>(aim) - static_cast<double>(top));
+  return total;
+}
+
+void CrossEntropy(std::int64_t rows, std::int64_t cols, const float* x, std::int64_t ld, const std::int32_t* targets,
+                  double* loss) {
+  const F32 d;
+  for (std::int64_t r = 0; r < rows; ++r, x += ld)
+    if (targets[r] < 0)
+      loss[r] = 0;
+    else
+      row_loss(d, x, cols, targets[r], loss[r], nullptr);
+}
+
+void CrossEntropyGradient(std::int64_t rows, std::int64_t cols, float* x, std::int64_t ld, const std::int32_t* targets,
+                          double* loss, float scale) {
   const F32 d;
   for (std::int64_t r = 0; r < rows; ++r, x += ld) {
     if (targets[r] < 0) {
       loss[r] = 0;
-      if (gradient) scale_row(d, x, cols, 0.0f);
+      scale_row(d, x, cols, 0.0f);
       continue;
     }
-    const float top = largest(d, x, cols);
-    const float aim = x[targets[r]];
-    const double total = exponentials(d, x, cols, 1.0f, top);
-    loss[r] = std::log(total) - (static_cast<double>(aim) - static_cast<double>(top));
-    if (!gradient) continue;
+    const double total = row_loss(d, x, cols, targets[r], loss[r], x);
     scale_row(d, x, cols, static_cast<float>(static_cast<double>(scale) / total));
     x[targets[r]] -= scale;
   }
@@ -128,6 +146,7 @@ namespace khost::kernels {
 HWY_EXPORT(CausalSoftmax);
 HWY_EXPORT(CausalSoftmaxBackward);
 HWY_EXPORT(CrossEntropy);
+HWY_EXPORT(CrossEntropyGradient);
 
 void causal_softmax(std::int64_t rows, std::int64_t first, std::int64_t cols, float scale, float* s, std::int64_t ld) {
   HWY_DYNAMIC_DISPATCH(CausalSoftmax)(rows, first, cols, scale, s, ld);
@@ -138,10 +157,17 @@ void causal_softmax_backward(std::int64_t rows, std::int64_t first, std::int64_t
   HWY_DYNAMIC_DISPATCH(CausalSoftmaxBackward)(rows, first, cols, scale, p, d, ld);
 }
 
-void cross_entropy(std::int64_t rows, std::int64_t cols, float* logits, std::int64_t ld, const std::int32_t* targets,
-                   double* loss, bool gradient, float scale) {
+void cross_entropy(std::int64_t rows, std::int64_t cols, const float* logits, std::int64_t ld, const std::int32_t* targets,
+                   double* loss) {
   parallel_for(rows, 1 + 4096 / (1 + cols), [&](std::int64_t r, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(CrossEntropy)(end - r, cols, logits + r * ld, ld, targets + r, loss + r, gradient, scale);
+    HWY_DYNAMIC_DISPATCH(CrossEntropy)(end - r, cols, logits + r * ld, ld, targets + r, loss + r);
+  });
+}
+
+void cross_entropy_gradient(std::int64_t rows, std::int64_t cols, float* logits, std::int64_t ld, const std::int32_t* targets,
+                            double* loss, float scale) {
+  parallel_for(rows, 1 + 4096 / (1 + cols), [&](std::int64_t r, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(CrossEntropyGradient)(end - r, cols, logits + r * ld, ld, targets + r, loss + r, scale);
   });
 }
 

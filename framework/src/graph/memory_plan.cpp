@@ -21,6 +21,12 @@ int MemoryPlan::add(std::int64_t floats, int first, int last) {
 
 void MemoryPlan::extend(int buffer, int last) { buffers_[buffer].last = std::max(buffers_[buffer].last, last); }
 
+void MemoryPlan::join(int buffer, int other) {
+  Buffer &kept = buffers_[buffer], &gone = buffers_[other];
+  kept.first = std::min(kept.first, gone.first), kept.last = std::max(kept.last, gone.last);
+  gone.floats = 0;
+}
+
 std::int64_t MemoryPlan::most_at_once() const {
   std::vector<std::pair<int, std::int64_t>> changes;  // time, floats that come (or go, just after it)
   for (const Buffer& b : buffers_) changes.insert(changes.end(), {{b.first, b.floats}, {b.last + 1, -b.floats}});

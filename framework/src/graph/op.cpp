@@ -18,6 +18,7 @@ void Op::plan(OpPlan&) {}
 std::string Op::inner_non_finite(const OpStep&) const { return ""; }
 bool Op::adapts() const { return false; }
 bool Op::ends() const { return false; }
+bool Op::in_place() const { return false; }
 Value Op::adapted(Graph&, std::span<const Value>, std::span<const std::string_view>, const Adapter&, const AdaptedTo&) const {
   throw Error(ErrorKind::plugin, std::string(name()) + ": it adds no adapter that is written in operations");
 }
@@ -29,7 +30,7 @@ bool all_finite(const float* x, std::int64_t n) {
 void hand_on(std::int64_t n, const float* from, float* to, bool accumulate) {
   if (accumulate)
     kernels::add(n, to, from, to);
-  else
+  else if (to != from)
     std::copy_n(from, n, to);
 }
 
@@ -90,7 +91,7 @@ float* OpStep::weight_grad(std::size_t parameter) const {
   const WeightSlot& slot = placed_.weights[parameter]->slot;
   return state_.weights() || (slot.of_adapter && state_.gradients()) ? slot.grad : nullptr;
 }
-bool OpStep::add_to_weight(std::size_t parameter) const { return placed_.add_to_weight[parameter]; }
+bool OpStep::add_to_weight(std::size_t parameter) const { return state_.again || placed_.add_to_weight[parameter]; }
 void OpStep::gemm(const khost_gemm& g) const { state_.backend.gemm(g); }
 
 namespace {

@@ -41,6 +41,7 @@ struct StepState {
   std::int64_t rows;             // B T
   const std::int32_t* tokens = nullptr;
   const std::int32_t* targets = nullptr;
+  std::int64_t counted = 0;  // targets that count, of the whole batch
   Program::Gradients mode = Program::Gradients::none;
   bool look = false;  // look for values that are not finite; the first found is put in `found`
   std::string found = {};
@@ -51,7 +52,8 @@ struct StepState {
   std::vector<std::int64_t> cols = {};
   float* arena = nullptr;
   std::vector<std::int64_t> offset = {};  // of the operations' own buffers, by id
-  double loss = 0;                        // the head's
+  double loss = 0;                        // what ends the tape adds its share
+  bool again = false;                     // a later part of the tape's end: it adds to what the first wrote for weights
 
   bool gradients() const { return mode != Program::Gradients::none; }
   bool weights() const { return mode == Program::Gradients::alpha_and_weights; }
@@ -80,9 +82,13 @@ class Planner {
   int forward_, backward_;
 };
 
+// Tokens whose logits exist at a time: enough that reading and laying out W for each chunk costs little beside the products, few
+// enough that 15007 logits each stay a small part of a step's memory (15 MiB).
+constexpr std::int64_t most_rows_of_logits = 256;
+
 std::string named(const Weight& w);  // "'layer.0.ln1.weight' [256]"
 bool all_finite(const float* x, std::int64_t n);
-// to (+)= from: how an operation hands on a gradient that it does not change.
+// to (+)= from: how an operation hands on a gradient that it does not change. Nothing where it is there already.
 void hand_on(std::int64_t n, const float* from, float* to, bool accumulate);
 
 }  // namespace khost

@@ -9,9 +9,23 @@
 
 namespace khost {
 
+namespace {
+
+// The most whole sequences that divide a batch evenly, with no more tokens than have logits at a time; at least one.
+std::int64_t sequences_at_end(std::int64_t batch, std::int64_t sequence) {
+  std::int64_t most = 1;
+  for (std::int64_t n = 2; n <= batch && n * sequence <= most_rows_of_logits; ++n)
+    if (batch % n == 0) most = n;
+  return most;
+}
+
+}  // namespace
+
 struct Program::Impl {
   Tape tape;
   StepState step;
+  StepState part;  // of the tape's end, which runs over a part of the batch at a time: `step` but for the rows
+  int ops = 0;
   MemoryPlan plan;
   Kept kept;
   std::vector<int> value, grad;  // buffers of values, by id
@@ -21,13 +35,24 @@ struct Program::Impl {
 
   // Recorded and planned, without memory.
   Impl(const Model& model, std::vector<WeightSlot> slots, std::int64_t batch, std::int64_t sequence, Backend& backend, Kept keep)
-      : tape(std::move(slots), batch, sequence), step{backend, batch, sequence, checked_product({batch, sequence})}, kept(keep) {
+      : tape(std::move(slots), batch, sequence),
+        step{backend, batch, sequence, checked_product({batch, sequence})},
+        part(step),
+        kept(keep) {
     model.forward(tape);
     tape.finish();
-    step.cols = tape.cols;
+    ops = static_cast<int>(tape.ops.size());
+    const bool shown = std::ranges::any_of(tape.exposed, [&](const Tape::Exposed& e) { return of_end(e.value); });
+    if (tape.end < ops - 1 && !shown)  // what ends the tape alone has no values of its own
+      part.batch = sequences_at_end(batch, sequence), part.rows = part.batch * sequence;
+    step.cols = part.cols = tape.cols;
     find_needs();
+    part.needs_alpha = step.needs_alpha, part.needs_weights = step.needs_weights;
     plan_memory();
   }
+
+  bool of_end(int value) const { return tape.producer[value] >= tape.end; }
+  std::int64_t rows_of(int value) const { return of_end(value) ? part.rows : step.rows; }
 
   // A value's gradient is needed when something that made it, directly or further up, is trained, or when it is to be shown.
   void find_needs() {
@@ -49,30 +74,76 @@ struct Program::Impl {
     }
   }
 
+  // When it runs backward.
+  int back(int op) const { return 2 * ops - 1 - op; }
+
   void plan_memory() {
-    const int ops = static_cast<int>(tape.ops.size());
     value.resize(tape.cols.size()), grad.assign(tape.cols.size(), -1);
     std::vector<int> last_reader(tape.cols.size(), 0);
     for (int i = 0; i < ops; ++i)
       for (const int v : tape.ops[i].inputs) last_reader[v] = i;
-    for (std::size_t v = 0; v < tape.cols.size(); ++v) {
-      const std::int64_t floats = checked_product({step.rows, tape.cols[v]});
+    for (int v = 0; v < static_cast<int>(tape.cols.size()); ++v) {
+      const std::int64_t floats = checked_product({rows_of(v), tape.cols[v]});
       const int made = tape.producer[v], read = last_reader[v];
-      value[v] = plan.add(floats, made, read);
+      // What the tape's end reads of what stands before it, it reads for each part again.
+      const bool by_end = !of_end(v) && read >= tape.end;
+      value[v] = plan.add(floats, made, by_end && tape.end < ops - 1 ? back(tape.end) : read);
       if (!step.needs_weights[v]) continue;
-      // The head writes its input's gradient in the forward pass; the others theirs when they run backward.
-      grad[v] = plan.add(floats, read == ops - 1 ? read : 2 * ops - 1 - read, 2 * ops - 1 - made);
+      // What ends the tape writes its input's gradient in the forward pass; the others theirs when they run backward.
+      grad[v] = plan.add(floats, by_end ? tape.end : read == ops - 1 ? read : back(read), back(made));
     }
-    const int end = 2 * ops - 1;  // of the backward pass
     for (const Tape::Exposed& e : tape.exposed) {
-      if (kept.activations) plan.extend(value[e.value], end);
-      if (kept.gradients) plan.extend(grad[e.value], end);
+      if (kept.activations) plan.extend(value[e.value], back(0));
+      if (kept.gradients) plan.extend(grad[e.value], back(0));
     }
     for (int i = 0; i < ops; ++i) {
-      Planner planner(step, plan, value, tape.ops[i], i, ops);
+      Planner planner(state_of(i), plan, value, tape.ops[i], i, ops);
       OpPlan of_op(planner);
       tape.ops[i].op->plan(of_op);
     }
+    for (int i = 0; i < ops; ++i)
+      if (tape.ops[i].op->in_place()) join_buffers(i);
+  }
+
+  StepState& state_of(int op) { return op < tape.end ? step : part; }
+
+  void join(int buffer, int other) {
+    plan.join(buffer, other);
+    for (std::vector<int>* held : {&value, &grad}) std::ranges::replace(*held, other, buffer);
+  }
+
+  // Op::in_place()
+  void join_buffers(int i) {
+    const Placed& op = tape.ops[i];
+    const auto dies_here = [&](int v) { return plan.last(value[v]) == i && of_end(v) == (i >= tape.end); };
+    if (op.output < 0) {
+      if (const int v = op.inputs[0]; grad[v] >= 0 && dies_here(v)) join(grad[v], value[v]);
+      return;
+    }
+    if (const auto v = std::ranges::find_if(op.inputs, dies_here); v != op.inputs.end()) join(value[*v], value[op.output]);
+    if (grad[op.output] < 0 || plan.last(grad[op.output]) != back(i)) return;
+    // Nobody reads the output's gradient any more, so that one input's may take its place: one that nobody wrote to before.
+    // Another's may be the same where it is read before anything is added to the first.
+    int first = -1;
+    for (std::size_t k = 0; k < op.inputs.size(); ++k) {
+      const int v = op.inputs[k];
+      if (grad[v] < 0 || op.add_to_input[k] || of_end(v) != (i >= tape.end) || v == first) continue;
+      if (first >= 0 && !read_before_added(v, first, i) && !read_before_added(first, v, i)) continue;
+      join(grad[op.output], grad[v]);
+      if (first < 0) first = v;
+    }
+  }
+
+  // Whether nobody adds to what lies where the gradient of `to` does until that of `v`, which i alone writes, has been read. What
+  // shares a buffer with a gradient further down comes after its own value's operation.
+  bool read_before_added(int v, int to, int i) const {
+    const int made = tape.producer[v];
+    const auto shares = [&](int x) { return plan.last(grad[x]) != back(tape.producer[x]); };
+    if (shares(v) || (shares(to) && tape.producer[to] > made)) return false;
+    for (int r = 0; r < ops; ++r)
+      for (const int input : tape.ops[r].inputs)
+        if (r != i && (input == v || (input == to && r >= made))) return false;
+    return true;
   }
 
   void take_memory() {
@@ -85,6 +156,19 @@ struct Program::Impl {
     for (std::size_t v = 0; v < tape.cols.size(); ++v) {
       step.value.push_back(step.buffer(value[v]));
       step.grad.push_back(step.buffer(grad[v]));
+    }
+    part.arena = step.arena, part.offset = step.offset;
+    part.value = step.value, part.grad = step.grad;
+  }
+
+  // The tape's end is to run over the sequences from `row` on.
+  void place_part(std::int64_t row) {
+    part.tokens = step.tokens + row, part.targets = step.targets + row;
+    part.again = row > 0;
+    for (std::size_t v = 0; v < tape.cols.size(); ++v) {
+      if (of_end(static_cast<int>(v))) continue;
+      part.value[v] = step.value[v] + row * step.cols[v];
+      part.grad[v] = step.grad[v] ? step.grad[v] + row * step.cols[v] : nullptr;
     }
   }
 
@@ -113,18 +197,43 @@ struct Program::Impl {
     if (!counts) throw Error(ErrorKind::plugin, std::string(what) + ": none of them counts, so that there is no mean loss");
   }
 
-  double forward() {
-    for (const Placed& op : tape.ops) {
-      OpStep of_op(step, op);
+  // Operations [first, last). False where one was found to make a value that is not finite, which ends the pass.
+  bool forward(StepState& s, int first, int last) {
+    for (int i = first; i < last; ++i) {
+      const Placed& op = tape.ops[i];
+      OpStep of_op(s, op);
       op.op->forward(of_op);
-      if (!step.look) continue;
-      if (step.found.empty())
-        if (const std::string inner = op.op->inner_non_finite(of_op); !inner.empty()) step.found = inner + " of " + op.name;
-      if (step.found.empty() && op.output >= 0 && !all_finite(step.value[op.output], step.rows * step.cols[op.output]))
-        step.found = "output of " + op.name;
-      if (!step.found.empty()) break;
+      if (!s.look) continue;
+      if (s.found.empty())
+        if (const std::string inner = op.op->inner_non_finite(of_op); !inner.empty()) s.found = inner + " of " + op.name;
+      if (s.found.empty() && op.output >= 0 && !all_finite(s.value[op.output], s.rows * s.cols[op.output]))
+        s.found = "output of " + op.name;
+      if (!s.found.empty()) return false;
     }
-    return step.loss;
+    return true;
+  }
+
+  void backward(StepState& s, int first, int last) {
+    for (int i = last; i-- > first;) {
+      const Placed& op = tape.ops[i];
+      if (op.output < 0 || !s.needs(op.output)) continue;
+      OpStep of_op(s, op);
+      op.op->backward(of_op);
+    }
+  }
+
+  // The loss; with `look`, what was found.
+  double forward(Gradients mode, std::string* look = nullptr) {
+    for (StepState* s : {&step, &part}) s->mode = mode, s->look = look != nullptr, s->found.clear();
+    part.loss = 0;
+    bool going = forward(step, 0, tape.end);
+    for (std::int64_t row = 0; going && row < step.rows; row += part.rows) {
+      place_part(row);
+      going = forward(part, tape.end, ops);
+      if (going && part.gradients()) backward(part, tape.end, ops);
+    }
+    if (look) *look = step.found + part.found;
+    return part.loss;
   }
 };
 
@@ -145,8 +254,8 @@ double Program::forward(std::span<const std::int32_t> tokens, std::span<const st
   std::copy(targets.begin(), targets.end(), p.targets.begin());
   p.step.tokens = p.tokens.data();
   p.step.targets = p.targets.data();
-  p.step.mode = gradients;
-  const double loss = p.forward();
+  p.part.counted = std::ranges::count_if(targets, [](std::int32_t t) { return t != ignored_target; });
+  const double loss = p.forward(gradients);
   p.ready = gradients != Gradients::none;
   return loss;
 }
@@ -155,11 +264,7 @@ void Program::backward() {
   Impl& p = *impl_;
   if (!p.ready) throw Error(ErrorKind::plugin, "Program::backward() needs a forward pass with gradients just before it");
   p.ready = false;
-  for (auto op = p.tape.ops.rbegin(); op != p.tape.ops.rend(); ++op)
-    if (op->output >= 0 && p.step.needs(op->output)) {
-      OpStep of_op(p.step, *op);
-      op->op->backward(of_op);
-    }
+  p.backward(p.step, 0, p.tape.end);
 }
 
 std::string Program::first_non_finite() const {
@@ -177,12 +282,9 @@ std::string Program::first_non_finite() const {
   // Much of the last pass has been overwritten by now; the same pass once more, looked at as it goes, finds the first. It
   // computes no gradients, so those that are there stay.
   p.ready = false;
-  p.step.mode = Gradients::none;
-  p.step.look = true;
-  p.step.found.clear();
-  p.forward();
-  p.step.look = false;
-  return p.step.found;
+  std::string found;
+  p.forward(Gradients::none, &found);
+  return found;
 }
 
 std::vector<Program::Exposed> Program::exposed() const {

@@ -74,6 +74,7 @@ Value Tape::append(std::unique_ptr<Op> op, std::span<const Value> inputs, std::s
   const std::int64_t columns = op->columns(OpShapes(placed, batch_, sequence_, cols));
   if (columns < 1) refuse(placed.name, "its output would have " + std::to_string(columns) + " columns");
   ended_ = op->ends();
+  if (ended_ && !within_adapter_) end = static_cast<int>(ops.size());
   if (!ended_) {
     placed.output = static_cast<int>(cols.size());
     cols.push_back(columns);
@@ -119,6 +120,7 @@ Value Tape::append_adapted(const Op& op, const Weight& W, std::span<const Value>
     explicit Within(bool& within) : flag(within) { flag = true; }
     ~Within() { flag = false; }
   } within(within_adapter_);
+  if (op.ends()) end = static_cast<int>(ops.size());
   const AdaptedTo own{W.slot.parameter.name, W.rows(), W.cols(), W.slot.written_rank};
   return op.adapted(*this, inputs, parameters, Checked(*this, *W.slot.written), own);
 }

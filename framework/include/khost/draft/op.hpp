@@ -153,6 +153,10 @@ class Op {
   // The host's own: whether its first parameter may carry an adapter; whether it ends the tape with the loss.
   virtual bool adapts() const;
   virtual bool ends() const;
+  // Whether a buffer may be two things, which makes it one pass over memory less. Of what ends the tape: its input and the
+  // gradient of it. Of the others, which are sums: its output and an input, and the gradients of both. Where they are, forward()
+  // overwrites what it reads, and a gradient is where it is to be handed on to.
+  virtual bool in_place() const;
   // In place of one that adapts(), of a matrix whose adapter is written in operations: the operation without it, and what the
   // adapter adds.
   virtual Value adapted(Graph& g, std::span<const Value> inputs, std::span<const std::string_view> parameters,

@@ -13,6 +13,7 @@ std::int64_t common_columns(const OpShapes& s) {
 class Add final : public Op {
  public:
   std::string_view name() const override { return "add"; }
+  bool in_place() const override { return true; }
   std::int64_t columns(const OpShapes& s) const override { return common_columns(s); }
   void forward(OpStep& s) override { kernels::add(s.size(), s.in(0), s.in(1), s.out()); }
   void backward(OpStep& s) override {
@@ -71,6 +72,17 @@ const detail::RegisteredCase sum{
     {"add", {1, 6, 33}, matrix, [](Graph& g, Value x, std::int64_t) { return add(g, linear(g, x, "W"), x); }}};
 const detail::RegisteredCase twice{
     {"add of a value to itself", {1, 6, 33}, nothing, [](Graph& g, Value x, std::int64_t) { return add(g, x, x); }}};
+// Where a sum may lie in an input's place, and where it may not: each is read once more, before or after.
+const detail::RegisteredCase sums{{"add, of what others read too", {1, 6, 33}, matrix, [](Graph& g, Value x, std::int64_t) {
+                                     const Value y = linear(g, x, "W"), between = gelu(g, x);
+                                     const Value s = add(g, x, y), later = add(g, y, between);
+                                     const Value kept = multiply(g, s, later), t = add(g, s, kept);
+                                     return add(g, add(g, t, gelu(g, t)), add(g, later, t));
+                                   }}};
+const detail::RegisteredCase stream{{"add, one after another", {1, 6, 33}, matrix, [](Graph& g, Value x, std::int64_t) {
+                                       for (int i = 0; i < 3; ++i) x = add(g, x, linear(g, gelu(g, x), "W"));
+                                       return x;
+                                     }}};
 const detail::RegisteredCase product{
     {"multiply", {1, 6, 33}, matrix, [](Graph& g, Value x, std::int64_t) { return multiply(g, linear(g, x, "W"), x); }}};
 const detail::RegisteredCase square{

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <optional>
 
 #include "compute/kernels.hpp"
@@ -8,14 +9,6 @@
 
 namespace khost {
 namespace {
-
-// Tokens whose logits exist at a time: enough that reading and laying out W for each chunk costs little beside the products, few
-// enough that 15007 logits each stay a small part of a step's memory (15 MiB).
-constexpr std::int64_t most_rows = 256;
-
-std::int64_t counted(const StepState& s) {
-  return std::count_if(s.targets, s.targets + s.rows, [](std::int32_t t) { return t != ignored_target; });
-}
 
 // -log softmax(logits)[target] in double, `logit(i)` of one row.
 template <class F>
@@ -56,7 +49,7 @@ class Head final : public Op {
 
   void plan(OpPlan& p) override {
     Weight& w = *p.planner().placed.weights[0];
-    chunk_ = std::min(most_rows, p.rows());
+    chunk_ = std::min(most_rows_of_logits, p.rows());
     matrix_.emplace(w, p.planner().step.backend, chunk_);
     ld_ = (w.rows() + 15) / 16 * 16;
     logits_ = p.forward_scratch({chunk_, ld_});
@@ -75,22 +68,24 @@ class Head final : public Op {
     float *logits = s.buffer(logits_), *A = s.buffer(A_), *B = s.buffer(B_), *scratch = s.buffer(scratch_);
     float* dh = step.input_grad();
     const bool adapted = s.gradients() && matrix_->adapter().rank() > 0, trained = step.weight_grad() != nullptr;
-    const std::int64_t count = counted(s);
-    const float scale = 1.0f / static_cast<float>(count);
+    const float scale = 1.0f / static_cast<float>(s.counted);
     double sum = 0;
     for (std::int64_t t = 0; t < s.rows; t += chunk_) {
       const std::int64_t rows = std::min(chunk_, s.rows - t);
       const float* h = step.in() + t * n;
       matrix_->forward(s.backend, rows, h, A, scratch, logits, ld_);
       if (s.look && s.found.empty()) look(s, step.placed().name, rows, V);
-      kernels::cross_entropy(rows, V, logits, ld_, s.targets + t, losses_.data(), adapted || trained || dh, scale);
+      if (adapted || trained || dh)
+        kernels::cross_entropy_gradient(rows, V, logits, ld_, s.targets + t, losses_.data(), scale);
+      else
+        kernels::cross_entropy(rows, V, logits, ld_, s.targets + t, losses_.data());
       for (std::int64_t r = 0; r < rows; ++r) sum += losses_[static_cast<std::size_t>(r)];
       const bool add = t > 0 || step.add_to_weight();
       if (adapted) matrix_->adapter().product_gradients(s.backend, rows, h, A, logits, ld_, B, scratch, add);
       if (trained) matrix_->weight_gradient(s.backend, rows, logits, ld_, h, add);
       if (dh) matrix_->input_gradient(s.backend, rows, logits, ld_, B, scratch, dh + t * n, step.add_to_input());
     }
-    s.loss = sum / static_cast<double>(count);
+    s.loss += sum / static_cast<double>(s.counted);
   }
 
   void backward(OpStep&) override {}
@@ -126,32 +121,29 @@ class Head final : public Op {
   std::vector<double> losses_;
 };
 
-// Of logits that are there: their gradient is made in the forward pass, as the head's is.
+// Of logits that are there: their gradient is made in the forward pass, as the head's is, in their place where nobody else reads
+// them.
 class CrossEntropy final : public Op {
  public:
   std::string_view name() const override { return "cross_entropy"; }
   bool ends() const override { return true; }
   std::int64_t columns(const OpShapes& s) const override { return s.columns(); }
 
-  void plan(OpPlan& p) override {
-    chunk_ = std::min(most_rows, p.rows());
-    softmax_ = p.forward_scratch({chunk_, p.columns(0)});
-    losses_.resize(static_cast<std::size_t>(chunk_));
-  }
+  bool in_place() const override { return true; }
 
+  void plan(OpPlan& p) override { losses_.resize(static_cast<std::size_t>(p.rows())); }
+
+  // It ends the tape: the others that read the logits run backward after it, so it is the first to write their gradient.
   void forward(OpStep& step) override {
     StepState& s = step.state();
-    const std::int64_t V = step.columns(0), count = counted(s);
-    float *softmax = s.buffer(softmax_), *dx = step.input_grad();
-    double sum = 0;
-    for (std::int64_t t = 0; t < s.rows; t += chunk_) {
-      const std::int64_t rows = std::min(chunk_, s.rows - t);
-      std::copy_n(step.in() + t * V, rows * V, softmax);
-      kernels::cross_entropy(rows, V, softmax, V, s.targets + t, losses_.data(), dx, 1.0f / static_cast<float>(count));
-      for (std::int64_t r = 0; r < rows; ++r) sum += losses_[static_cast<std::size_t>(r)];
-      if (dx) hand_on(rows * V, softmax, dx + t * V, step.add_to_input());
+    const std::int64_t V = step.columns(0);
+    if (float* dx = step.input_grad()) {
+      hand_on(s.rows * V, step.in(), dx, false);
+      kernels::cross_entropy_gradient(s.rows, V, dx, V, s.targets, losses_.data(), 1.0f / static_cast<float>(s.counted));
+    } else {
+      kernels::cross_entropy(s.rows, V, step.in(), V, s.targets, losses_.data());
     }
-    s.loss = sum / static_cast<double>(count);
+    s.loss += std::accumulate(losses_.begin(), losses_.end(), 0.0) / static_cast<double>(s.counted);
   }
 
   void backward(OpStep&) override {}
@@ -164,8 +156,6 @@ class CrossEntropy final : public Op {
   }
 
  private:
-  std::int64_t chunk_ = 0;
-  int softmax_ = -1;
   std::vector<double> losses_;
 };
 

@@ -20,12 +20,13 @@ void add_to_each_row(std::int64_t rows, std::int64_t cols, const float* b, float
 class AddBias final : public Op {
  public:
   std::string_view name() const override { return "add_bias"; }
+  bool in_place() const override { return true; }
   std::int64_t columns(const OpShapes& s) const override {
     if (s.vector(0) != s.columns()) s.refuse(s.parameter(0) + " does not fit its input " + s.input());
     return s.columns();
   }
   void forward(OpStep& s) override {
-    std::copy_n(s.in(), s.size(), s.out());
+    hand_on(s.size(), s.in(), s.out(), false);
     add_to_each_row(s.rows(), s.columns(), s.weight(), s.out());
   }
   void backward(OpStep& s) override {
