@@ -26,8 +26,8 @@ std::vector<const Arm*> Experiment::arms_on(const std::string& base) const {
   return out;
 }
 
-const Arm& Experiment::arm_on(const std::string& base, const std::string& name) const {
-  return *std::ranges::find_if(arms, [&](const Arm& arm) { return arm.name == name && arm.runs_on(base); });
+const Arm& Experiment::arm_on(const std::string& base, const std::string& called) const {
+  return *std::ranges::find_if(arms, [&](const Arm& arm) { return arm.name == called && arm.runs_on(base); });
 }
 
 }  // namespace khost

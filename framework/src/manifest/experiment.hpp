@@ -121,7 +121,7 @@ struct Experiment : ManifestKeys {
   std::vector<std::string> warnings;
 
   std::vector<const Arm*> arms_on(const std::string& base) const;             // of each arm the form that it has there, in order
-  const Arm& arm_on(const std::string& base, const std::string& name) const;  // there is one: the manifest was checked
+  const Arm& arm_on(const std::string& base, const std::string& called) const;  // there is one: the manifest was checked
 };
 
 // `--set a.b=v` and friends, applied to the manifest before anything else; the value is JSON, or else a string.
