@@ -114,17 +114,24 @@ Choice choose(const Contender& contender, const std::vector<std::string>& more,
               const std::function<void(const Candidate&)>& tell) {
   Choice choice;
   const Candidate* best = nullptr;
-  choice.tried.reserve(2 + std::size(kernels) + 1);  // `best` points into it
+  choice.tried.reserve(3 + std::size(kernels) + 1);  // `best` points into it
   const auto attempt_one = [&](const Setting& setting) {
     const Candidate& made = choice.tried.emplace_back(attempt(contender, setting, more));
     if (tell) tell(made);
     if (made.out.empty() && (!best || made.ms < best->ms)) best = &made;
   };
+  const auto untried = [&](const Setting& setting) {
+    return std::ranges::none_of(choice.tried, [&](const Candidate& c) { return c.setting == setting; });
+  };
   attempt_one({});
   if (contender.chooses_memory) attempt_one({true, ""});
   if (contender.chooses_kernel)
-    for (const bool keeps = best && best->setting.keeps_memory; const std::string& kernel : kernels_to_try())
-      if (kernel != choice.tried.front().kernel) attempt_one({keeps, kernel});  // else it was the library's own choice
+    for (const std::string& kernel : kernels_to_try())
+      if (kernel != choice.tried.front().kernel)  // else it was the library's own choice
+        attempt_one({contender.chooses_memory, kernel});
+  // Beside slow kernels what memory costs is lost in the noise: the fastest decide.
+  if (contender.chooses_memory && best)
+    if (const Setting other{!best->setting.keeps_memory, best->setting.kernel}; untried(other)) attempt_one(other);
   if (!best) throw Error(ErrorKind::usage, "bench: " + contender.name + " does not run: " + choice.tried.back().out);
   choice.setting = best->setting;
   return choice;

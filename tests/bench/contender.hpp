@@ -60,8 +60,8 @@ struct Choice {
   std::vector<Candidate> tried;
 };
 
-// The fastest setting for these arguments of a step. The allocator first, on the kernels that the library picks itself, then the
-// kernels. `tell` hears of each as it has been tried. Throws a usage Error when none works.
+// The fastest setting for these arguments of a step. The kernels first, with memory kept where that can be chosen, then the
+// allocator with the fastest of them. `tell` hears of each as it has been tried. Throws a usage Error when none works.
 Choice choose(const Contender& contender, const std::vector<std::string>& more,
               const std::function<void(const Candidate&)>& tell = nullptr);
 

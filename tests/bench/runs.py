@@ -166,12 +166,12 @@ MEASURE = {
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="bootstrap bench runs", description=__doc__,
+    parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("line", nargs="*", metavar="LINE", help=", ".join(LINES))
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     if wrong := [line for line in given.line if line not in LINES]:
         parser.error(f"no line is called {', '.join(wrong)}: there are {', '.join(LINES)}")
     found = []

@@ -44,6 +44,8 @@ TEST_CASE("bench: the fastest setting is found, and the user's kernel is one of 
   CHECK(both.tried[0].ms == 10);
   CHECK(both.tried[1].setting == Setting{true, ""});
   CHECK(both.tried[1].ms == 6);
+  CHECK(both.tried.back().setting == Setting{false, "swift"});  // the fastest kernel, with memory the other way
+  CHECK(both.tried.back().ms == 7);
   CHECK(tried(both, "swift")->ms == 3);
   CHECK(tried(both, "swift")->text() == "OPENBLAS_CORETYPE=swift, memory kept (swift): 3.0 ms");
   CHECK(choose(contender(false, true), {}).setting == Setting{false, "swift"});
