@@ -106,7 +106,7 @@ TEST_CASE("adapters written in operations: the loss and every gradient agree wit
       const Point at = adapted.point();
       CHECK(adapted.loss(Program::Gradients::alpha_and_weights) == doctest::Approx(adapted.oracle(at)).epsilon(1e-6));
       double worst = 0;
-      for (const auto& [name, shape, value, gradient] : adapted.variables()) {
+      for (const auto& [name, of_tensor, value, gradient] : adapted.variables()) {
         double difference = 0, size = 0;
         for (std::size_t k = 0; k < gradient.size(); ++k) {
           constexpr double step = 1e-5;

@@ -99,7 +99,7 @@ TestModel tiny_gpt(std::int64_t vocabulary, std::int64_t sequence, std::int64_t 
 TEST_CASE("a core's rows through C, and its gradient, are those of the matrix that its entries make") {
   constexpr std::int64_t rows = 37, K = 6;
   Random random(1, "test", "core");
-  for (const std::string& backend_name : {"reference", "openblas"}) {
+  for (const std::string backend_name : {"reference", "openblas"}) {
     Backend backend(backend_name, compute_table(backend_name), "{}", 1);
     for (const char* name : {"diagonal", "block", "factors", "bidiagonal"}) {
       CAPTURE(name);

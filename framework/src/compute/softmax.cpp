@@ -128,7 +128,7 @@ void CrossEntropyGradient(std::int64_t rows, std::int64_t cols, float* x, std::i
   for (std::int64_t r = 0; r < rows; ++r, x += ld) {
     if (targets[r] < 0) {
       loss[r] = 0;
-      scale_row(d, x, cols, 0.0f);
+      std::fill_n(x, cols, 0.0f);
       continue;
     }
     const double total = row_loss(d, x, cols, targets[r], loss[r], x);

@@ -21,10 +21,10 @@ int MemoryPlan::add(std::int64_t floats, int first, int last) {
 
 void MemoryPlan::extend(int buffer, int last) { buffers_[buffer].last = std::max(buffers_[buffer].last, last); }
 
-void MemoryPlan::join(int buffer, int other) {
-  Buffer &kept = buffers_[buffer], &gone = buffers_[other];
-  kept.first = std::min(kept.first, gone.first), kept.last = std::max(kept.last, gone.last);
-  gone.floats = 0;
+void MemoryPlan::join(int buffer, int gone) {
+  Buffer &kept = buffers_[buffer], &other = buffers_[gone];
+  kept.first = std::min(kept.first, other.first), kept.last = std::max(kept.last, other.last);
+  other.floats = 0;
 }
 
 std::int64_t MemoryPlan::most_at_once() const {

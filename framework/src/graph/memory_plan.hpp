@@ -12,8 +12,8 @@ class MemoryPlan {
   int add(std::int64_t floats, int first, int last);
   void extend(int buffer, int last);  // alive at least until then
   int last(int buffer) const { return buffers_[buffer].last; }
-  // `other`, of the same size, is no buffer any more: what it held lies in `buffer`, which lives as long as either does.
-  void join(int buffer, int other);
+  // `gone`, of the same size, is no buffer any more: what it held lies in `buffer`, which lives as long as either does.
+  void join(int buffer, int gone);
 
   // Floats alive at the fullest time: what place() cannot stay below, and seldom exceeds by much. Quick however many there are.
   std::int64_t most_at_once() const;

@@ -1,7 +1,7 @@
 // Operations as a program holds them: where each stands on the tape, and what one step runs with.
 //
 // Time runs over the forward pass, operation after operation, and then backwards: operation i of n runs forward at time i and
-// backward at time 2n - 1 - i.
+// backward at time 2n - 1 - i. The tape's end (Tape::end) lives through its own times once for each part of the batch.
 #pragma once
 
 #include <cstdint>
@@ -38,10 +38,10 @@ struct Placed {
 struct StepState {
   Backend& backend;
   std::int64_t batch, sequence;  // B, T
-  std::int64_t rows;             // B T
+  std::int64_t rows;             // B T; fewer, B too, of a part of the batch
   const std::int32_t* tokens = nullptr;
   const std::int32_t* targets = nullptr;
-  std::int64_t counted = 0;  // targets that count, of the whole batch
+  std::int64_t counted = 0;  // for what ends the tape: targets that count, of the whole batch
   Program::Gradients mode = Program::Gradients::none;
   bool look = false;  // look for values that are not finite; the first found is put in `found`
   std::string found = {};

@@ -42,17 +42,18 @@ struct Program::Impl {
     model.forward(tape);
     tape.finish();
     ops = static_cast<int>(tape.ops.size());
-    const bool shown = std::ranges::any_of(tape.exposed, [&](const Tape::Exposed& e) { return of_end(e.value); });
-    if (tape.end < ops - 1 && !shown)  // what ends the tape alone has no values of its own
-      part.batch = sequences_at_end(batch, sequence), part.rows = part.batch * sequence;
+    // Whether a probe reads what is exposed or not: reading changes no bits.
+    const bool exposes = std::ranges::any_of(tape.exposed, [&](const Tape::Exposed& e) { return of_end(e.value); });
+    if (end_has_values() && !exposes) part.batch = sequences_at_end(batch, sequence), part.rows = part.batch * sequence;
     step.cols = part.cols = tape.cols;
     find_needs();
     part.needs_alpha = step.needs_alpha, part.needs_weights = step.needs_weights;
     plan_memory();
   }
 
-  bool of_end(int value) const { return tape.producer[value] >= tape.end; }
-  std::int64_t rows_of(int value) const { return of_end(value) ? part.rows : step.rows; }
+  bool end_has_values() const { return tape.end < ops - 1; }
+  bool of_end(int v) const { return tape.producer[v] >= tape.end; }
+  std::int64_t rows_of(int v) const { return of_end(v) ? part.rows : step.rows; }
 
   // A value's gradient is needed when something that made it, directly or further up, is trained, or when it is to be shown.
   void find_needs() {
@@ -87,7 +88,7 @@ struct Program::Impl {
       const int made = tape.producer[v], read = last_reader[v];
       // What the tape's end reads of what stands before it, it reads for each part again.
       const bool by_end = !of_end(v) && read >= tape.end;
-      value[v] = plan.add(floats, made, by_end && tape.end < ops - 1 ? back(tape.end) : read);
+      value[v] = plan.add(floats, made, by_end && end_has_values() ? back(tape.end) : read);
       if (!step.needs_weights[v]) continue;
       // What ends the tape writes its input's gradient in the forward pass; the others theirs when they run backward.
       grad[v] = plan.add(floats, by_end ? tape.end : read == ops - 1 ? read : back(read), back(made));
@@ -107,23 +108,24 @@ struct Program::Impl {
 
   StepState& state_of(int op) { return op < tape.end ? step : part; }
 
-  void join(int buffer, int other) {
-    plan.join(buffer, other);
-    for (std::vector<int>* held : {&value, &grad}) std::ranges::replace(*held, other, buffer);
+  // What lies in `gone` is to lie in `buffer`.
+  void join(int buffer, int gone) {
+    plan.join(buffer, gone);
+    for (std::vector<int>* held : {&value, &grad}) std::ranges::replace(*held, gone, buffer);
   }
 
   // Op::in_place()
   void join_buffers(int i) {
     const Placed& op = tape.ops[i];
-    const auto dies_here = [&](int v) { return plan.last(value[v]) == i && of_end(v) == (i >= tape.end); };
+    const auto dies_here = [&](int v) { return plan.last(value[v]) == i; };
     if (op.output < 0) {
       if (const int v = op.inputs[0]; grad[v] >= 0 && dies_here(v)) join(grad[v], value[v]);
       return;
     }
     if (const auto v = std::ranges::find_if(op.inputs, dies_here); v != op.inputs.end()) join(value[*v], value[op.output]);
     if (grad[op.output] < 0 || plan.last(grad[op.output]) != back(i)) return;
-    // Nobody reads the output's gradient any more, so that one input's may take its place: one that nobody wrote to before.
-    // Another's may be the same where it is read before anything is added to the first.
+    // Once i has run backward nobody reads its output's gradient, so that one input's may take its place: one that nobody wrote
+    // to before. The other's may lie there too if it has been read before anything is added to the first.
     int first = -1;
     for (std::size_t k = 0; k < op.inputs.size(); ++k) {
       const int v = op.inputs[k];
@@ -134,12 +136,13 @@ struct Program::Impl {
     }
   }
 
-  // Whether nobody adds to what lies where the gradient of `to` does until that of `v`, which i alone writes, has been read. What
-  // shares a buffer with a gradient further down comes after its own value's operation.
+  // Both are inputs of i. Whether i alone writes the gradient of v, and it has been read, by what made v, before another
+  // operation adds to that of `to`.
   bool read_before_added(int v, int to, int i) const {
     const int made = tape.producer[v];
-    const auto shares = [&](int x) { return plan.last(grad[x]) != back(tape.producer[x]); };
-    if (shares(v) || (shares(to) && tape.producer[to] > made)) return false;
+    // It lives on after its value's operation has read it: with a gradient further down, which others will write, or for a probe.
+    const auto lives_on = [&](int x) { return plan.last(grad[x]) != back(tape.producer[x]); };
+    if (lives_on(v) || (lives_on(to) && tape.producer[to] > made)) return false;
     for (int r = 0; r < ops; ++r)
       for (const int input : tape.ops[r].inputs)
         if (r != i && (input == v || (input == to && r >= made))) return false;
@@ -226,6 +229,7 @@ struct Program::Impl {
   double forward(Gradients mode, std::string* look = nullptr) {
     for (StepState* s : {&step, &part}) s->mode = mode, s->look = look != nullptr, s->found.clear();
     part.loss = 0;
+    part.counted = std::ranges::count_if(targets, [](std::int32_t t) { return t != ignored_target; });
     bool going = forward(step, 0, tape.end);
     for (std::int64_t row = 0; going && row < step.rows; row += part.rows) {
       place_part(row);
@@ -254,7 +258,6 @@ double Program::forward(std::span<const std::int32_t> tokens, std::span<const st
   std::copy(targets.begin(), targets.end(), p.targets.begin());
   p.step.tokens = p.tokens.data();
   p.step.targets = p.targets.data();
-  p.part.counted = std::ranges::count_if(targets, [](std::int32_t t) { return t != ignored_target; });
   const double loss = p.forward(gradients);
   p.ready = gradients != Gradients::none;
   return loss;

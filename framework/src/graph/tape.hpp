@@ -29,8 +29,9 @@ class Tape final : public Graph {
   std::vector<Placed> ops;
   std::vector<std::int64_t> cols;  // of each value
   std::vector<int> producer;       // the operation that makes each value
-  // The tape's end, from this operation on: what ends it, with the operations that an adapter puts in the place of its matrix.
-  // They run over a few sequences at a time, forward and backward at once, as logits are by far the largest value.
+  // The tape's end, from this operation on: what ends it, and before that what an adapter written in operations puts in the place
+  // of the head's matrix. Where there is that, all of it runs over a few sequences at a time, forward and backward at once, as
+  // logits are by far the largest value.
   int end = 0;
   struct Exposed {
     std::string name;

@@ -160,7 +160,9 @@ TEST_CASE("controls are means over draws, do not depend on each other, and can b
   CHECK(without.evaluation_count() == 4);
   CHECK(with.evaluation_count() == 4 + 2 * 2 * 3);
   // One matrix of the two that have more than 6 dims; and without a trial at least one.
-  const khost::TrialInfo planned{.arm = "K8", .matrices = {{"a", 9, 9, 6, 0}, {"b", 9, 9, 8, 0}, {"c", 9, 9, 0, 1}}};
+  khost::TrialInfo planned;
+  planned.arm = "K8";
+  planned.matrices = {{"a", 9, 9, 6, 0}, {"b", 9, 9, 8, 0}, {"c", 9, 9, 0, 1}};
   Ablation::Config each = config({6});
   each.per_matrix = 6;
   Ablation::declare(matrices, each);

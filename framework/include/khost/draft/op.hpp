@@ -7,6 +7,9 @@
 // An operation serves one program: one model at one batch shape. Its calls come in this order, all from one thread: columns();
 // plan(); then for each pass forward() and, where gradients are asked for, backward(). Each may use khost::parallel_for. What the
 // classes below hand out is valid during that call. Values are [B*T, columns], row-major f32.
+//
+// One that an adapter uses in the head is given a part of the batch at a time, some whole sequences, as plan() has it, and in one
+// pass forward() and backward() as many times as there are parts. It takes each sequence by itself.
 #pragma once
 
 #include <cstdint>
@@ -154,8 +157,9 @@ class Op {
   virtual bool adapts() const;
   virtual bool ends() const;
   // Whether a buffer may be two things, which makes it one pass over memory less. Of what ends the tape: its input and the
-  // gradient of it. Of the others, which are sums: its output and an input, and the gradients of both. Where they are, forward()
-  // overwrites what it reads, and a gradient is where it is to be handed on to.
+  // gradient of it. Of the others, which are sums of at most two inputs: its output and an input, and the gradients of these.
+  // Where they are, forward() overwrites what it reads, a gradient is where it is to be handed on to, and backward() reads no
+  // values.
   virtual bool in_place() const;
   // In place of one that adapts(), of a matrix whose adapter is written in operations: the operation without it, and what the
   // adapter adds.
