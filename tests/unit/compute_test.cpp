@@ -280,6 +280,15 @@ TEST_CASE("compute: softmax and cross-entropy of long and short rows, with large
   }
 }
 
+TEST_CASE("compute: a row without a target has no loss and no gradient, whatever its logits") {
+  std::vector<float> logits{1, INFINITY, 2, NAN, 0, 1};
+  const std::int32_t targets[2] = {-100, -100};
+  double loss[2] = {7, 7};
+  kernels::cross_entropy_gradient(2, 3, logits.data(), 3, targets, loss, 1.0f);
+  CHECK(std::ranges::all_of(loss, [](double v) { return v == 0; }));
+  CHECK(std::ranges::all_of(logits, [](float v) { return v == 0; }));
+}
+
 TEST_CASE("compute: column products sum in double, in row order, whatever the number of columns") {
   for (const std::int64_t cols : {1, 3, 8, 31, 32, 64, 100}) {
     const std::int64_t rows = 257, ld = cols + 3;
