@@ -25,7 +25,6 @@ import tempfile
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-LINES = ("start", "arms", "build", "paper85", "kseries")
 
 
 class Failed(Exception):
@@ -58,12 +57,13 @@ class Runs:
         command = [self.build / "bin/khost", "run", manifest, "--json", "--out", out, *options]
         environment = dict(os.environ, KHOST_CACHE=str(self.cache))
         events = []
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        with (tempfile.TemporaryFile("w+") as said,
+              subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, env=environment) as process):
             for line in process.stdout:
                 events.append((time.monotonic() - begun, json.loads(line)))
-            said = process.stderr.read()
-        if process.returncode != 0:
-            raise Failed(f"khost run {manifest} ended with {process.returncode}: {said.strip()}")
+            if process.wait() != 0:
+                said.seek(0)
+                raise Failed(f"khost run {manifest} ended with {process.returncode}: {said.read().strip()}")
         return events, time.monotonic() - begun
 
 
@@ -78,8 +78,7 @@ def uniform(arms, **more):
 def start(runs):
     def manifest(steps):
         return runs.manifest(uniform({"K64": {"probes!": [], "record_at": []}}, seeds=1, steps=steps,
-                                     data={"plugin": "text", "corpus": "kjv", "vocab": 15007, "sequence": 127, "batch": 1,
-                                           "reuse": "fixed", "held_out_windows": 0}))
+                                     data={"held_out_windows": 0}))
 
     def until_finished(steps, *options):
         events, _ = runs.khost(manifest(steps), *options)
@@ -166,18 +165,17 @@ MEASURE = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
-    parser.add_argument("line", nargs="*", metavar="LINE", help=", ".join(LINES))
+    parser.add_argument("line", nargs="*", metavar="LINE", help=", ".join(MEASURE))
     given = parser.parse_intermixed_args()
-    if wrong := [line for line in given.line if line not in LINES]:
-        parser.error(f"no line is called {', '.join(wrong)}: there are {', '.join(LINES)}")
+    if wrong := [line for line in given.line if line not in MEASURE]:
+        parser.error(f"no line is called {', '.join(wrong)}: there are {', '.join(MEASURE)}")
     found = []
     with contextlib.ExitStack() as stack:
         runs = Runs(given.build.resolve(), pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="khost-bench-"))))
-        for line in given.line or LINES[:-1]:
+        for line in given.line or [line for line in MEASURE if line != "kseries"]:
             print(f"{line}", flush=True)
             for what, value, bound in MEASURE[line](runs):
                 passes = value <= bound

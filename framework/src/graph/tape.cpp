@@ -60,6 +60,7 @@ Value Tape::append(std::unique_ptr<Op> op, std::span<const Value> inputs, std::s
     placed.inputs.push_back(x.id);
   }
   placed.name = name_of(*op, inputs, parameters);
+  if (op->ends() && !within_adapter_) end = static_cast<int>(ops.size());
   if (op->adapts() && !within_adapter_)
     if (const Weight& W = weight(placed.name, parameters.front()); W.slot.written)
       return append_adapted(*op, W, inputs, parameters);
@@ -74,7 +75,6 @@ Value Tape::append(std::unique_ptr<Op> op, std::span<const Value> inputs, std::s
   const std::int64_t columns = op->columns(OpShapes(placed, batch_, sequence_, cols));
   if (columns < 1) refuse(placed.name, "its output would have " + std::to_string(columns) + " columns");
   ended_ = op->ends();
-  if (ended_ && !within_adapter_) end = static_cast<int>(ops.size());
   if (!ended_) {
     placed.output = static_cast<int>(cols.size());
     cols.push_back(columns);
@@ -120,7 +120,6 @@ Value Tape::append_adapted(const Op& op, const Weight& W, std::span<const Value>
     explicit Within(bool& within) : flag(within) { flag = true; }
     ~Within() { flag = false; }
   } within(within_adapter_);
-  if (op.ends()) end = static_cast<int>(ops.size());
   const AdaptedTo own{W.slot.parameter.name, W.rows(), W.cols(), W.slot.written_rank};
   return op.adapted(*this, inputs, parameters, Checked(*this, *W.slot.written), own);
 }

@@ -120,7 +120,7 @@ struct Experiment : ManifestKeys {
   Json resolved;  // the whole manifest with every default filled in
   std::vector<std::string> warnings;
 
-  std::vector<const Arm*> arms_on(const std::string& base) const;             // of each arm the form that it has there, in order
+  std::vector<const Arm*> arms_on(const std::string& base) const;  // of each arm the form that it has there, in order
   const Arm& arm_on(const std::string& base, const std::string& called) const;  // there is one: the manifest was checked
 };
 
